@@ -1,0 +1,1 @@
+"""Iterative computation that tunes itself."""

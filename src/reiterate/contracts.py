@@ -1,0 +1,268 @@
+"""The contracts between the rooms: instances, methods, learners, and what passes between them.
+
+Nothing here knows what is being iterated. A linear system, a fixed point or a training loop is an
+:class:`Instance`; whatever improves an iterate is a :class:`Method`; whatever chooses among
+configurations from what they cost is a :class:`Learner`.
+"""
+
+from __future__ import annotations
+
+import enum
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from reiterate.configuration import Configuration, ParameterSpace
+
+Context = Mapping[str, float]
+Values = Mapping[str, float]
+
+
+class Status(enum.Enum):
+    """Why an iteration returned."""
+
+    CONVERGED = "converged"
+    ITERATION_CAP = "iteration cap"
+    TIME_CAP = "time cap"
+    BREAKDOWN = "breakdown"
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """When an iteration must return: at the target, or at a cap, whichever comes first.
+
+    Parameters
+    ----------
+    target
+        Merit at or below which the instance is solved.
+    max_iterations
+        Largest number of iterations to make.
+    max_seconds
+        Wall-clock seconds after which to return; checked every few milliseconds. ``None``: no cap.
+    """
+
+    target: float
+    max_iterations: int
+    max_seconds: float | None = None
+
+
+@dataclass(slots=True)
+class Progress:
+    """What an iteration achieved.
+
+    Attributes
+    ----------
+    x
+        The iterate; may be handed to any other configuration.
+    status
+        Why the iteration returned.
+    iterations
+        Iterations made in this call.
+    work
+        Counted work of this call, in units that the methods of one family share.
+    reason
+        For a breakdown: what happened, in the field's words.
+    revealed
+        Traits that the iteration has disproved or proved, e.g. ``{"definite": False}``.
+    """
+
+    x: Any
+    status: Status
+    iterations: int
+    work: float
+    reason: str = ""
+    revealed: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Prepared:
+    """What a method built from an instance before iterating.
+
+    Attributes
+    ----------
+    state
+        The method's own data.
+    work
+        Counted work of building or refreshing it, in the units of :attr:`Progress.work`.
+    """
+
+    state: Any
+    work: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One configuration's turn within a solve."""
+
+    configuration: Configuration
+    status: Status
+    iterations: int
+    seconds: float
+    work: float
+    merit: float
+    reason: str = ""
+
+
+class Instance(Protocol):
+    """One problem to solve: all that the engine may know of it."""
+
+    @property
+    def traits(self) -> Any:
+        """What is known of the instance before solving it."""
+
+    @property
+    def context(self) -> Context:
+        """Numbers that may predict what a configuration costs."""
+
+    @property
+    def target(self) -> float:
+        """The instance is solved when ``merit(x) <= target``."""
+
+    def merit(self, x: Any) -> float:
+        """What is left at ``x``, from first principles; never taken from a method's own recurrence."""
+
+    def rounding_level(self, x: Any) -> float:
+        """The merit at ``x`` below which differences are rounding errors."""
+
+    def reveal(self, revealed: Mapping[str, Any]) -> None:
+        """Correct the traits by what an iteration found out."""
+
+    def diagnose(self) -> None:
+        """Raise the error that explains why nothing sensible can be computed, if there is one."""
+
+
+class Method(ABC):
+    """An iteration with a declared parameter space.
+
+    A subclass supplies ``name``, ``parameters``, ``requires`` and the three methods below, and is
+    registered in one line in its family's portfolio.
+    """
+
+    name: ClassVar[str]
+    parameters: ClassVar[ParameterSpace]
+    requires: ClassVar[str]
+    """What :meth:`accepts` asks for, in words that complete "needs …"."""
+
+    state_parameters: ClassVar[tuple[str, ...]] = ()
+    """The parameters on which the prepared state depends; configurations that share their values share it."""
+
+    @abstractmethod
+    def accepts(self, traits: Any) -> bool:
+        """Whether the method applies to instances with these traits."""
+
+    @abstractmethod
+    def prepare(self, instance: Any, values: Values, previous: Prepared | None = None) -> Prepared:
+        """Build what the iteration needs, reusing ``previous`` (of an earlier instance) where possible."""
+
+    @abstractmethod
+    def iterate(self, prepared: Prepared, instance: Any, values: Values, x: Any, stop: Stop) -> Progress:
+        """Iterate from ``x``, which is not modified, until ``stop`` says so. Resumable from any iterate."""
+
+    def warm_up(self) -> None:  # noqa: B027 - most methods outside Numba have nothing to compile
+        """Compile or load what the iteration needs, so that this is never counted as a solve's cost."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What a learner chose, and how.
+
+    Attributes
+    ----------
+    arm
+        Index of the chosen arm.
+    probability
+        Probability with which it was chosen.
+    context
+        The context it was chosen for.
+    """
+
+    arm: int
+    probability: float
+    context: Context | None = None
+
+
+class Learner(ABC):
+    """Chooses among ``arms`` arms, numbered from 0, to make total cost small.
+
+    Learners know nothing of solvers: a cost is a finite nonnegative number, in whatever unit. Feedback may
+    come in any order, with any delay, or never.
+    """
+
+    name: ClassVar[str]
+
+    @property
+    @abstractmethod
+    def arms(self) -> int:
+        """Number of arms."""
+
+    @abstractmethod
+    def choose(self, context: Context | None = None) -> Choice:
+        """Choose an arm for an instance with this context."""
+
+    @abstractmethod
+    def learn(self, choice: Choice, cost: float, *, censored: bool = False) -> None:
+        """Take in what a choice cost; ``censored`` means that it would have cost at least that."""
+
+    @abstractmethod
+    def state_dict(self) -> dict[str, Any]:
+        """Everything learnt and the random state, as plain numbers, strings, lists, dicts and arrays."""
+
+    @classmethod
+    @abstractmethod
+    def from_state_dict(cls, state: Mapping[str, Any]) -> Self:
+        """The learner that :meth:`state_dict` described; it goes on exactly as the original would."""
+
+
+class LearnerFactory(Protocol):
+    """Builds a learner for a number of arms."""
+
+    def __call__(self, arms: int, rng: np.random.Generator) -> Learner: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What the engine did with one instance.
+
+    Attributes
+    ----------
+    index
+        Number of the instance in its stream, from 0.
+    configuration
+        The configuration that the learner chose (the one that reached the target is the last attempt's).
+    probability
+        Probability with which it was chosen.
+    context
+        The context it was chosen for.
+    attempts
+        Every configuration's turn, in order; a solve without surprises has one.
+    iterations, seconds, work
+        Totals over the attempts; ``seconds`` covers preparing and iterating.
+    overhead
+        Seconds spent on choosing, verifying, learning and recording.
+    merit, target
+        What the engine verified, and what was asked for.
+    cost
+        What the learner was told.
+    """
+
+    index: int
+    configuration: Configuration
+    probability: float
+    context: Context
+    attempts: Sequence[Attempt]
+    iterations: int
+    seconds: float
+    work: float
+    overhead: float
+    merit: float
+    target: float
+    cost: float
+
+    @property
+    def residual(self) -> float:
+        """The verified merit, by its name in linear algebra: the relative residual."""
+        return self.merit

@@ -1,0 +1,56 @@
+"""What can go wrong, as types. Every message names the argument, its value or shape, and the remedy."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from reiterate.contracts import Attempt
+
+
+class ReiterateError(Exception):
+    """Base of every error that reiterate raises on purpose."""
+
+
+class InvalidInput(ReiterateError, ValueError):
+    """An argument cannot be used as it is.
+
+    Attributes
+    ----------
+    argument : str
+        Name of the argument, as the caller spells it.
+    """
+
+    def __init__(self, argument: str, message: str) -> None:
+        super().__init__(f"{argument}: {message}")
+        self.argument = argument
+
+
+class NotConverged(ReiterateError):
+    """No configuration reached the tolerance.
+
+    Attributes
+    ----------
+    x : Any
+        The best iterate found.
+    merit : float
+        Its merit (for linear systems the relative residual), recomputed from first principles.
+    target : float
+        The merit that was asked for.
+    attempts : tuple[Attempt, ...]
+        What was tried, in order.
+    """
+
+    def __init__(
+        self, message: str, *, x: Any, merit: float, target: float, attempts: Sequence[Attempt] = ()
+    ) -> None:
+        super().__init__(message)
+        self.x = x
+        self.merit = merit
+        self.target = target
+        self.attempts = tuple(attempts)
+
+
+class ToleranceUnreachable(NotConverged):
+    """The tolerance is below what double precision can reach for this instance; ``x`` is as good as it gets."""
