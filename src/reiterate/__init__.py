@@ -1,1 +1,53 @@
-"""Iterative computation that tunes itself."""
+"""Iterative computation that tunes itself.
+
+>>> import reiterate as rt
+>>> solver = rt.Solver(rtol=1e-8)
+
+The names below are all there is to know; they are imported on first use, because a command such as
+``reiterate --help`` should not wait for a compiler.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from reiterate import gallery as gallery
+    from reiterate.errors import InvalidInput, NotConverged, ReiterateError, ToleranceUnreachable
+    from reiterate.solver import Solver, solve, solve_stream
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "InvalidInput",
+    "NotConverged",
+    "ReiterateError",
+    "Solver",
+    "ToleranceUnreachable",
+    "gallery",
+    "solve",
+    "solve_stream",
+]
+
+_HOMES = {
+    "InvalidInput": "reiterate.errors",
+    "NotConverged": "reiterate.errors",
+    "ReiterateError": "reiterate.errors",
+    "ToleranceUnreachable": "reiterate.errors",
+    "Solver": "reiterate.solver",
+    "solve": "reiterate.solver",
+    "solve_stream": "reiterate.solver",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name == "gallery":
+        return import_module("reiterate.gallery")
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
+    raise AttributeError(f"module 'reiterate' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, "__version__"])

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import enum
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
 
@@ -131,9 +131,6 @@ class Instance(Protocol):
     def reveal(self, revealed: Mapping[str, Any]) -> None:
         """Correct the traits by what an iteration found out."""
 
-    def diagnose(self) -> None:
-        """Raise the error that explains why nothing sensible can be computed, if there is one."""
-
 
 class Method(ABC):
     """An iteration with a declared parameter space.
@@ -217,10 +214,8 @@ class Learner(ABC):
         """The learner that :meth:`state_dict` described; it goes on exactly as the original would."""
 
 
-class LearnerFactory(Protocol):
-    """Builds a learner for a number of arms."""
-
-    def __call__(self, arms: int, rng: np.random.Generator) -> Learner: ...
+LearnerFactory = Callable[[int, "np.random.Generator"], Learner]
+"""Builds a learner for a number of arms."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,9 +42,7 @@ class NotConverged(ReiterateError):
         What was tried, in order.
     """
 
-    def __init__(
-        self, message: str, *, x: Any, merit: float, target: float, attempts: Sequence[Attempt] = ()
-    ) -> None:
+    def __init__(self, message: str, *, x: Any, merit: float, target: float, attempts: Sequence[Attempt] = ()) -> None:
         super().__init__(message)
         self.x = x
         self.merit = merit
@@ -54,3 +52,7 @@ class NotConverged(ReiterateError):
 
 class ToleranceUnreachable(NotConverged):
     """The tolerance is below what double precision can reach for this instance; ``x`` is as good as it gets."""
+
+
+class Breakdown(ReiterateError):
+    """A method cannot prepare this instance, e.g. a factor would be singular; the engine goes on with another."""

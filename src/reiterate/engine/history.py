@@ -1,0 +1,89 @@
+"""What a stream has cost so far: the last records, and totals that cover every solve."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from reiterate.configuration import Configuration
+from reiterate.contracts import Attempt, Record, Status
+
+
+@dataclass(slots=True)
+class Tally:
+    """Totals of one configuration over the solves for which it was chosen.
+
+    ``rescued`` counts those that another configuration had to finish.
+    """
+
+    solves: int = 0
+    iterations: int = 0
+    seconds: float = 0.0
+    cost: float = 0.0
+    rescued: int = 0
+
+
+class History:
+    """Bounded memory of a stream.
+
+    Attributes
+    ----------
+    tallies : dict[Configuration, Tally]
+        Totals by chosen configuration.
+    solves, failures : int
+        Solves that were verified; solves that ended in an error.
+    seconds, overhead : float
+        Spent in methods; spent in choosing, verifying, learning and recording.
+    """
+
+    def __init__(self, keep: int = 10_000) -> None:
+        self._records: deque[Record] = deque(maxlen=keep)
+        self.tallies: dict[Configuration, Tally] = {}
+        self.solves = 0
+        self.failures = 0
+        self.seconds = 0.0
+        self.overhead = 0.0
+
+    def __len__(self) -> int:
+        return len(self._records)
+
+    def __iter__(self) -> Iterator[Record]:
+        return iter(self._records)
+
+    @property
+    def last(self) -> Record | None:
+        """The most recent record."""
+        return self._records[-1] if self._records else None
+
+    def add(self, record: Record) -> None:
+        """Take in what the engine did with one instance."""
+        self._records.append(record)
+        self.seconds += record.seconds
+        self.overhead += record.overhead
+        if record.merit > record.target:
+            self.failures += 1
+        else:
+            self.solves += 1
+        tally = self.tallies.setdefault(record.configuration, Tally())
+        tally.solves += 1
+        tally.iterations += record.iterations
+        tally.seconds += record.seconds
+        tally.cost += record.cost
+        if record.attempts and not ended_by_itself(record.attempts):
+            tally.rescued += 1
+
+    def incumbent(self) -> Configuration | None:
+        """The configuration of smallest mean cost among those that always finished by themselves."""
+        best, smallest = None, math.inf
+        for configuration, tally in self.tallies.items():
+            mean = tally.cost / tally.solves
+            if tally.rescued == 0 and mean < smallest:
+                best, smallest = configuration, mean
+        return best
+
+
+def ended_by_itself(attempts: Sequence[Attempt]) -> bool:
+    """Whether the chosen configuration reached the target without help."""
+    return len(attempts) == 1 and attempts[0].status is Status.CONVERGED

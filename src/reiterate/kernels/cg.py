@@ -1,0 +1,141 @@
+"""The conjugate gradient method, plain and with the diagonal as preconditioner.
+
+Source: M. R. Hestenes and E. Stiefel, "Methods of conjugate gradients for solving linear systems", J. Res.
+Natl. Bur. Stand. 49 (1952). Guarantee for a symmetric positive definite A, in exact arithmetic: after k
+iterations the A-norm of the error has fallen to at most 2 ((√κ − 1)/(√κ + 1))^k of what it was, κ the
+condition number of the (preconditioned) matrix.
+
+An iteration makes three passes: the product q = A p with p·q; the residual with its norm; the iterate
+with the next direction. It moves 12 bytes an entry of the matrix and 84 bytes a row.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from reiterate.kernels.codes import CONVERGED, NOT_DEFINITE, NOT_FINITE, RUNNING
+from reiterate.kernels.compiling import kernel, reduction_kernel
+from reiterate.kernels.csr import matvec_dot, residual
+
+
+@reduction_kernel
+def _update_residual(alpha, q, r):
+    square = 0.0
+    for i in range(r.size):
+        value = r[i] - alpha * q[i]
+        r[i] = value
+        square += value * value
+    return square
+
+
+@reduction_kernel
+def _update_residual_jacobi(alpha, q, inverse_diagonal, r):
+    square = 0.0
+    weighted = 0.0
+    for i in range(r.size):
+        value = r[i] - alpha * q[i]
+        r[i] = value
+        square += value * value
+        weighted += value * value * inverse_diagonal[i]
+    return square, weighted
+
+
+@reduction_kernel
+def _update_iterate(alpha, beta, r, x, p):
+    for i in range(r.size):
+        direction = p[i]
+        x[i] += alpha * direction
+        p[i] = r[i] + beta * direction
+
+
+@reduction_kernel
+def _update_iterate_jacobi(alpha, beta, r, inverse_diagonal, x, p):
+    for i in range(r.size):
+        direction = p[i]
+        x[i] += alpha * direction
+        p[i] = r[i] * inverse_diagonal[i] + beta * direction
+
+
+@kernel
+def cg_start(indptr, indices, data, b, x, r, p):
+    """Begin at ``x``: write r = b − A x and p = r (both of shape (n,)), return r·r."""
+    square = residual(indptr, indices, data, x, b, r)
+    p[:] = r
+    return square
+
+
+@kernel
+def cg_advance(indptr, indices, data, x, r, p, q, square, threshold, max_iterations):
+    """Make up to ``max_iterations`` iterations of CG in place.
+
+    Parameters
+    ----------
+    indptr, indices, data : the matrix A, symmetric positive definite, shape (n, n)
+    x, r, p : arrays of shape (n,), overwritten
+        Iterate, residual, direction, as :func:`cg_start` or an earlier call left them.
+    q : array of shape (n,), overwritten (workspace)
+    square : float
+        r·r, as returned last.
+    threshold : float
+        Return when r·r is at or below it.
+    max_iterations : int
+
+    Returns
+    -------
+    iterations : int
+        Made in this call.
+    square : float
+        r·r now; r is the residual by recurrence.
+    code : int
+        See :mod:`reiterate.kernels.codes`.
+    """
+    if square <= threshold:
+        return 0, square, CONVERGED
+    for iteration in range(max_iterations):
+        curvature = matvec_dot(indptr, indices, data, p, q)
+        if not curvature > 0.0:
+            return iteration, square, NOT_DEFINITE if curvature <= 0.0 else NOT_FINITE
+        alpha = square / curvature
+        next_square = _update_residual(alpha, q, r)
+        if not next_square < np.inf:
+            return iteration, square, NOT_FINITE
+        _update_iterate(alpha, next_square / square, r, x, p)
+        square = next_square
+        if square <= threshold:
+            return iteration + 1, square, CONVERGED
+    return max_iterations, square, RUNNING
+
+
+@kernel
+def jacobi_cg_start(indptr, indices, data, b, x, inverse_diagonal, r, p):
+    """Begin at ``x``: write r = b − A x and p = D⁻¹ r (shape (n,)), return r·r and r·D⁻¹r."""
+    square = residual(indptr, indices, data, x, b, r)
+    weighted = 0.0
+    for i in range(r.size):
+        p[i] = r[i] * inverse_diagonal[i]
+        weighted += r[i] * p[i]
+    return square, weighted
+
+
+@kernel
+def jacobi_cg_advance(indptr, indices, data, inverse_diagonal, x, r, p, q, square, weighted, threshold, max_iterations):
+    """Make up to ``max_iterations`` iterations of CG preconditioned by the diagonal D of A, in place.
+
+    Parameters and returns as :func:`cg_advance`, and besides: ``inverse_diagonal`` of shape (n,), positive;
+    ``weighted``, the number r·D⁻¹r, returned after ``square``.
+    """
+    if square <= threshold:
+        return 0, square, weighted, CONVERGED
+    for iteration in range(max_iterations):
+        curvature = matvec_dot(indptr, indices, data, p, q)
+        if not curvature > 0.0:
+            return iteration, square, weighted, NOT_DEFINITE if curvature <= 0.0 else NOT_FINITE
+        alpha = weighted / curvature
+        next_square, next_weighted = _update_residual_jacobi(alpha, q, inverse_diagonal, r)
+        if not next_square < np.inf:
+            return iteration, square, weighted, NOT_FINITE
+        _update_iterate_jacobi(alpha, next_weighted / weighted, r, inverse_diagonal, x, p)
+        square, weighted = next_square, next_weighted
+        if square <= threshold:
+            return iteration + 1, square, weighted, CONVERGED
+    return max_iterations, square, weighted, RUNNING

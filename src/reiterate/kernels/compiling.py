@@ -1,0 +1,61 @@
+"""How kernels are compiled, and the one machine instruction that Numba does not offer: prefetch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+import numpy as np
+from llvmlite import ir
+from numba import njit, types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+Function = Callable[..., Any]
+
+PREFETCH_DISTANCE: Final = np.uint64(512)
+"""Entries of a matrix to fetch ahead of their use.
+
+Hardware prefetchers do not keep up with the interleaved streams of a sparse matrix: at n = 1,000,000 a
+7-point matrix-vector product takes 5.5 ms without and 2.7 ms with an explicit prefetch this far ahead.
+"""
+
+
+_OPTIONS: Final = {"cache": True, "nogil": True, "error_model": "numpy"}
+
+
+def kernel(function: Function) -> Function:
+    """Compile with multiply-adds contracted, nothing reordered, cached on disk."""
+    compiled: Function = njit(fastmath={"contract"}, **_OPTIONS)(function)
+    return compiled
+
+
+def inlined_kernel(function: Function) -> Function:
+    """As :func:`kernel`, and always inlined, so that literal arguments become constants of the loop."""
+    compiled: Function = njit(fastmath={"contract"}, forceinline=True, **_OPTIONS)(function)
+    return compiled
+
+
+def reduction_kernel(function: Function) -> Function:
+    """As :func:`kernel`, with sums reassociated, so that long reductions use the vector unit."""
+    compiled: Function = njit(fastmath={"contract", "reassoc", "nsz"}, **_OPTIONS)(function)
+    return compiled
+
+
+@intrinsic
+def prefetch(_typing_context: Any, array: Any, index: Any) -> Any:
+    """Ask for ``array[index]`` to be brought into the cache; an index past the end is harmless."""
+    signature = types.void(array, index)
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        array_struct = context.make_array(signature.args[0])(context, builder, arguments[0])
+        byte_pointer = ir.PointerType(ir.IntType(8))
+        int32 = ir.IntType(32)
+        function_type = ir.FunctionType(ir.VoidType(), [byte_pointer, int32, int32, int32])
+        function = cgutils.get_or_insert_function(builder.module, function_type, "llvm.prefetch.p0")
+        address = builder.bitcast(builder.gep(array_struct.data, [arguments[1]]), byte_pointer)
+        read, keep_in_all_levels, data_cache = (ir.Constant(int32, value) for value in (0, 3, 1))
+        builder.call(function, [address, read, keep_in_all_levels, data_cache])
+        return context.get_dummy_value()
+
+    return signature, generate

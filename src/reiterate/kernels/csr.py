@@ -1,0 +1,162 @@
+"""Products with, and one-pass facts about, a sparse matrix in compressed sparse row form."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from reiterate.kernels.compiling import PREFETCH_DISTANCE, kernel, prefetch
+
+
+@kernel
+def matvec(indptr, indices, data, x, y):
+    """Write A x to ``y``.
+
+    Parameters
+    ----------
+    indptr, indices, data : arrays of shape (n + 1,), (nnz,), (nnz,)
+        The matrix A of shape (n, m); see :mod:`reiterate.kernels`.
+    x : array of shape (m,)
+    y : array of shape (n,), written
+    """
+    for i in range(y.size):
+        begin = indptr[i]
+        prefetch(data, begin + PREFETCH_DISTANCE)
+        prefetch(indices, begin + PREFETCH_DISTANCE)
+        total = 0.0
+        for k in range(begin, indptr[i + 1]):
+            total += data[k] * x[indices[k]]
+        y[i] = total
+
+
+@kernel
+def matvec_dot(indptr, indices, data, x, y):
+    """Write A x to ``y`` and return x·(A x), in one pass over the matrix; shapes as :func:`matvec`, m = n."""
+    dot = 0.0
+    for i in range(y.size):
+        begin = indptr[i]
+        prefetch(data, begin + PREFETCH_DISTANCE)
+        prefetch(indices, begin + PREFETCH_DISTANCE)
+        total = 0.0
+        for k in range(begin, indptr[i + 1]):
+            total += data[k] * x[indices[k]]
+        y[i] = total
+        dot += total * x[i]
+    return dot
+
+
+@kernel
+def residual(indptr, indices, data, x, b, r):
+    """Write b − A x to ``r`` (shape (n,)) and return its squared Euclidean norm; shapes as :func:`matvec`."""
+    square = 0.0
+    for i in range(r.size):
+        begin = indptr[i]
+        prefetch(data, begin + PREFETCH_DISTANCE)
+        prefetch(indices, begin + PREFETCH_DISTANCE)
+        total = 0.0
+        for k in range(begin, indptr[i + 1]):
+            total += data[k] * x[indices[k]]
+        difference = b[i] - total
+        r[i] = difference
+        square += difference * difference
+    return square
+
+
+@kernel
+def find_diagonal(indptr, indices, position):
+    """Find where each row keeps its diagonal entry.
+
+    Parameters
+    ----------
+    indptr, indices : the pattern of a square matrix, sorted
+    position : uint32 array of shape (n,), written
+        ``position[i]`` is the index into ``data`` of a_ii; where a_ii is not stored, that of the first
+        entry right of the diagonal.
+
+    Returns
+    -------
+    int
+        Number of rows without a stored diagonal entry.
+    """
+    missing = 0
+    for i in range(position.size):
+        k = indptr[i]
+        while k < indptr[i + 1] and indices[k] < i:
+            k += np.uint32(1)
+        position[i] = k
+        if k == indptr[i + 1] or indices[k] != i:
+            missing += 1
+    return missing
+
+
+@kernel
+def is_pattern_symmetric(indptr, indices, cursor):
+    """Whether (j, i) is stored wherever (i, j) is.
+
+    The entries of row j, met in order of their column, are exactly those that column j would list in
+    order of its rows; so one moving cursor per row finds every mirror entry without a search.
+
+    Parameters
+    ----------
+    indptr, indices : the pattern of a square matrix, sorted
+    cursor : uint32 array of shape (n,), overwritten (workspace)
+    """
+    n = cursor.size
+    for i in range(n):
+        cursor[i] = indptr[i]
+    for i in range(n):
+        for k in range(indptr[i], indptr[i + 1]):
+            j = indices[k]
+            mirror = cursor[j]
+            if mirror == indptr[j + 1] or indices[mirror] != i:
+                return False
+            cursor[j] = mirror + np.uint32(1)
+    return True
+
+
+@kernel
+def inspect_symmetric_pattern(indptr, indices, data, position, diagonal, cursor, tolerance):
+    """Facts about the numbers of a matrix whose pattern is symmetric and has a full diagonal, in one pass.
+
+    Parameters
+    ----------
+    indptr, indices, data : the matrix
+    position : uint32 array of shape (n,)
+        Of the diagonal entries (:func:`find_diagonal`).
+    diagonal : float64 array of shape (n,), written
+    cursor : uint32 array of shape (n,), overwritten (workspace)
+    tolerance : float
+        a_ij and a_ji count as equal when they differ by at most ``tolerance`` · sqrt(|a_ii a_jj|).
+
+    Returns
+    -------
+    symmetric : bool
+    smallest_diagonal : float
+    coupling : float
+        Mean over the rows of Σ_{j≠i} |a_ij| / |a_ii|: near 1 for an elliptic operator, small where a mass
+        term dominates. Free of units, hence comparable between instances.
+    """
+    n = position.size
+    smallest = np.inf
+    coupling = 0.0
+    symmetric = True
+    bound = tolerance * tolerance
+    for i in range(n):
+        value = data[position[i]]
+        diagonal[i] = value
+        smallest = min(smallest, value)
+        cursor[i] = position[i] + np.uint32(1)
+    for i in range(n):
+        # Strictly lower entries only: their mirrors are met by the cursors that start right of the diagonal.
+        off_diagonal = 0.0
+        for k in range(indptr[i], position[i]):
+            j = indices[k]
+            mirror = cursor[j]
+            cursor[j] = mirror + np.uint32(1)
+            difference = data[k] - data[mirror]
+            if difference * difference > bound * abs(diagonal[i] * diagonal[j]):
+                symmetric = False
+            off_diagonal += abs(data[k])
+        for k in range(position[i] + np.uint32(1), indptr[i + 1]):
+            off_diagonal += abs(data[k])
+        coupling += off_diagonal / abs(diagonal[i])
+    return symmetric, smallest, coupling / max(n, 1)

@@ -1,0 +1,219 @@
+"""Conjugate gradients preconditioned by symmetric SOR, by Eisenstat's trick, in two fused half sweeps.
+
+Sources: S. C. Eisenstat, "Efficient implementation of a class of preconditioned conjugate gradient methods",
+SIAM J. Sci. Stat. Comput. 2 (1981); the preconditioner is that of D. M. Young (1971). Guarantee: as for
+:mod:`reiterate.kernels.cg`, κ that of the preconditioned matrix; for the 5-point Laplacian and the best omega,
+√κ falls from O(1/h) to O(1/√h).
+
+Derivation. Scale symmetrically so that the diagonal is one: A = I + L + U, U = Lᵀ, and let w = 1/omega. Up to
+a factor that CG does not see, the preconditioner is M = (wI + L)(wI + U). Write s = (wI + L)⁻¹ r, so that
+r·M⁻¹r = s·s, and g = (wI + U) p for the direction p. Then
+
+- p = (wI + U)⁻¹ g, g = s + β g: one backward sweep;
+- p·Ap = 2 p·g + (1 − 2w) p·p, because A = (wI + L) + (wI + U) + (1 − 2w) I and p·Lp = p·Up: so the step length
+  α = s·s / p·Ap is known before any product with A;
+- Ap = g + (1 − w) p + L p, then r ← r − α A p and s = (wI + L)⁻¹ r: one forward sweep, in which a row reads its
+  entries once for both L p and L s.
+
+One iteration is these two half sweeps and nothing else: 12 bytes an entry and 160 bytes a row are moved, against
+12 and 84 of plain CG, and r is the true residual by recurrence, so the stopping test is that of plain CG.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from reiterate.kernels.codes import CONVERGED, NOT_DEFINITE, NOT_FINITE, RUNNING
+from reiterate.kernels.compiling import PREFETCH_DISTANCE, inlined_kernel, kernel, prefetch
+
+
+@inlined_kernel
+def _backward_rows(begin, end, width, k, columns, values, s, g, p, beta, omega):
+    n = s.size
+    p_dot_g = 0.0
+    p_dot_p = 0.0
+    for t in range(begin, end):
+        i = np.uint64(n - 1 - t)
+        prefetch(values, k + PREFETCH_DISTANCE)
+        prefetch(columns, k + PREFETCH_DISTANCE)
+        image = s[i] + beta * g[i]
+        g[i] = image
+        total = image
+        for _ in range(width):
+            total -= values[k] * p[columns[k]]
+            k += np.uint64(1)
+        direction = total * omega
+        p[i] = direction
+        p_dot_g += direction * image
+        p_dot_p += direction * direction
+    return k, p_dot_g, p_dot_p
+
+
+@inlined_kernel
+def _forward_rows(begin, end, width, k, columns, values, diagonal, x, r, s, g, p, alpha, omega):
+    weight = 1.0 - 1.0 / omega
+    square = 0.0
+    s_dot_s = 0.0
+    for t in range(begin, end):
+        i = np.uint64(t)
+        prefetch(values, k + PREFETCH_DISTANCE)
+        prefetch(columns, k + PREFETCH_DISTANCE)
+        direction = p[i]
+        product = g[i] + weight * direction
+        lower = 0.0
+        for _ in range(width):
+            j = columns[k]
+            value = values[k]
+            product += value * p[j]
+            lower += value * s[j]
+            k += np.uint64(1)
+        x[i] += alpha * direction
+        rest = r[i] - alpha * product
+        r[i] = rest
+        solved = (rest - lower) * omega
+        s[i] = solved
+        s_dot_s += solved * solved
+        square += diagonal[i] * rest * rest
+    return k, square, s_dot_s
+
+
+@kernel
+def _backward_sweep(runs, widths, columns, values, s, g, p, beta, omega):
+    k = np.uint64(0)
+    p_dot_g = 0.0
+    p_dot_p = 0.0
+    for run in range(widths.size):
+        begin, end, width = runs[run], runs[run + 1], widths[run]
+        # A literal width lets the compiler unroll the row, which is worth a third of the time.
+        if width == 3:
+            k, pg, pp = _backward_rows(begin, end, 3, k, columns, values, s, g, p, beta, omega)
+        elif width == 2:
+            k, pg, pp = _backward_rows(begin, end, 2, k, columns, values, s, g, p, beta, omega)
+        elif width == 1:
+            k, pg, pp = _backward_rows(begin, end, 1, k, columns, values, s, g, p, beta, omega)
+        elif width == 4:
+            k, pg, pp = _backward_rows(begin, end, 4, k, columns, values, s, g, p, beta, omega)
+        else:
+            k, pg, pp = _backward_rows(begin, end, width, k, columns, values, s, g, p, beta, omega)
+        p_dot_g += pg
+        p_dot_p += pp
+    return p_dot_g, p_dot_p
+
+
+@kernel
+def _forward_sweep(runs, widths, columns, values, diagonal, x, r, s, g, p, alpha, omega):
+    k = np.uint64(0)
+    square = 0.0
+    s_dot_s = 0.0
+    for run in range(widths.size):
+        begin, end, width = runs[run], runs[run + 1], widths[run]
+        if width == 3:
+            k, rr, ss = _forward_rows(begin, end, 3, k, columns, values, diagonal, x, r, s, g, p, alpha, omega)
+        elif width == 2:
+            k, rr, ss = _forward_rows(begin, end, 2, k, columns, values, diagonal, x, r, s, g, p, alpha, omega)
+        elif width == 1:
+            k, rr, ss = _forward_rows(begin, end, 1, k, columns, values, diagonal, x, r, s, g, p, alpha, omega)
+        elif width == 4:
+            k, rr, ss = _forward_rows(begin, end, 4, k, columns, values, diagonal, x, r, s, g, p, alpha, omega)
+        else:
+            k, rr, ss = _forward_rows(begin, end, width, k, columns, values, diagonal, x, r, s, g, p, alpha, omega)
+        square += rr
+        s_dot_s += ss
+    return square, s_dot_s
+
+
+@kernel
+def ssor_cg_start(scale, runs, widths, columns, values, x, r, s, g, p, omega):
+    """Begin at an iterate: scale the permuted vectors and solve for s.
+
+    Parameters
+    ----------
+    scale : float64 array of shape (n,)
+        1/√a_ii in level order.
+    runs, widths, columns, values : the strictly lower triangle
+        As :mod:`reiterate.kernels.levels` lays it out; scaled.
+    x, r : arrays of shape (n,), overwritten
+        The iterate and its residual b − A x, permuted to level order; scaled on return.
+    s, g, p : arrays of shape (n,), written
+        s = (wI + L)⁻¹ r, and zeros.
+    omega : float
+        Relaxation parameter in (0, 2).
+
+    Returns
+    -------
+    float
+        s·s.
+    """
+    s_dot_s = 0.0
+    k = np.uint64(0)
+    for run in range(widths.size):
+        for t in range(runs[run], runs[run + 1]):
+            own = scale[t]
+            x[t] /= own
+            rest = r[t] * own
+            r[t] = rest
+            g[t] = 0.0
+            p[t] = 0.0
+            s[t] = 0.0  # a padding entry reads the row's own s
+            for _ in range(widths[run]):
+                rest -= values[k] * s[columns[k]]
+                k += np.uint64(1)
+            solved = rest * omega
+            s[t] = solved
+            s_dot_s += solved * solved
+    return s_dot_s
+
+
+@kernel
+def ssor_cg_advance(
+    lower_runs, lower_widths, lower_columns, lower_values,
+    upper_runs, upper_widths, upper_columns, upper_values,
+    diagonal, x, r, s, g, p, omega, square, s_dot_s, beta, threshold, max_iterations,
+):  # fmt: skip
+    """Make up to ``max_iterations`` iterations of SSOR-preconditioned CG in place.
+
+    Parameters
+    ----------
+    lower_*, upper_* : the scaled triangles, each in the order of its sweep
+    diagonal : array of shape (n,)
+        a_ii in level order; turns the scaled residual into the true one for the stopping test.
+    x, r, s, g, p : arrays of shape (n,), overwritten
+        As :func:`ssor_cg_start` or an earlier call left them.
+    omega : float
+        Relaxation parameter in (0, 2).
+    square, s_dot_s, beta : float
+        ‖b − A x‖², s·s and the coefficient of the last direction, as returned last (``beta`` starts at 0).
+    threshold : float
+        Return when ‖b − A x‖² is at or below it.
+    max_iterations : int
+
+    Returns
+    -------
+    iterations, square, s_dot_s, beta, code
+    """
+    if square <= threshold:
+        return 0, square, s_dot_s, beta, CONVERGED
+    shift = 1.0 - 2.0 / omega
+    for iteration in range(max_iterations):
+        p_dot_g, p_dot_p = _backward_sweep(upper_runs, upper_widths, upper_columns, upper_values, s, g, p, beta, omega)
+        curvature = 2.0 * p_dot_g + shift * p_dot_p
+        if not curvature > 0.0:
+            return iteration, square, s_dot_s, beta, NOT_DEFINITE if curvature <= 0.0 else NOT_FINITE
+        alpha = s_dot_s / curvature
+        square, next_s_dot_s = _forward_sweep(
+            lower_runs, lower_widths, lower_columns, lower_values, diagonal, x, r, s, g, p, alpha, omega
+        )
+        beta = next_s_dot_s / s_dot_s
+        s_dot_s = next_s_dot_s
+        if square <= threshold:
+            return iteration + 1, square, s_dot_s, beta, CONVERGED
+        if not square < np.inf:
+            return iteration + 1, square, s_dot_s, beta, NOT_FINITE
+    return max_iterations, square, s_dot_s, beta, RUNNING
+
+
+@kernel
+def unscale(scale, x, result):
+    """Write the iterate without its scaling, still in level order, to ``result``; all arrays of shape (n,)."""
+    for t in range(x.size):
+        result[t] = x[t] * scale[t]

@@ -1,0 +1,116 @@
+"""Conjugate gradients: plain, and with the diagonal as preconditioner."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from reiterate.configuration import ParameterSpace
+from reiterate.contracts import Prepared, Progress, Stop, Values
+from reiterate.kernels import cg as kernels
+from reiterate.linear.instance import LinearInstance, Vector
+from reiterate.linear.method import DefiniteMethod
+from reiterate.linear.segments import run_in_segments
+from reiterate.linear.work import in_matvecs, traffic
+
+
+@dataclass(slots=True)
+class _Workspace:
+    """Vectors that every solve of one size overwrites: residual, direction, product."""
+
+    size: int
+    r: Vector = field(init=False)
+    p: Vector = field(init=False)
+    q: Vector = field(init=False)
+    inverse_diagonal: Vector | None = None
+
+    def __post_init__(self) -> None:
+        self.r, self.p, self.q = (np.empty(self.size) for _ in range(3))
+
+
+def _workspace(instance: LinearInstance, previous: Prepared | None) -> _Workspace:
+    size = instance.pattern.size
+    if previous is not None and previous.state.size == size:
+        return previous.state  # type: ignore[no-any-return]
+    return _Workspace(size)
+
+
+class ConjugateGradients(DefiniteMethod):
+    """``cg``: the conjugate gradient method (Hestenes and Stiefel 1952).
+
+    Needs A symmetric positive definite. The error falls like ((√κ − 1)/(√κ + 1))^k. Setup: nothing.
+    An iteration moves 12 nnz + 84 n bytes. Equivalent: ``scipy.sparse.linalg.cg(A, b)``.
+    """
+
+    name = "cg"
+    parameters = ParameterSpace()
+
+    def prepare(self, instance: LinearInstance, values: Values, previous: Prepared | None = None) -> Prepared:  # noqa: ARG002
+        """Vectors to work in."""
+        return Prepared(_workspace(instance, previous))
+
+    def iterate(self, prepared: Prepared, instance: LinearInstance, values: Values, x: Vector, stop: Stop) -> Progress:  # noqa: ARG002
+        """Iterate from a copy of ``x``, shape (n,)."""
+        pattern, data, work = instance.pattern, instance.data, prepared.state
+        threshold = instance.square_threshold
+        x = x.copy()
+        square = kernels.cg_start(pattern.indptr, pattern.indices, data, instance.b, x, work.r, work.p)
+
+        def advance(iterations: int) -> tuple[int, int]:
+            nonlocal square
+            made, square, code = kernels.cg_advance(
+                pattern.indptr,
+                pattern.indices,
+                data,
+                x,
+                work.r,
+                work.p,
+                work.q,
+                square,
+                threshold,
+                iterations,
+            )
+            return made, code
+
+        moved = traffic(pattern, entries=1.0, row_bytes=84.0)
+        return run_in_segments(advance, lambda: x, stop, bytes_per_iteration=moved, work=in_matvecs(pattern, moved))
+
+
+class JacobiConjugateGradients(DefiniteMethod):
+    """``jacobi_cg``: conjugate gradients preconditioned by the diagonal of A.
+
+    Needs A symmetric positive definite. Undoes bad scaling of the unknowns at almost no cost; within a
+    factor of the best diagonal preconditioner (van der Sluis 1969). Setup: n divisions. An iteration moves
+    12 nnz + 100 n bytes. Equivalent: ``scipy.sparse.linalg.cg(A, b, M=diags_array(1 / A.diagonal()))``.
+    """
+
+    name = "jacobi_cg"
+    parameters = ParameterSpace()
+
+    def prepare(self, instance: LinearInstance, values: Values, previous: Prepared | None = None) -> Prepared:  # noqa: ARG002
+        """Vectors to work in, and the inverse of the diagonal."""
+        workspace = _workspace(instance, previous)
+        assert instance.diagonal is not None
+        workspace.inverse_diagonal = np.divide(1.0, instance.diagonal, out=workspace.inverse_diagonal)
+        return Prepared(workspace, work=in_matvecs(instance.pattern, 16.0 * instance.pattern.size))
+
+    def iterate(self, prepared: Prepared, instance: LinearInstance, values: Values, x: Vector, stop: Stop) -> Progress:  # noqa: ARG002
+        """Iterate from a copy of ``x``, shape (n,)."""
+        pattern, data, work = instance.pattern, instance.data, prepared.state
+        threshold = instance.square_threshold
+        x = x.copy()
+        square, weighted = kernels.jacobi_cg_start(
+            pattern.indptr, pattern.indices, data, instance.b, x, work.inverse_diagonal, work.r, work.p
+        )
+
+        def advance(iterations: int) -> tuple[int, int]:
+            nonlocal square, weighted
+            made, square, weighted, code = kernels.jacobi_cg_advance(
+                pattern.indptr, pattern.indices, data, work.inverse_diagonal, x, work.r, work.p, work.q,
+                square, weighted, threshold, iterations,
+            )  # fmt: skip
+            return made, code
+
+        moved = traffic(pattern, entries=1.0, row_bytes=100.0)
+        return run_in_segments(advance, lambda: x, stop, bytes_per_iteration=moved, work=in_matvecs(pattern, moved))

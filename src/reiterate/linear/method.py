@@ -1,0 +1,32 @@
+"""What methods for linear systems have in common."""
+
+from __future__ import annotations
+
+import scipy.sparse as sp
+
+from reiterate.contracts import Method, Stop
+from reiterate.linear.door import Door
+from reiterate.linear.instance import LinearTraits
+
+
+class LinearMethod(Method):
+    """A method for A x = b."""
+
+    def warm_up(self) -> None:
+        """Run once on a system of a few unknowns, so that every kernel is compiled or loaded."""
+        A = sp.diags_array([-1.0, 4.0, -1.0], offsets=[-1, 0, 1], shape=(4, 4)).tocsr()
+        b = A.sum(axis=1)
+        instance = Door().admit(A, b, None, rtol=1e-8, atol=0.0)
+        values = {parameter.name: parameter.default for parameter in self.parameters}
+        prepared = self.prepare(instance, values)
+        self.iterate(prepared, instance, values, 0.0 * b, Stop(instance.target, 10))
+
+
+class DefiniteMethod(LinearMethod):
+    """A method for symmetric positive definite A."""
+
+    requires = "a symmetric positive definite matrix"
+
+    def accepts(self, traits: LinearTraits) -> bool:
+        """Symmetric, positive diagonal, and nothing seen that speaks against definiteness."""
+        return traits.maybe_definite

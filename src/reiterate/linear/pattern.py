@@ -1,0 +1,63 @@
+"""What depends on a matrix's sparsity pattern alone: computed once, shared by every instance that has it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reiterate.errors import InvalidInput
+from reiterate.kernels import csr
+
+Index = NDArray[np.uint32]
+
+
+class Pattern:
+    """The sparsity pattern of a square matrix in compressed sparse row form, sorted and without duplicates.
+
+    Attributes
+    ----------
+    indptr, indices : uint32 arrays of shape (n + 1,), (nnz,)
+    position : uint32 array of shape (n,)
+        Where each row keeps its diagonal entry; meaningful where ``full_diagonal``.
+    full_diagonal : bool
+        Whether every diagonal entry is stored.
+    symmetric : bool
+        Whether (j, i) is stored wherever (i, j) is.
+    """
+
+    def __init__(self, indptr: NDArray[Any], indices: NDArray[Any]) -> None:
+        size, nnz = indptr.size - 1, indices.size
+        _check_structure(indptr, indices)
+        self._source = (indptr, indices)
+        self.indptr = _as_unsigned(indptr)
+        self.indices = _as_unsigned(indices)
+        self.size = size
+        self.nnz = nnz
+        self.position: Index = np.empty(size, dtype=np.uint32)
+        self.cursor: Index = np.empty(size, dtype=np.uint32)
+        self.full_diagonal = csr.find_diagonal(self.indptr, self.indices, self.position) == 0
+        self.symmetric = bool(csr.is_pattern_symmetric(self.indptr, self.indices, self.cursor))
+
+    def matches(self, indptr: NDArray[Any], indices: NDArray[Any]) -> bool:
+        """Whether these arrays describe this pattern."""
+        if indptr is self._source[0] and indices is self._source[1]:
+            return True
+        return np.array_equal(indptr, self.indptr) and np.array_equal(indices, self.indices)
+
+
+def _check_structure(indptr: NDArray[Any], indices: NDArray[Any]) -> None:
+    size, nnz = indptr.size - 1, indices.size
+    if max(size, nnz) >= 2**31:
+        raise InvalidInput("A", f"{size} rows with {nnz} entries; at most {2**31 - 1} of each are supported")
+    if indptr[0] != 0 or indptr[-1] != nnz or np.any(np.diff(indptr) < 0):
+        raise InvalidInput("A", "indptr is not a monotone sequence from 0 to nnz; rebuild the matrix")
+    if nnz and not (indices.min() >= 0 and indices.max() < size):
+        raise InvalidInput("A", f"column indices lie outside 0…{size - 1}; rebuild the matrix")
+
+
+def _as_unsigned(index: NDArray[Any]) -> Index:
+    # Writable, because Numba would compile every kernel again for read-only arrays.
+    narrow: NDArray[np.int32] = np.require(index, dtype=np.int32, requirements=["C", "A", "W"])
+    return narrow.view(np.uint32)

@@ -1,0 +1,160 @@
+"""Conjugate gradients preconditioned by symmetric SOR, in Eisenstat's form on level-ordered rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from reiterate.configuration import ParameterSpace
+from reiterate.contracts import Prepared, Progress, Stop, Values
+from reiterate.kernels import csr, levels
+from reiterate.kernels import ssor_cg as kernels
+from reiterate.linear.instance import LinearInstance, Vector
+from reiterate.linear.method import DefiniteMethod
+from reiterate.linear.pattern import Index, Pattern
+from reiterate.linear.segments import run_in_segments
+from reiterate.linear.sor import RELAXATION
+from reiterate.linear.work import in_matvecs, traffic
+
+_PADDING_LIMIT = 1.1
+_DISTINCT_WIDTHS = 64
+
+
+@dataclass(slots=True)
+class _Triangle:
+    """One strict triangle in the order of its sweep: rows in runs of equal width."""
+
+    rank_of_row: Index
+    width_of_row: Index
+    runs: Index
+    widths: Index
+    columns: Index
+    source: Index
+    values: Vector
+
+    def refresh(self, data: Vector, scale: Vector) -> None:
+        """Recompute the numbers."""
+        levels.fill_triangle(data, self.source, self.columns, self.rank_of_row, self.width_of_row, scale, self.values)
+
+    @property
+    def arrays(self) -> tuple[Index, Index, Index, Vector]:
+        """What the kernels take."""
+        return self.runs, self.widths, self.columns, self.values
+
+
+class _LevelOrder:
+    """The level order of a pattern, both triangles, and the vectors of the iteration."""
+
+    def __init__(self, pattern: Pattern) -> None:
+        self.pattern = pattern
+        size = pattern.size
+        below = pattern.position - pattern.indptr[:-1]
+        above = pattern.indptr[1:] - pattern.position - np.uint32(1)
+        padded = _widest(below, above)
+        self.order = _order_rows(pattern, below, above, by_width=padded is None)
+        self.rank = rank = np.empty(size, dtype=np.uint32)
+        rank[self.order] = np.arange(size, dtype=np.uint32)
+        begin, end = pattern.indptr[:-1], pattern.indptr[1:]
+        after = pattern.position + np.uint32(1)
+        self.lower = _lay_out(pattern, begin, pattern.position, self.order, rank, below, padded)
+        self.upper = _lay_out(pattern, after, end, self.order[::-1].copy(), rank, above, padded)
+        self.scale, self.diagonal, self.x, self.r, self.s, self.g = (np.empty(size) for _ in range(6))
+        self.p = np.empty(size)
+
+    def refresh(self, instance: LinearInstance) -> None:
+        """Recompute everything that depends on the numbers of A."""
+        assert instance.diagonal is not None
+        levels.scale_diagonal(instance.diagonal, self.order, self.diagonal, self.scale)
+        self.lower.refresh(instance.data, self.scale)
+        self.upper.refresh(instance.data, self.scale)
+
+
+def _widest(below: Index, above: Index) -> int | None:
+    """The width to which every row can be padded at little cost, if there is one."""
+    widest = int(max(below.max(), above.max()))
+    stored = min(int(below.sum(dtype=np.int64)), int(above.sum(dtype=np.int64)))
+    return widest if below.size * widest <= _PADDING_LIMIT * stored else None
+
+
+def _order_rows(pattern: Pattern, below: Index, above: Index, *, by_width: bool) -> Index:
+    """Rows by level; within a level in natural order, or by their widths so that runs become long."""
+    size = pattern.size
+    level = np.empty(size, dtype=np.uint32)
+    count = levels.find_levels(pattern.indptr, pattern.indices, pattern.position, level)
+    keys: list[tuple[Any, int]] = [(level, int(count))]
+    if by_width:
+        limit = np.uint32(_DISTINCT_WIDTHS - 1)
+        keys = [(np.minimum(width, limit), _DISTINCT_WIDTHS) for width in (above, below)] + keys
+    order = np.arange(size, dtype=np.uint32)
+    for key, key_count in keys:
+        rearranged = np.empty_like(order)
+        levels.sort_by_key(key, key_count, order, rearranged, np.empty(key_count + 1, dtype=np.uint32))
+        order = rearranged
+    return order
+
+
+def _lay_out(
+    pattern: Pattern, begin: Index, end: Index, rows: Index, rank: Index, stored: Index, padded: int | None
+) -> _Triangle:
+    size = pattern.size
+    width = stored[rows] if padded is None else np.full(size, padded, dtype=np.uint32)
+    changes = np.flatnonzero(np.diff(width)) + 1
+    runs = np.concatenate(([0], changes, [size])).astype(np.uint32)
+    total = int(width.sum(dtype=np.int64))
+    columns, source = np.empty(total, dtype=np.uint32), np.empty(total, dtype=np.uint32)
+    levels.lay_out_triangle(pattern.indices, begin, end, rows, rank, width, columns, source)
+    return _Triangle(rank[rows], width, runs, width[runs[:-1]], columns, source, np.empty(total))
+
+
+class SymmetricOverRelaxedConjugateGradients(DefiniteMethod):
+    """``ssor_cg(omega)``: conjugate gradients preconditioned by symmetric SOR in natural order.
+
+    Eisenstat's trick (1981): an iteration is one backward and one forward half sweep, no product besides.
+    Needs A symmetric positive definite. Setup: a level order once per pattern; for new numbers one pass.
+    An iteration moves 12 nnz + 160 n bytes. Equivalent: ``scipy.sparse.linalg.cg(A, b, M=M)`` with
+    M⁻¹ = (D/omega + U)⁻¹ (D/omega) (D/omega + L)⁻¹.
+    """
+
+    name = "ssor_cg"
+    parameters = ParameterSpace((RELAXATION,))
+
+    def prepare(self, instance: LinearInstance, values: Values, previous: Prepared | None = None) -> Prepared:  # noqa: ARG002
+        """The level order of the pattern (kept from ``previous`` where it is the same) and the scaled triangles."""
+        known = previous is not None and previous.state.pattern is instance.pattern
+        state = previous.state if known and previous is not None else _LevelOrder(instance.pattern)
+        state.refresh(instance)
+        moved = traffic(instance.pattern, entries=2.0 if known else 8.0, row_bytes=60.0)
+        return Prepared(state, work=in_matvecs(instance.pattern, moved))
+
+    def iterate(self, prepared: Prepared, instance: LinearInstance, values: Values, x: Vector, stop: Stop) -> Progress:
+        """Iterate from ``x``, shape (n,), which is left as it is."""
+        pattern, state = instance.pattern, prepared.state
+        omega, threshold = values["omega"], instance.square_threshold
+        # The residual is computed in natural order, where A is read in one stream, and permuted afterwards.
+        square = csr.residual(pattern.indptr, pattern.indices, instance.data, x, instance.b, state.p)
+        levels.permute(state.p, state.order, state.r)
+        levels.permute(x, state.order, state.x)
+        s_dot_s = kernels.ssor_cg_start(
+            state.scale, *state.lower.arrays, state.x, state.r, state.s, state.g, state.p, omega
+        )
+        beta = 0.0
+
+        def advance(iterations: int) -> tuple[int, int]:
+            nonlocal square, s_dot_s, beta
+            made, square, s_dot_s, beta, code = kernels.ssor_cg_advance(
+                *state.lower.arrays, *state.upper.arrays, state.diagonal,
+                state.x, state.r, state.s, state.g, state.p,
+                omega, square, s_dot_s, beta, threshold, iterations,
+            )  # fmt: skip
+            return made, code
+
+        def finish() -> Vector:
+            natural = np.empty(pattern.size)
+            kernels.unscale(state.scale, state.x, state.p)
+            levels.permute(state.p, state.rank, natural)
+            return natural
+
+        moved = traffic(pattern, entries=1.0, row_bytes=160.0)
+        return run_in_segments(advance, finish, stop, bytes_per_iteration=moved, work=in_matvecs(pattern, moved))
