@@ -1,0 +1,33 @@
+"""Built-in streams: simulations that hand out one linear system after another."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from reiterate.gallery.diffusion import Diffusion3D
+from reiterate.gallery.heat_equation import Heat
+from reiterate.gallery.stream import Simulation, System
+
+__all__ = ["GALLERY", "Diffusion3D", "Heat", "Simulation", "System", "diffusion3d", "heat"]
+
+
+def heat(nx: int = 100, steps: int = 500, *, start: float = 0.0, dt: float = 5 / 5000) -> Heat:
+    """Simulate the two-dimensional heat equation with a swinging coefficient; see :class:`Heat`."""
+    return Heat(nx, steps, start=start, dt=dt)
+
+
+def diffusion3d(
+    size: int = 48,
+    steps: int = 100,
+    *,
+    contrast: float = 3.0,
+    drift: float = 0.05,
+    dt: float = 0.001,
+    seed: int = 0,
+) -> Diffusion3D:
+    """Simulate diffusion through a cube of random material that drifts; see :class:`Diffusion3D`."""
+    return Diffusion3D(size, steps, contrast=contrast, drift=drift, dt=dt, seed=seed)
+
+
+GALLERY: dict[str, Callable[..., Simulation]] = {"heat": heat, "diffusion3d": diffusion3d}
+"""The built-in simulations by name."""

@@ -1,0 +1,75 @@
+"""Online learners: each chooses among arms so that total cost is small. They know nothing of solvers."""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+from collections.abc import Callable
+from typing import Any, cast
+
+import numpy as np
+
+from reiterate.contracts import Learner
+from reiterate.errors import InvalidInput
+from reiterate.learners.binned import BinnedTsallisINF
+from reiterate.learners.cheb_cb import ChebCB
+from reiterate.learners.simple import Fixed, Uniform
+from reiterate.learners.tsallis_inf import TsallisINF
+
+__all__ = [
+    "DEFAULT",
+    "LEARNERS",
+    "BinnedTsallisINF",
+    "ChebCB",
+    "Fixed",
+    "TsallisINF",
+    "Uniform",
+    "make_learner",
+]
+
+LEARNERS: dict[str, type[Learner]] = {
+    learner.name: learner for learner in (TsallisINF, BinnedTsallisINF, ChebCB, Fixed, Uniform)
+}
+
+DEFAULT = ChebCB.name
+"""What ``"auto"`` means."""
+
+
+def make_learner(name: str, arms: int, rng: np.random.Generator, **options: Any) -> Learner:
+    """Build a learner by its name.
+
+    Parameters
+    ----------
+    name
+        A key of :data:`LEARNERS`, or ``"auto"``.
+    arms
+        Number of arms, at least 1.
+    rng
+        The learner's only source of randomness.
+    options
+        Passed to the learner.
+
+    Returns
+    -------
+    Learner
+
+    Raises
+    ------
+    InvalidInput
+        An unknown learner, an option that it does not have, or one that it refuses.
+    """
+    learner = LEARNERS.get(DEFAULT if name == "auto" else name)
+    if learner is None:
+        close = difflib.get_close_matches(str(name), ["auto", *LEARNERS], n=1)
+        hint = f"; did you mean {close[0]!r}?" if close else ""
+        raise InvalidInput("learner", f"{name!r} is not one of auto, {', '.join(LEARNERS)}{hint}")
+    known = [
+        parameter.name
+        for parameter in inspect.signature(learner).parameters.values()
+        if parameter.kind is parameter.KEYWORD_ONLY
+    ]
+    for option in options:
+        if option not in known:
+            has = f"it has {', '.join(known)}" if known else "it has none"
+            raise InvalidInput("learner", f"{learner.name} has no option {option!r}; {has}")
+    return cast("Callable[..., Learner]", learner)(arms, rng, **options)

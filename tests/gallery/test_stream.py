@@ -1,0 +1,188 @@
+import numpy as np
+import pytest
+from scipy.sparse.linalg import spsolve
+
+from reiterate import gallery
+from reiterate.errors import InvalidInput, ReiterateError
+from reiterate.gallery import GALLERY, Simulation, System
+
+SMALL = {"heat": {"nx": 7, "steps": 4}, "diffusion3d": {"size": 5, "steps": 4}}
+
+
+@pytest.fixture(params=sorted(GALLERY))
+def simulation(request):
+    return GALLERY[request.param](**SMALL[request.param])
+
+
+def play(simulation):
+    systems = []
+    for system in simulation:
+        systems.append(system)
+        simulation.advance(spsolve(system.A.tocsc(), system.b))
+    return systems
+
+
+def test_every_gallery_entry_is_a_public_function():
+    assert set(GALLERY) == set(SMALL)
+    for name, factory in GALLERY.items():
+        assert getattr(gallery, name) is factory
+
+
+def test_hands_out_as_many_systems_as_steps(simulation):
+    assert isinstance(simulation, Simulation)
+    systems = play(simulation)
+    assert len(systems) == len(simulation) == simulation.step == 4
+    n = np.prod(simulation.shape)
+    for system in systems:
+        assert isinstance(system, System)
+        assert system.A.shape == (n, n)
+        assert system.A.format == "csr"
+        assert system.A.dtype == system.b.dtype == system.x0.dtype == np.float64
+        assert system.b.shape == system.x0.shape == (n,)
+        assert system.A.has_canonical_format
+        assert all(type(value) is float and np.isfinite(value) for value in system.context.values())
+
+
+def test_nothing_is_handed_out_after_the_end(simulation):
+    play(simulation)
+    assert list(simulation) == []
+
+
+def test_initial_guess_is_the_previous_solution(simulation):
+    np.testing.assert_array_equal(next(iter(simulation)).x0, simulation.state.ravel())
+    previous = None
+    for system in simulation:
+        if previous is not None:
+            np.testing.assert_array_equal(system.x0, previous)
+        previous = spsolve(system.A.tocsc(), system.b)
+        simulation.advance(previous)
+        np.testing.assert_array_equal(simulation.state, previous.reshape(simulation.shape))
+
+
+def test_the_loop_is_closed(simulation):
+    n = int(np.prod(simulation.shape))
+
+    def right_hand_side_after(x):
+        simulation.restart()
+        next(iter(simulation))
+        simulation.advance(x)
+        return next(iter(simulation)).b
+
+    first, second = right_hand_side_after(np.zeros(n)), right_hand_side_after(np.ones(n))
+    assert np.all(first != second)
+
+
+def test_replay_is_identical(simulation):
+    first = play(simulation)
+    end = simulation.state
+    simulation.restart()
+    assert simulation.step == 0
+    second = play(simulation)
+    for one, other in zip(first, second, strict=True):
+        np.testing.assert_array_equal(one.A.data, other.A.data)
+        np.testing.assert_array_equal(one.b, other.b)
+        np.testing.assert_array_equal(one.x0, other.x0)
+        assert one.context == other.context
+    np.testing.assert_array_equal(end, simulation.state)
+
+
+def test_earlier_systems_stay_valid_and_share_the_pattern(simulation):
+    kept = []
+    for system in simulation:
+        kept.append((system, system.A.data.copy(), system.b.copy(), system.x0.copy()))
+        simulation.advance(spsolve(system.A.tocsc(), system.b))
+    for system, data, b, x0 in kept:
+        np.testing.assert_array_equal(system.A.data, data)
+        np.testing.assert_array_equal(system.b, b)
+        np.testing.assert_array_equal(system.x0, x0)
+        assert np.shares_memory(system.A.indices, kept[0][0].A.indices)
+        assert np.shares_memory(system.A.indptr, kept[0][0].A.indptr)
+    assert not np.shares_memory(kept[0][0].A.data, kept[1][0].A.data)
+
+
+def test_what_the_caller_does_to_its_arrays_afterwards_does_no_harm(simulation):
+    system = next(iter(simulation))
+    system.x0[:] = np.nan
+    x = np.ones(system.b.shape)
+    simulation.advance(x)
+    x[:] = np.nan
+    simulation.state[:] = np.nan
+    assert np.all(simulation.state == 1.0)
+
+
+def test_asking_for_the_next_system_too_early_says_what_to_do(simulation):
+    systems = iter(simulation)
+    waiting = next(systems)
+    with pytest.raises(InvalidInput, match=r"advance: the system of step 0 .* call simulation\.advance\(x\)"):
+        next(systems)
+    # The simulation survives: the loop can be taken up again with the same system.
+    assert next(iter(simulation)) is waiting
+    play(simulation)
+    assert simulation.step == 4
+
+
+def test_an_iteration_that_was_left_early_is_taken_up_again(simulation):
+    systems = iter(simulation)
+    simulation.advance(next(systems).x0)
+    left = next(systems)
+    assert len(play(simulation)) == 3
+    assert left.b is not None
+    assert simulation.step == 4
+
+
+def test_advancing_without_a_system_is_refused(simulation):
+    x = np.zeros(int(np.prod(simulation.shape)))
+    with pytest.raises(InvalidInput, match="advance: no system is waiting"):
+        simulation.advance(x)
+    next(iter(simulation))
+    simulation.advance(x)
+    with pytest.raises(InvalidInput, match="at step 1"):
+        simulation.advance(x)
+
+
+def test_restart_forgets_the_waiting_system(simulation):
+    systems = iter(simulation)
+    simulation.advance(next(systems).x0)
+    next(systems)
+    simulation.restart()
+    with pytest.raises(InvalidInput, match="no system is waiting"):
+        simulation.advance(np.zeros(int(np.prod(simulation.shape))))
+    assert len(play(simulation)) == 4
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda x: x[:-1], "has shape"),
+        (lambda x: x[:, None], "has shape"),
+        (lambda x: x.astype(complex), "has dtype complex128"),
+        (lambda x: x.astype(str), "has dtype"),
+        (lambda x: np.where(np.arange(x.size) == 3, np.nan, x), r"x\[3\] is nan"),
+        (lambda x: np.where(np.arange(x.size) == 2, -np.inf, x), r"x\[2\] is -inf"),
+    ],
+)
+def test_unusable_solutions_are_refused_and_change_nothing(simulation, spoil, message):
+    system = next(iter(simulation))
+    before = simulation.state
+    with pytest.raises(InvalidInput, match=message) as caught:
+        simulation.advance(spoil(system.x0))
+    assert caught.value.argument == "x"
+    assert isinstance(caught.value, ReiterateError)
+    assert simulation.step == 0
+    np.testing.assert_array_equal(simulation.state, before)
+    simulation.advance(system.x0)
+
+
+def test_integers_and_lists_are_accepted(simulation):
+    n = int(np.prod(simulation.shape))
+    next(iter(simulation))
+    simulation.advance([1] * n)
+    assert simulation.state.dtype == np.float64
+
+
+@pytest.mark.parametrize("name", sorted(GALLERY))
+@pytest.mark.parametrize("steps", [0, -1, 2.0, True, "3", None])
+def test_steps_must_be_a_positive_integer(name, steps):
+    with pytest.raises(InvalidInput, match="steps: ") as caught:
+        GALLERY[name](**{**SMALL[name], "steps": steps})
+    assert repr(steps) in str(caught.value)
