@@ -173,6 +173,7 @@ class Engine:
         except Breakdown as breakdown:
             seconds = time.perf_counter() - begin
             status, reason = Status.BREAKDOWN, str(breakdown)
+            pursuit.verify_start()
         else:
             seconds = 0.0
             worthwhile = True

@@ -47,11 +47,16 @@ class Pursuit:
         """Verify an iterate and keep it if it is the best; whether it is much better than what was there."""
         merit = self.instance.merit(progress.x)
         worthwhile = merit <= _WORTHWHILE * self.merit
-        if progress.status is not Status.CONVERGED and math.isinf(self.merit):
-            self.merit = self.instance.merit(self.x)
+        if progress.status is not Status.CONVERGED:
+            self.verify_start()
         if merit <= self.merit:
             self.x, self.merit = progress.x, merit
         return worthwhile
+
+    def verify_start(self) -> None:
+        """Compute the merit of the first iterate, which is not needed as long as all goes well."""
+        if math.isinf(self.merit):
+            self.merit = self.instance.merit(self.x)
 
     def judge_rounding(self) -> None:
         """Find out whether the target is out of reach in double precision."""
@@ -59,8 +64,7 @@ class Pursuit:
 
     def failure(self, methods: Mapping[str, Method], asked: Iterable[Configuration]) -> NotConverged:
         """The error that says what was tried, how it ended, and what to do."""
-        if math.isinf(self.merit):
-            self.merit = self.instance.merit(self.x)
+        self.verify_start()
         target = self.instance.target
         known = {"x": self.x, "merit": self.merit, "target": target, "attempts": self.attempts}
         level = self.instance.rounding_level(self.x)

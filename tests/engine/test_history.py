@@ -1,0 +1,39 @@
+from reiterate.configuration import Configuration
+from reiterate.contracts import Attempt, Record, Status
+from reiterate.engine import History
+
+GOOD, BAD = Configuration("good"), Configuration("bad")
+
+
+def record(configuration, cost, *, rescuer=None, merit=1e-9, index=0):
+    attempts = [Attempt(configuration, Status.CONVERGED, int(cost), 0.5, cost, merit)]
+    if rescuer is not None:
+        attempts = [Attempt(configuration, Status.BREAKDOWN, 1, 0.5, 1.0, 1.0, "broke")]
+        attempts.append(Attempt(rescuer, Status.CONVERGED, int(cost), 0.5, cost, merit))
+    return Record(index, configuration, 0.5, {}, attempts, int(cost), 0.5, cost, 0.1, merit, 1e-8, cost)
+
+
+def test_totals_cover_what_is_forgotten():
+    history = History(keep=3)
+    for index in range(10):
+        history.add(record(GOOD, 2.0, index=index))
+    assert len(history) == 3
+    assert [r.index for r in history] == [7, 8, 9]
+    assert history.solves == 10
+    assert history.tallies[GOOD].cost == 20.0
+    assert history.seconds == 5.0
+
+
+def test_incumbent_is_the_cheapest_that_needs_no_help():
+    history = History()
+    assert history.incumbent() is None
+    history.add(record(GOOD, 5.0))
+    history.add(record(BAD, 1.0, rescuer=GOOD))
+    assert history.incumbent() == GOOD
+    assert history.tallies[BAD].rescued == 1
+
+
+def test_failures_are_counted_apart():
+    history = History()
+    history.add(record(GOOD, 5.0, merit=1.0))
+    assert (history.solves, history.failures) == (0, 1)

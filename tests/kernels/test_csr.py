@@ -1,0 +1,77 @@
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reiterate.kernels import csr
+from tests.matrices import arrow, definite_matrices, laplacian, unsigned
+
+
+@given(definite_matrices(), st.integers(0, 2**32 - 1))
+def test_products_equal_dense_algebra(A, seed):
+    rng = np.random.default_rng(seed)
+    x, b = rng.normal(size=A.shape[0]), rng.normal(size=A.shape[0])
+    y, r, z = (np.empty_like(x) for _ in range(3))
+    csr.matvec(*unsigned(A), x, y)
+    np.testing.assert_allclose(y, A.toarray() @ x, rtol=1e-12, atol=1e-12)
+    assert csr.matvec_dot(*unsigned(A), x, z) == pytest.approx(x @ y, rel=1e-9, abs=1e-12)
+    np.testing.assert_array_equal(z, y)
+    square = csr.residual(*unsigned(A), x, b, r)
+    np.testing.assert_allclose(r, b - A.toarray() @ x, rtol=1e-12, atol=1e-12)
+    assert square == pytest.approx(r @ r)
+
+
+def test_matvec_of_a_rectangular_and_of_a_float32_matrix():
+    A = sp.csr_array(np.array([[1.0, 0.0, 2.0], [0.0, 0.0, 0.0]]))
+    y = np.empty(2)
+    csr.matvec(*unsigned(A), np.array([1.0, 2.0, 3.0]), y)
+    np.testing.assert_array_equal(y, [7.0, 0.0])
+    single = np.empty(2, np.float32)
+    csr.matvec(*unsigned(A.astype(np.float32)), np.array([1, 2, 3], np.float32), single)
+    assert single.dtype == np.float32
+    np.testing.assert_array_equal(single, [7.0, 0.0])
+
+
+def test_find_diagonal_counts_what_is_missing():
+    A = sp.csr_array(np.array([[0.0, 1.0, 0.0], [2.0, 3.0, 0.0], [4.0, 5.0, 0.0]]))
+    position = np.empty(3, np.uint32)
+    indptr, indices, data = unsigned(A)
+    assert csr.find_diagonal(indptr, indices, position) == 2
+    assert data[position[1]] == 3.0
+
+
+@pytest.mark.parametrize("A", [laplacian(7), laplacian(4, 3), arrow(9)])
+def test_symmetric_patterns_are_recognized(A):
+    indptr, indices, _ = unsigned(A)
+    cursor = np.empty(A.shape[0], np.uint32)
+    assert csr.is_pattern_symmetric(indptr, indices, cursor)
+    lower = sp.csr_array(sp.tril(A))
+    indptr, indices, _ = unsigned(lower)
+    assert not csr.is_pattern_symmetric(indptr, indices, cursor)
+
+
+@given(definite_matrices(), st.floats(1e-6, 1e6), st.booleans())
+def test_inspection_finds_one_unsymmetric_number(A, factor, spoil):
+    n = A.shape[0]
+    A = A.copy()
+    off_diagonal = np.flatnonzero(np.repeat(np.arange(n), np.diff(A.indptr)) != A.indices)
+    spoiled = spoil and off_diagonal.size > 0 and abs(factor - 1) > 1e-6
+    if spoiled:
+        A.data[off_diagonal[len(off_diagonal) // 2]] *= factor
+        spoiled = not np.allclose(A.toarray(), A.toarray().T, rtol=0, atol=1e-9 * np.abs(A.data).max())
+    indptr, indices, data = unsigned(A)
+    position, cursor, diagonal = np.empty(n, np.uint32), np.empty(n, np.uint32), np.empty(n)
+    csr.find_diagonal(indptr, indices, position)
+    symmetric, smallest, coupling = csr.inspect_symmetric_pattern(
+        indptr, indices, data, position, diagonal, cursor, 1e-12
+    )
+    if spoiled:
+        assert not symmetric
+    elif not spoil:
+        assert symmetric
+    dense = A.toarray()
+    np.testing.assert_array_equal(diagonal, dense.diagonal())
+    assert smallest == dense.diagonal().min()
+    rows = (np.abs(dense).sum(axis=1) - np.abs(dense.diagonal())) / np.abs(dense.diagonal())
+    assert coupling == pytest.approx(rows.mean())
