@@ -7,19 +7,22 @@ solutions lead to.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from reiterate.contracts import Learner, Record
+from reiterate.contracts import Learner, Prepared, Record, Stop
 from reiterate.gallery.stream import Simulation
 from reiterate.learners import make_learner
 from reiterate.learners.oracles import BestFixed, InstanceOptimal
+from reiterate.linear.door import Door
+from reiterate.linear.portfolio import METHODS, configurations
+from reiterate.report.data import Comparison, CostTable, Kind, Run
 from reiterate.solver import Solver
 
-Kind = Literal["learner", "fixed", "oracle"]
+_MOST_ITERATIONS = 100_000
 
 
 class Watcher(Protocol):
@@ -40,87 +43,6 @@ class Contender:
     name: str
     kind: Kind
     make: Callable[[], Solver]
-
-
-@dataclass(slots=True)
-class Run:
-    """What one contender did on one stream.
-
-    Attributes
-    ----------
-    name, kind
-    iterations : int array of shape (steps,)
-    seconds : array of shape (steps,)
-        Wall-clock of each call of ``solve``, deciding and verifying included, compiling excluded.
-    parameter : array of shape (steps,)
-        The tuned parameter that was played; NaN for a configuration without it.
-    configurations : list of str
-        Spelling of what was played, by step.
-    """
-
-    name: str
-    kind: Kind
-    iterations: NDArray[np.int64]
-    seconds: NDArray[np.float64]
-    parameter: NDArray[np.float64]
-    configurations: list[str]
-
-
-@dataclass(slots=True)
-class CostTable:
-    """Iterations of every configuration at every instance, each from the same start.
-
-    Attributes
-    ----------
-    spellings : list of str
-    parameter : array of shape (configurations,)
-    iterations : int array of shape (steps, configurations)
-    """
-
-    spellings: list[str]
-    parameter: NDArray[np.float64]
-    iterations: NDArray[np.int64]
-
-    @property
-    def best_fixed(self) -> int:
-        """Column of the configuration with the smallest total."""
-        return int(np.argmin(self.iterations.sum(axis=0)))
-
-    @property
-    def instance_optimal(self) -> NDArray[np.int64]:
-        """Smallest iteration count at each instance, shape (steps,)."""
-        return self.iterations.min(axis=1)
-
-
-@dataclass(slots=True)
-class Comparison:
-    """Everything that a report shows of one stream.
-
-    Attributes
-    ----------
-    title, description : str
-    parameter_name : str
-        Name of the tuned parameter, e.g. ``"omega"``.
-    context_name : str
-    context : array of shape (steps,)
-        The number that changes along the stream.
-    unknowns : int
-    table : CostTable
-    runs : list of Run
-    """
-
-    title: str
-    description: str
-    parameter_name: str
-    context_name: str
-    context: NDArray[np.float64]
-    unknowns: int
-    table: CostTable
-    runs: list[Run] = field(default_factory=list)
-
-    def run(self, name: str) -> Run:
-        """The run of that name."""
-        return next(run for run in self.runs if run.name == name)
 
 
 def play(contender: Contender, simulation: Simulation, parameter_name: str, watch: Watcher = watch_nothing) -> Run:
@@ -154,36 +76,56 @@ def tabulate(
     context : array of shape (steps,)
     context_name : str
     """
-    solvers = [fixed(spelling, rtol).make() for spelling in spellings]
-    counts = np.empty((len(simulation), len(solvers)), dtype=np.int64)
+    arms = configurations(spellings)
+    counts = np.empty((len(simulation), len(arms)), dtype=np.int64)
     context = np.zeros(len(simulation))
-    name = "context"
+    name, door = "context", Door()
+    prepared: dict[str, Prepared] = {}
     simulation.restart()
     for step, system in enumerate(simulation):
-        solutions = [solver.solve(system.A, system.b, x0=system.x0) for solver in solvers]
-        counts[step] = [solver.last.iterations for solver in solvers if solver.last is not None]
+        instance = door.admit(system.A, system.b, system.context, rtol=rtol, atol=0.0)
         name, context[step] = next(iter(system.context.items()), (name, 0.0))
-        simulation.advance(solutions[0])
-        watch("instance-optimal", step + 1, len(simulation), None)
-    parameter = np.array([s.configurations[0].values.get(parameter_name, np.nan) for s in solvers])
-    return CostTable(list(spellings), parameter, counts), context, name
+        for used in {arm.method for arm in arms}:
+            prepared[used] = METHODS[used].prepare(instance, {}, prepared.get(used))
+        solution = system.x0
+        for column, arm in enumerate(arms):
+            stop = Stop(instance.target, _MOST_ITERATIONS)
+            progress = METHODS[arm.method].iterate(prepared[arm.method], instance, arm.values, system.x0, stop)
+            counts[step, column] = progress.iterations
+            solution = progress.x if column == 0 else solution
+        simulation.advance(solution)
+        watch("every " + parameter_name, step + 1, len(simulation), None)
+    parameter = np.array([arm.values.get(parameter_name, np.nan) for arm in arms])
+    return CostTable([str(arm) for arm in arms], parameter, counts), context, name
 
 
 def fixed(spelling: str, rtol: float, name: str | None = None) -> Contender:
     """A configuration that is never changed."""
-    return Contender(
-        name or spelling, "fixed", lambda: Solver([spelling], learner="fixed", rtol=rtol, cost="iterations")
-    )
-
-
-def learning(learner: str, spellings: Sequence[str], rtol: float, seed: int, name: str | None = None) -> Contender:
-    """A learner that sees iteration counts only, as published: it plays what it chose to the end."""
-
-    def factory(arms: int, rng: np.random.Generator) -> Learner:
-        return make_learner(learner, arms, rng)
 
     def make() -> Solver:
-        return Solver(spellings, factory, rtol=rtol, cost="iterations", seed=seed, patience=None)
+        return Solver([spelling], "fixed", rtol=rtol, cost="iterations", max_iterations=_MOST_ITERATIONS)
+
+    return Contender(name or spelling, "fixed", make)
+
+
+def learning(
+    learner: str, spellings: Sequence[str], rtol: float, seed: int, name: str | None = None, **options: Any
+) -> Contender:
+    """A learner that sees iteration counts only, as published: what it chose is played to the end."""
+
+    def factory(arms: int, rng: np.random.Generator) -> Learner:
+        return make_learner(learner, arms, rng, **options)
+
+    def make() -> Solver:
+        return Solver(
+            spellings,
+            factory,
+            rtol=rtol,
+            cost="iterations",
+            seed=seed,
+            patience=None,
+            max_iterations=_MOST_ITERATIONS,
+        )
 
     return Contender(name or learner, "learner", make)
 
@@ -199,6 +141,41 @@ def oracle(kind: Literal["best fixed", "instance-optimal"], table: CostTable, rt
             rtol=rtol,
             cost="iterations",
             patience=None,
+            max_iterations=_MOST_ITERATIONS,
         )
 
     return Contender(kind, "oracle", make)
+
+
+def compare(
+    simulation: Simulation, title: str, description: str, *, rtol: float, seed: int, watch: Watcher = watch_nothing
+) -> Comparison:
+    """Learners beside plain CG, fixed relaxation parameters and the oracles, all tuning ``ssor_cg``.
+
+    Parameters
+    ----------
+    simulation
+        Is restarted for every contender.
+    title, description
+        For people.
+    rtol
+        Relative residual of every solution.
+    seed
+        Of the learners.
+    watch
+        Is told of every step.
+    """
+    spellings = [str(configuration) for configuration in configurations(["ssor_cg"])]
+    table, context, context_name = tabulate(simulation, spellings, "omega", rtol, watch)
+    unknowns = int(simulation.state.size)
+    contenders = [
+        fixed("cg", rtol, "plain CG"),
+        fixed("ssor_cg(omega=1.0)", rtol, "omega = 1"),
+        fixed("ssor_cg(omega=1.5)", rtol, "omega = 1.5"),
+        oracle("best fixed", table, rtol),
+        oracle("instance-optimal", table, rtol),
+        learning("tsallis_inf", spellings, rtol, seed, "Tsallis-INF"),
+        learning("cheb_cb", spellings, rtol, seed, "ChebCB"),
+    ]
+    runs = [play(contender, simulation, "omega", watch) for contender in contenders]
+    return Comparison(title, description, "omega", context_name, context, unknowns, table, runs)

@@ -46,11 +46,11 @@ class ConjugateGradients(DefiniteMethod):
     name = "cg"
     parameters = ParameterSpace()
 
-    def prepare(self, instance: LinearInstance, values: Values, previous: Prepared | None = None) -> Prepared:  # noqa: ARG002
+    def prepare(self, instance: LinearInstance, values: Values, previous: Prepared | None = None) -> Prepared:
         """Vectors to work in."""
         return Prepared(_workspace(instance, previous))
 
-    def iterate(self, prepared: Prepared, instance: LinearInstance, values: Values, x: Vector, stop: Stop) -> Progress:  # noqa: ARG002
+    def iterate(self, prepared: Prepared, instance: LinearInstance, values: Values, x: Vector, stop: Stop) -> Progress:
         """Iterate from a copy of ``x``, shape (n,)."""
         pattern, data, work = instance.pattern, instance.data, prepared.state
         threshold = instance.square_threshold
@@ -88,14 +88,14 @@ class JacobiConjugateGradients(DefiniteMethod):
     name = "jacobi_cg"
     parameters = ParameterSpace()
 
-    def prepare(self, instance: LinearInstance, values: Values, previous: Prepared | None = None) -> Prepared:  # noqa: ARG002
+    def prepare(self, instance: LinearInstance, values: Values, previous: Prepared | None = None) -> Prepared:
         """Vectors to work in, and the inverse of the diagonal."""
         workspace = _workspace(instance, previous)
         assert instance.diagonal is not None
         workspace.inverse_diagonal = np.divide(1.0, instance.diagonal, out=workspace.inverse_diagonal)
         return Prepared(workspace, work=in_matvecs(instance.pattern, 16.0 * instance.pattern.size))
 
-    def iterate(self, prepared: Prepared, instance: LinearInstance, values: Values, x: Vector, stop: Stop) -> Progress:  # noqa: ARG002
+    def iterate(self, prepared: Prepared, instance: LinearInstance, values: Values, x: Vector, stop: Stop) -> Progress:
         """Iterate from a copy of ``x``, shape (n,)."""
         pattern, data, work = instance.pattern, instance.data, prepared.state
         threshold = instance.square_threshold

@@ -35,7 +35,7 @@ class Direct(LinearMethod):
         """Not too large to factor."""
         return traits.size <= _SIZE_LIMIT
 
-    def prepare(self, instance: LinearInstance, values: Values, previous: Prepared | None = None) -> Prepared:  # noqa: ARG002
+    def prepare(self, instance: LinearInstance, values: Values, previous: Prepared | None = None) -> Prepared:
         """Factor A; the numbers of an earlier instance are of no use to SuperLU."""
         symmetric = instance.traits.symmetric
         try:
@@ -52,7 +52,7 @@ class Direct(LinearMethod):
         multiply_adds = float(factor.nnz) ** 2 / instance.pattern.size
         return Prepared(factor, work=in_matvecs(instance.pattern, 12.0 * multiply_adds))
 
-    def iterate(self, prepared: Prepared, instance: LinearInstance, values: Values, x: Vector, stop: Stop) -> Progress:  # noqa: ARG002
+    def iterate(self, prepared: Prepared, instance: LinearInstance, values: Values, x: Vector, stop: Stop) -> Progress:
         """Refine ``x``, shape (n,), until the target is met or a step no longer helps."""
         begin = time.perf_counter()
         factor = prepared.state

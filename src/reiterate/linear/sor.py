@@ -33,7 +33,7 @@ class SuccessiveOverRelaxation(LinearMethod):
         """No zero on the diagonal."""
         return traits.full_diagonal
 
-    def prepare(self, instance: LinearInstance, values: Values, previous: Prepared | None = None) -> Prepared:  # noqa: ARG002
+    def prepare(self, instance: LinearInstance, values: Values, previous: Prepared | None = None) -> Prepared:
         """Two vectors to work in."""
         size = instance.pattern.size
         if previous is not None and previous.state[0].size == size:

@@ -120,7 +120,7 @@ class SymmetricOverRelaxedConjugateGradients(DefiniteMethod):
     name = "ssor_cg"
     parameters = ParameterSpace((RELAXATION,))
 
-    def prepare(self, instance: LinearInstance, values: Values, previous: Prepared | None = None) -> Prepared:  # noqa: ARG002
+    def prepare(self, instance: LinearInstance, values: Values, previous: Prepared | None = None) -> Prepared:
         """The level order of the pattern (kept from ``previous`` where it is the same) and the scaled triangles."""
         known = previous is not None and previous.state.pattern is instance.pattern
         state = previous.state if known and previous is not None else _LevelOrder(instance.pattern)
