@@ -31,6 +31,7 @@ RTOL = 1e-8
 OMEGAS = [round(float(value), 6) for value in np.linspace(1.0, 1.95, 20)]
 OFFSETS = {"high variance": (0.5, 1.5), "low variance": (2.0, 6.0)}
 INTERVAL = (-0.15, 0.45)
+README = Path(__file__).parent.parent / "README.md"
 PAGE = Path(__file__).parent.parent / "docs" / "learning-to-relax.md"
 
 
@@ -197,6 +198,8 @@ def report_heat(results: dict[int, tuple[CostTable, dict[str, list[Run]]]], step
             )
         header = ["contender", "iterations", "of best fixed", "of instance-optimal", "seconds"]
         texts.append(f"**nx = {nx}** ({(nx - 1) ** 2:,} unknowns)\n\n{markdown_table(header, shown)}")
+        if nx == 100 and steps == 5000:
+            fill_page(README, "heat100", markdown_table(header, shown))
     write_csv("heat.csv", ["nx", "contender", "seed", "iterations", "seconds"], rows)
     draw_heat(results)
     text = (

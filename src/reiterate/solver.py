@@ -24,6 +24,8 @@ from reiterate.linear.portfolio import DEFAULT, METHODS, configuration, configur
 class Solver:
     """Solves a stream of related linear systems, and learns from each how to solve the next.
 
+    One solver serves one stream, from one thread.
+
     Parameters
     ----------
     methods : sequence of str, optional

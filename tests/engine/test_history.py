@@ -37,3 +37,9 @@ def test_failures_are_counted_apart():
     history = History()
     history.add(record(GOOD, 5.0, merit=1.0))
     assert (history.solves, history.failures) == (0, 1)
+
+
+def test_a_merit_that_is_no_number_is_a_failure():
+    history = History()
+    history.add(record(GOOD, 5.0, merit=float("nan")))
+    assert (history.solves, history.failures) == (0, 1)

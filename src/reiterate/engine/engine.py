@@ -78,7 +78,8 @@ class Engine:
         self._max_iterations = max_iterations
         self._max_seconds = max_seconds
         self._patience = patience
-        self._learners: dict[tuple[int, ...], Learner] = {}
+        self._arm_methods = [methods[name] for name in dict.fromkeys(c.method for c in self.configurations)]
+        self._learners: dict[tuple[bool, ...], tuple[Learner | None, tuple[Configuration, ...]]] = {}
         self._prepared: dict[tuple[Any, ...], tuple[int, Prepared]] = {}
         self._warm: set[str] = set()
         self._quarantine = Quarantine()
@@ -87,14 +88,12 @@ class Engine:
 
     def learner_for(self, instance: Instance) -> tuple[Learner | None, tuple[Configuration, ...]]:
         """The learner that chooses for such an instance, and its arms; no learner where no arm applies."""
-        arms = tuple(
-            number
-            for number, configuration in enumerate(self.configurations)
-            if self._methods[configuration.method].accepts(instance.traits)
-        )
-        if arms and arms not in self._learners:
-            self._learners[arms] = self._learner_factory(len(arms), self._rng)
-        return self._learners.get(arms), tuple(self.configurations[number] for number in arms)
+        accepted = tuple(method.accepts(instance.traits) for method in self._arm_methods)
+        if accepted not in self._learners:
+            names = {method.name for method, accepts in zip(self._arm_methods, accepted, strict=True) if accepts}
+            arms = tuple(configuration for configuration in self.configurations if configuration.method in names)
+            self._learners[accepted] = (self._learner_factory(len(arms), self._rng) if arms else None), arms
+        return self._learners[accepted]
 
     def solve(self, instance: Instance, x: Any) -> Any:
         """An iterate whose merit is verified to be at or below the instance's target.
@@ -192,12 +191,15 @@ class Engine:
                 pursuit.judge_rounding()
         pursuit.seconds += seconds
         pursuit.attempts.append(Attempt(configuration, status, iterations, seconds, work, pursuit.merit, reason))
+        if configuration not in self.configurations:
+            # A rescuer is rarely needed twice in a row, and its state, e.g. a factor, can be the largest of all.
+            self._prepared.pop(_state_key(method, values), None)
         broke_down = status is Status.BREAKDOWN and not pursuit.at_rounding
         self._quarantine.report(method.name, index, broke_down=broke_down)
 
     def _prepare(self, method: Method, values: Values, instance: Instance, index: int) -> tuple[Prepared, float]:
         """The method's prepared state for this instance, and the work of making it now."""
-        key = (method.name, *(values[name] for name in method.state_parameters))
+        key = _state_key(method, values)
         built_for, previous = self._prepared.get(key, (-1, None))
         if built_for == index and previous is not None:
             return previous, 0.0
@@ -236,3 +238,7 @@ class Engine:
                 cost=cost,
             )
         )
+
+
+def _state_key(method: Method, values: Values) -> tuple[Any, ...]:
+    return (method.name, *(values[name] for name in method.state_parameters))

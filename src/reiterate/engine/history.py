@@ -62,10 +62,10 @@ class History:
         self._records.append(record)
         self.seconds += record.seconds
         self.overhead += record.overhead
-        if record.merit > record.target:
-            self.failures += 1
-        else:
+        if record.merit <= record.target:
             self.solves += 1
+        else:
+            self.failures += 1
         tally = self.tallies.setdefault(record.configuration, Tally())
         tally.solves += 1
         tally.iterations += record.iterations

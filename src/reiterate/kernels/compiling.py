@@ -21,24 +21,28 @@ Hardware prefetchers do not keep up with the interleaved streams of a sparse mat
 """
 
 
-_OPTIONS: Final = {"cache": True, "nogil": True, "error_model": "numpy"}
-
-
 def kernel(function: Function) -> Function:
     """Compile with multiply-adds contracted, nothing reordered, cached on disk."""
-    compiled: Function = njit(fastmath={"contract"}, **_OPTIONS)(function)
-    return compiled
+    return _compile(function, fastmath={"contract"})
 
 
 def inlined_kernel(function: Function) -> Function:
     """As :func:`kernel`, and always inlined, so that literal arguments become constants of the loop."""
-    compiled: Function = njit(fastmath={"contract"}, forceinline=True, **_OPTIONS)(function)
-    return compiled
+    return _compile(function, fastmath={"contract"}, forceinline=True)
 
 
 def reduction_kernel(function: Function) -> Function:
     """As :func:`kernel`, with sums reassociated, so that long reductions use the vector unit."""
-    compiled: Function = njit(fastmath={"contract", "reassoc", "nsz"}, **_OPTIONS)(function)
+    return _compile(function, fastmath={"contract", "reassoc", "nsz"})
+
+
+def _compile(function: Function, **options: Any) -> Function:
+    compiled: Function
+    try:
+        compiled = njit(cache=True, nogil=True, error_model="numpy", **options)(function)
+    except RuntimeError:
+        # Nowhere to write: a read-only installation under a read-only home still has to run, if slowly at first.
+        compiled = njit(nogil=True, error_model="numpy", **options)(function)
     return compiled
 
 

@@ -42,9 +42,17 @@ class Pattern:
 
     def matches(self, indptr: NDArray[Any], indices: NDArray[Any]) -> bool:
         """Whether these arrays describe this pattern."""
-        if indptr is self._source[0] and indices is self._source[1]:
+        if _is_same_memory(indptr, self._source[0]) and _is_same_memory(indices, self._source[1]):
             return True
         return np.array_equal(indptr, self.indptr) and np.array_equal(indices, self.indices)
+
+
+def _is_same_memory(first: NDArray[Any], second: NDArray[Any]) -> bool:
+    """Whether two arrays are views of the same numbers, as those of matrices that share a pattern often are."""
+    if first is second:
+        return True
+    one, other = first.__array_interface__, second.__array_interface__
+    return all(one[key] == other[key] for key in ("data", "shape", "strides", "typestr"))
 
 
 def _check_structure(indptr: NDArray[Any], indices: NDArray[Any]) -> None:

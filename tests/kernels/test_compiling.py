@@ -1,0 +1,51 @@
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import reiterate as rt
+from reiterate.kernels import cg, csr, levels, sor, ssor_cg
+from reiterate.linear.portfolio import METHODS
+from tests.matrices import laplacian
+
+MODULES = (cg, csr, levels, sor, ssor_cg)
+
+
+def signatures():
+    return {
+        (module.__name__, name): len(function.signatures)
+        for module in MODULES
+        for name, function in vars(module).items()
+        if hasattr(function, "signatures") and function.__module__ == module.__name__
+    }
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_nothing_is_compiled_within_a_timed_solve(method):
+    METHODS[method].warm_up()
+    solver = rt.Solver(["direct"])
+    solver.solve(laplacian(5), np.ones(25))
+    before = signatures()
+    solver = rt.Solver([method])
+    A = laplacian(9).tocoo()
+    for b in (np.ones(81), list(range(81)), np.ones(81, np.float32), np.ones((81, 2))[:, 1]):
+        solver.solve(A, b, x0=np.ones(81, int))
+    assert signatures() == before
+
+
+def test_kernels_run_where_nothing_can_be_cached():
+    # A function that is in no file has no place in Numba's cache, like any in a read-only installation.
+    code = (
+        "import numba\n"
+        "from reiterate.kernels.compiling import kernel\n"
+        "def twice(x):\n"
+        "    return 2 * x\n"
+        "try:\n"
+        "    numba.njit(cache=True)(twice)\n"
+        "except RuntimeError:\n"
+        "    print('refused')\n"
+        "print(kernel(twice)(21))\n"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert found.stdout.split() == ["refused", "42"], found.stderr

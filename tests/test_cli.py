@@ -1,0 +1,91 @@
+import json
+import subprocess
+import sys
+
+import pytest
+from typer.testing import CliRunner
+
+from reiterate import __version__
+from reiterate.cli import app, main
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+    def call(*arguments):
+        return CliRunner().invoke(app, list(arguments), catch_exceptions=False)
+
+    return call
+
+
+def test_help_reads_well(run):
+    text = run("--help").output
+    for word in ("demo", "doctor", "--version"):
+        assert word in text
+    text = run("demo", "heat", "--help").output
+    for word in ("--nx", "--steps", "--json", "--report", "omega"):
+        assert word in text
+    assert run("--version").output.strip() == f"reiterate {__version__}"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("demo", "heat", "--nx", "12", "--steps", "30"), ("demo", "diffusion3d", "--size", "6", "--steps", "10")],
+)
+def test_demo_as_json(run, tmp_path, arguments):
+    result = run(*arguments, "--json")
+    assert result.exit_code == 0
+    found = json.loads(result.output)
+    totals = {c["name"]: c["iterations"] for c in found["contenders"]}
+    assert {"plain CG", "omega = 1", "omega = 1.5", "best fixed", "instance-optimal", "ChebCB"} <= set(totals)
+    assert totals["instance-optimal"] <= totals["best fixed"] <= totals["omega = 1.5"]
+    assert totals["instance-optimal"] == found["instance_optimal"]["iterations"]
+    assert totals["best fixed"] == found["best_fixed"]["iterations"]
+    assert (tmp_path / found["report"]).stat().st_size > 10_000
+
+
+def test_demo_on_a_terminal(run, tmp_path):
+    result = run("demo", "heat", "--nx", "10", "--steps", "20", "--report", "page.html")
+    assert result.exit_code == 0
+    assert "instance-optimal" in result.output
+    assert "page.html" in result.output
+    assert (tmp_path / "page.html").exists()
+
+
+def test_the_same_seed_makes_the_same_choices(run):
+    def totals():
+        found = json.loads(run("demo", "heat", "--nx", "10", "--steps", "40", "--json", "--seed", "3").output)
+        return [(c["name"], c["iterations"]) for c in found["contenders"]]
+
+    assert totals() == totals()
+
+
+def test_doctor(run):
+    found = json.loads(run("doctor", "--json").output)
+    assert found["packages"]["numba"]
+    assert found["cache"]["directory"]
+    assert found["first_solve_seconds"] > 0
+    text = run("doctor").output
+    assert "cache: directory" in text
+    assert "optional" in text
+
+
+def test_bad_options_are_explained(run, tmp_path, monkeypatch, capsys):
+    assert run("demo", "heat", "--nx", "2").exit_code == 2
+    monkeypatch.setattr(sys, "argv", ["reiterate", "demo", "heat", "--nx", "5", "--steps", "3", "--rtol", "-1"])
+    with pytest.raises(SystemExit) as caught:
+        main()
+    assert caught.value.code == 2
+    message = capsys.readouterr().err
+    assert "rtol: -1.0 is not a finite number >= 0" in message
+    assert "Traceback" not in message
+
+
+def test_nothing_heavy_is_imported_for_help():
+    code = (
+        "import sys, reiterate, reiterate.cli\n"
+        "print([m for m in ('numpy', 'numba', 'scipy', 'matplotlib') if m in sys.modules])"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "[]"
