@@ -54,7 +54,7 @@ class BestFixed(FiniteLearner):
         """The arm."""
         return Choice(self._arm, 1.0, snapshot(context))
 
-    def learn(self, choice: Choice, cost: float, *, censored: bool = False) -> None:  # noqa: ARG002 - contract
+    def learn(self, choice: Choice, cost: float, *, censored: bool = False) -> None:
         """Check the feedback and forget it."""
         self._check_feedback(choice, cost)
 
@@ -109,7 +109,7 @@ class InstanceOptimal(FiniteLearner):
         self._round += 1
         return Choice(arm, 1.0, snapshot(context))
 
-    def learn(self, choice: Choice, cost: float, *, censored: bool = False) -> None:  # noqa: ARG002 - contract
+    def learn(self, choice: Choice, cost: float, *, censored: bool = False) -> None:
         """Check the feedback and forget it."""
         self._check_feedback(choice, cost)
 

@@ -46,7 +46,7 @@ class Fixed(FiniteLearner):
         """The arm."""
         return Choice(self._arm, 1.0, snapshot(context))
 
-    def learn(self, choice: Choice, cost: float, *, censored: bool = False) -> None:  # noqa: ARG002 - contract
+    def learn(self, choice: Choice, cost: float, *, censored: bool = False) -> None:
         """Check the feedback and forget it."""
         self._check_feedback(choice, cost)
 
@@ -91,7 +91,7 @@ class Uniform(FiniteLearner):
         """Any arm."""
         return Choice(int(self._rng.integers(self._arms)), 1.0 / self._arms, snapshot(context))
 
-    def learn(self, choice: Choice, cost: float, *, censored: bool = False) -> None:  # noqa: ARG002 - contract
+    def learn(self, choice: Choice, cost: float, *, censored: bool = False) -> None:
         """Check the feedback and forget it."""
         self._check_feedback(choice, cost)
 
