@@ -69,6 +69,7 @@ def test_doctor(run):
     text = run("doctor").output
     assert "cache: directory" in text
     assert "optional" in text
+    assert found["advice"]
 
 
 def test_bad_options_are_explained(run, tmp_path, monkeypatch, capsys):

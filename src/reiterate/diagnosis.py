@@ -11,6 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+_SLOW_START = 2.0
 _REQUIRED = ("numpy", "scipy", "numba", "pyamg", "rich", "typer", "matplotlib")
 _OPTIONAL = {
     "pypardiso": "Intel MKL Pardiso",
@@ -24,13 +25,13 @@ def examine() -> dict[str, Any]:
     """Everything found, as plain values.
 
     Keys: ``reiterate``, ``python``, ``machine``, ``packages``, ``threads``, ``cache``, ``first_solve_seconds``,
-    ``optional``. ``first_solve_seconds`` is the time a first solve takes in this process: some ten seconds
+    ``optional``, ``advice``. ``first_solve_seconds`` is the time a first solve takes in this process: some ten seconds
     when kernels must be compiled, below two when the cache has them.
     """
     import numba
 
     seconds = _time_first_solve()
-    return {
+    findings: dict[str, Any] = {
         "reiterate": version("reiterate"),
         "python": f"{platform.python_implementation()} {platform.python_version()}",
         "machine": {"system": platform.platform(), "processor": _processor(), "cores": os.cpu_count()},
@@ -40,6 +41,19 @@ def examine() -> dict[str, Any]:
         "first_solve_seconds": round(seconds, 3),
         "optional": {label: importlib.util.find_spec(module) is not None for module, label in _OPTIONAL.items()},
     }
+    return {**findings, "advice": _advise(findings)}
+
+
+def _advise(findings: dict[str, Any]) -> str:
+    cache = findings["cache"]
+    if not cache["writable"]:
+        return (
+            f"{cache['directory']} cannot be written, so kernels may be compiled anew in every process: "
+            "set NUMBA_CACHE_DIR to a directory that can"
+        )
+    if findings["first_solve_seconds"] > _SLOW_START:
+        return "kernels were compiled just now; the next first solve will be faster"
+    return "everything is in order"
 
 
 def _time_first_solve() -> float:
