@@ -55,6 +55,22 @@ def test_total_cost_is_close_to_the_instance_optimum(play, kind, interval):
     assert np.mean(early) < 0.2
 
 
+def test_easy_instances_first_do_not_hide_the_best_arms_of_hard_ones(play):
+    # The first tenth lies in a hundredth of the context's range, costs little, and favors other arms.
+    arms = np.arange(20)
+    phase = np.sin(2 * np.pi * 5 * np.arange(5000) / 5000)
+    contexts = np.where(phase > 0, 0.1, -10.0) * phase
+    easy, hard = 4 + 0.35 * np.abs(arms - 3), 18 + np.where(arms < 15, 2.2 * (15 - arms), 5.0 * (arms - 15))
+    mean = easy + np.minimum(contexts[:, None] / 10, 1) ** 0.5 * (hard - easy)
+    excess = []
+    for s in range(8):
+        costs = np.round(mean * np.exp(0.03 * np.random.default_rng(s).standard_normal(mean.shape)))
+        paid = play(ChebCB(20, np.random.default_rng(s)), costs, contexts)
+        excess.append(paid.sum() / costs[np.arange(5000), mean.argmin(axis=1)].sum() - 1)
+    assert np.mean(excess) < 0.025
+    assert np.max(excess) < 0.03
+
+
 def test_without_context_it_finds_the_best_arm(play):
     rng = np.random.default_rng(0)
     costs = np.linspace(5, 15, 10) * rng.uniform(0.8, 1.2, (2000, 10))

@@ -124,6 +124,38 @@ def test_total_cost_is_close_to_the_best_fixed_arm_when_difficulty_swings(play):
     assert np.mean(excess) < 0.03
 
 
+def two_regimes(seed):
+    """Counts of 20 arms over 5000 rounds: hard instances favor arm 15, and easy ones, in between, arm 3."""
+    arms = np.arange(20)
+    easy = 4 + 0.35 * np.abs(arms - 3)
+    hard = 18 + np.where(arms < 15, 2.2 * (15 - arms), 5.0 * (arms - 15))
+    share = np.sin(2 * np.pi * 5 * np.arange(5000) / 5000)[:, None]
+    mean = np.where(share < 0, easy * (1 + 0.3 * share), easy + np.maximum(share, 0) ** 0.5 * (hard - easy))
+    mean = np.roll(mean, 500, axis=0)
+    return np.round(mean * np.exp(0.05 * np.random.default_rng(seed).standard_normal(mean.shape)))
+
+
+def test_easy_instances_do_not_undo_what_hard_ones_taught(play):
+    excess = []
+    for s in range(10):
+        costs = two_regimes(s)
+        excess.append(play(TsallisINF(20, np.random.default_rng(s)), costs).sum() / costs.sum(axis=0).min() - 1)
+    assert np.mean(excess) < 0.06
+    assert np.max(excess) < 0.15
+
+
+def test_an_arm_known_to_be_bad_is_not_made_the_favorite_by_one_draw(play):
+    costs = 10 + 10.0 * (np.arange(20) != 7) + np.random.default_rng(0).random((3000, 20))
+    learner = TsallisINF(20, np.random.default_rng(0))
+    play(learner, costs)
+    assert learner.probabilities[7] > 0.9
+    state = learner.state_dict()
+    for arm in range(20):
+        lucky = TsallisINF.from_state_dict(state)
+        lucky.learn(Choice(arm, float(learner.probabilities[arm])), 3.0)
+        assert lucky.probabilities.argmax() == 7
+
+
 def test_the_unit_of_costs_does_not_matter(play):
     costs = iteration_counts(1, 400)
     paid = [play(TsallisINF(20, np.random.default_rng(0)), unit * costs) / unit for unit in (1.0, 2.0**-30, 2.0**30)]

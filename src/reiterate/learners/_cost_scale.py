@@ -13,22 +13,20 @@ OUTLIER = 10.0
 
 
 class CostScale:
-    """Follows what costs are now (``level``), on the whole (``mean``), and how far they stray (``deviation``).
+    """Follows what costs are now (``level``) and on the whole (``mean``).
 
     ``level`` is the mean of the last 16 costs without their largest eighth (at least one of them), so that
-    lone outliers leave no trace; ``mean`` averages ``level`` over time, and ``deviation`` averages the
-    distance of each cost from the level before it. All depend on past costs only, hence not on the arm that
-    is being drawn: subtracting or dividing by them keeps estimates unbiased. None means anything before
-    ``ready``, after three costs.
+    lone outliers leave no trace; ``mean`` averages ``level`` over time. Both depend on past costs only, hence
+    not on the arm that is being drawn: subtracting or dividing by them keeps estimates unbiased. Neither
+    means anything before ``ready``, after three costs.
     """
 
-    __slots__ = ("_recent", "averaged", "deviation", "level", "mean")
+    __slots__ = ("_recent", "averaged", "level", "mean")
 
     def __init__(self) -> None:
         self._recent: list[float] = []
         self.level = 0.0
         self.mean = 0.0
-        self.deviation = 0.0
         self.averaged = 0
 
     @property
@@ -44,9 +42,6 @@ class CostScale:
     def update(self, cost: float) -> None:
         """Take in one cost."""
         recent = self._recent
-        if self.averaged:
-            strayed = abs(min(cost, self.limit) - self.level)
-            self.deviation += (strayed - self.deviation) / self.averaged
         if len(recent) == WINDOW:
             del recent[0]
         recent.append(cost)
@@ -60,9 +55,7 @@ class CostScale:
         """Go on as if the other's costs had come before these."""
         total = self.averaged + other.averaged
         if total:
-            weight = other.averaged / total
-            self.mean += weight * (other.mean - self.mean)
-            self.deviation += weight * (other.deviation - self.deviation)
+            self.mean += other.averaged / total * (other.mean - self.mean)
         self.averaged = total
         self._recent = (other._recent + self._recent)[-WINDOW:]
         if len(self._recent) >= READY:
@@ -76,7 +69,6 @@ class CostScale:
             "recent": list(self._recent),
             "level": self.level,
             "mean": self.mean,
-            "deviation": self.deviation,
             "averaged": self.averaged,
         }
 
@@ -87,7 +79,6 @@ class CostScale:
         scale._recent = [float(cost) for cost in state["recent"]]
         scale.level = float(state["level"])
         scale.mean = float(state["mean"])
-        scale.deviation = float(state["deviation"])
         scale.averaged = int(state["averaged"])
         return scale
 

@@ -15,10 +15,10 @@ from reiterate.learners._cost_scale import CostScale
 from reiterate.learners._finite import FiniteLearner, Vector, count, positive
 from reiterate.learners._state import array, check_state, pack_generator, unpack_generator
 
-ARM_PENALTY = 0.3
+ARM_PENALTY = 0.2
 """Weight of ``1 + j**2`` times the squared distance of an arm's coefficient j from the common fit's."""
 
-COMMON_PENALTY = 0.1
+COMMON_PENALTY = 0.3
 """Weight of ``j**2`` times the common fit's squared coefficient j."""
 
 OUTLIER = 4.0
@@ -28,7 +28,10 @@ GROWTH = 1.125
 """Factor of growth of a learnt interval: little of it stays empty, where the series would waste its terms."""
 
 MEMORY = 256
-"""Rounds over which the size of prediction errors is averaged."""
+"""Rounds over which the relative size of prediction errors is averaged."""
+
+LEAST = 0.1
+"""What is common to all arms counts as at least this share of recent costs where its fit falls below."""
 
 
 def chebyshev_features(x: float, degree: int) -> Vector:
@@ -81,6 +84,8 @@ class ChebCB(FiniteLearner):
       an arm that has not been played is believed to be average, at any context;
     - ``y`` is the prediction less ``optimism`` times its standard error, so that arms which few rounds have
       shown to be bad *here* are tried again. It makes the steep ``gamma_t`` safe; ``optimism=0`` is SquareCB.
+      Errors are taken to grow in proportion to what is common to all arms at a context: where costs are
+      first seen to be high, the small errors made where they were low do not count as certainty.
 
     Guarantee: for ``optimism=0`` SquareCB's analysis bounds the expected regret against the best arm *for each
     context* by about ``K T / gamma + gamma R / 4``, ``R`` being the regression's own regret in squared error,
@@ -156,9 +161,10 @@ class ChebCB(FiniteLearner):
 
     def choose(self, context: Context | None = None) -> Choice:
         """Draw an arm by inverse-gap weighting of the predictions at this context."""
-        predictions, errors = self._predict(self._features(self._variable.value(context)))
+        features = self._features(self._variable.value(context))
+        predictions, errors = self._predict(features)
         if self._optimism > 0:
-            predictions = predictions - self._optimism * errors
+            predictions = predictions - self._optimism * self._common(features) * errors
         best = int(predictions.argmin())
         weights = (predictions - predictions[best]) * self._gamma()
         weights += self._arms
@@ -183,7 +189,10 @@ class ChebCB(FiniteLearner):
         self._costs.update(cost)
         cost = min(cost, limit)
         self._rounds += 1
-        self._squared_error += ((cost - predicted) ** 2 - self._squared_error) / min(self._rounds, MEMORY)
+        common = self._common(features)
+        if common > 0:
+            strayed = (cost - predicted) / common
+            self._squared_error += (strayed * strayed - self._squared_error) / min(self._rounds, MEMORY)
         self._fit(choice.arm, features, cost)
 
     def predict(self, context: Context | None = None) -> Vector:
@@ -226,8 +235,12 @@ class ChebCB(FiniteLearner):
         self._moments = self._moments @ change.T
         self._derive()
 
+    def _common(self, features: Vector) -> float:
+        """What the fit to all arms' costs expects, kept positive: series swing below zero where costs are low."""
+        return max(float(self._common_fit.dot(features)), LEAST * self._costs.level)
+
     def _predict(self, features: Vector) -> tuple[Vector, Vector]:
-        """Predictions and their standard errors, each (K,)."""
+        """Predictions, and their standard errors relative to what is common to all arms, each (K,)."""
         weights = (self._flat_inverses @ features).reshape(self._arms, self._degree)
         predictions = np.einsum("ij,ij->i", weights, self._moments)
         predictions += weights @ self._prior
@@ -254,7 +267,8 @@ class ChebCB(FiniteLearner):
         diagonal[0] += self._arm_penalty
         diagonal[1] += self._common_penalty
         self._inverses[arm], common = np.linalg.inv(pair)
-        self._prior = self._arm_penalty * (common @ self._common_moment)
+        self._common_fit = common @ self._common_moment
+        self._prior = self._arm_penalty * self._common_fit
 
     def _derive(self) -> None:
         """Compute from the arms' statistics what else prediction uses."""
@@ -262,6 +276,7 @@ class ChebCB(FiniteLearner):
         self._common_moment = self._moments.sum(axis=0)
         self._inverses = np.linalg.inv(self._grams + np.diag(self._arm_penalty))
         self._flat_inverses = self._inverses.reshape(-1, self._degree)
+        self._common_fit = np.zeros(self._degree)
         self._prior = np.zeros(self._degree)
         if self._common_gram[0, 0] > 0:
             self._solve(0)
