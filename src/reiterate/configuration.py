@@ -32,6 +32,8 @@ class Parameter:
         How many values a finite portfolio takes from ``search``.
     scale
         Whether those values are equally spaced, or their logarithms are.
+    integer
+        Whether only whole numbers make sense.
     """
 
     name: str
@@ -41,6 +43,7 @@ class Parameter:
     search: tuple[float, float]
     points: int
     scale: Literal["linear", "log"] = "linear"
+    integer: bool = False
 
     def check(self, method: str, value: float) -> float:
         """The value as a float, if it lies in the open interval."""
@@ -51,12 +54,17 @@ class Parameter:
                 self.name,
                 f"{value!r} is outside ({self.low:g}, {self.high:g}), the range in which {method} is defined",
             )
-        return float(value)
+        if self.integer and value != round(value):
+            raise InvalidInput(self.name, f"{value!r} is not a whole number (for {method})")
+        return round(value) if self.integer else float(value)
 
     def grid(self) -> list[float]:
         """``points`` values that cover ``search``."""
         space = np.geomspace if self.scale == "log" else np.linspace
-        return [float(round(value, 6)) for value in space(*self.search, self.points)]
+        values = space(*self.search, self.points)
+        if self.integer:
+            return list(dict.fromkeys(round(value) for value in values))
+        return [float(f"{value:.6g}") for value in values]
 
 
 @dataclass(frozen=True, slots=True)

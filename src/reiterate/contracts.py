@@ -88,10 +88,13 @@ class Prepared:
         The method's own data.
     work
         Counted work of building or refreshing it, in the units of :attr:`Progress.work`.
+    memory
+        Bytes that it holds.
     """
 
     state: Any
     work: float = 0.0
+    memory: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,12 +142,15 @@ class Method(ABC):
     registered in one line in its family's portfolio.
     """
 
-    name: ClassVar[str]
-    parameters: ClassVar[ParameterSpace]
-    requires: ClassVar[str]
+    name: str
+    parameters: ParameterSpace
+    requires: str
     """What :meth:`accepts` asks for, in words that complete "needs …"."""
 
-    state_parameters: ClassVar[tuple[str, ...]] = ()
+    state_name: str | None = None
+    """Methods that name the same state share it; ``None``: the method's own name."""
+
+    state_parameters: tuple[str, ...] = ()
     """The parameters on which the prepared state depends; configurations that share their values share it."""
 
     @abstractmethod
@@ -158,6 +164,10 @@ class Method(ABC):
     @abstractmethod
     def iterate(self, prepared: Prepared, instance: Any, values: Values, x: Any, stop: Stop) -> Progress:
         """Iterate from ``x``, which is not modified, until ``stop`` says so. Resumable from any iterate."""
+
+    def serves(self, prepared: Prepared, instance: Any) -> bool:
+        """Whether a state of an earlier instance may be iterated with as it is: right answers, maybe more slowly."""
+        return False
 
     def warm_up(self) -> None:  # noqa: B027 - most methods outside Numba have nothing to compile
         """Compile or load what the iteration needs, so that this is never counted as a solve's cost."""

@@ -12,3 +12,7 @@ NOT_FINITE: Final = 3
 """An overflow or a NaN was met."""
 DIVERGED: Final = 4
 """The residual has grown beyond all hope."""
+PRECONDITIONER_NOT_DEFINITE: Final = 5
+"""r·M⁻¹r is not positive: the preconditioner is not positive definite."""
+STAGNATED: Final = 6
+"""The method cannot make progress from here: a vanishing inner product, or no decrease over many iterations."""

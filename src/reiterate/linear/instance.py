@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg.blas import dnrm2
 
+from reiterate.linear.operator import Operator, SparseOperator
 from reiterate.linear.pattern import Pattern
 
 Vector = NDArray[np.float64]
@@ -64,6 +65,8 @@ class LinearInstance:
     data : float64 array of shape (nnz,)
     diagonal : float64 array of shape (n,) or None
         Where the whole diagonal is stored.
+    operator : Operator
+        Products with A, by the kernels that iterate.
     norm_b : float
         ‖b‖, or 1 where b = 0: what turns an absolute residual norm into the merit.
     """
@@ -84,6 +87,7 @@ class LinearInstance:
         self.b = b
         self.pattern = pattern
         self.data: Vector = A.data
+        self.operator: Operator = SparseOperator(pattern, A.data)
         self.diagonal = diagonal
         self._traits = traits
         self._context = dict(context)

@@ -19,6 +19,8 @@ _REASONS = {
     codes.NOT_DEFINITE: "a direction of zero or negative curvature: A is not positive definite",
     codes.NOT_FINITE: "overflow or NaN",
     codes.DIVERGED: "the residual grows without bound",
+    codes.PRECONDITIONER_NOT_DEFINITE: "the preconditioner is not positive definite",
+    codes.STAGNATED: "stagnation: an inner product has vanished, or the residual no longer falls",
 }
 
 

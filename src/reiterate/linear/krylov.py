@@ -1,0 +1,85 @@
+"""What Krylov methods have in common: a family of preconditioners, a state that ages well, and vectors to work in."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reiterate.configuration import Parameter, ParameterSpace
+from reiterate.contracts import Prepared, Values
+from reiterate.linear.instance import LinearInstance, LinearTraits
+from reiterate.linear.method import LinearMethod
+from reiterate.linear.preconditioner import Family, Preconditioner
+from reiterate.linear.work import in_matvecs, traffic
+
+
+class KrylovState:
+    """A preconditioner, and vectors that every solve overwrites; shared by all Krylov methods of a family."""
+
+    def __init__(self, preconditioner: Preconditioner) -> None:
+        self.preconditioner = preconditioner
+        self._vectors: NDArray[Any] = np.empty((0, 0))
+
+    def vectors(self, count: int, size: int, dtype: np.dtype[Any]) -> NDArray[Any]:
+        """``count`` vectors of workspace, shape (count, size), C-contiguous, not initialized."""
+        held = self._vectors
+        if held.shape[0] < count or held.shape[1] != size or held.dtype != dtype:
+            self._vectors = held = np.empty((count, size), dtype=dtype)
+        return held[:count]
+
+    @property
+    def memory(self) -> int:
+        """Bytes held."""
+        return self.preconditioner.memory + self._vectors.nbytes
+
+
+class KrylovMethod(LinearMethod):
+    """A Krylov method with the preconditioners of one family.
+
+    A subclass supplies ``suffix``, ``own_parameters``, ``headline``, :meth:`fits` and ``iterate``. The prepared state
+    is a :class:`KrylovState`. One that was prepared for an earlier instance still preconditions a later one of
+    the same size: the products are always with the A of the instance.
+    """
+
+    suffix: ClassVar[str]
+    own_parameters: ClassVar[tuple[Parameter, ...]] = ()
+    headline: ClassVar[str]
+    """What the method is and where it comes from, in one sentence."""
+
+    def __init__(self, family: Family) -> None:
+        self.family = family
+        self.name = f"{family.name}_{self.suffix}" if family.name else self.suffix
+        self.parameters = ParameterSpace((*family.parameters, *self.own_parameters))
+        self.requires = family.requires
+        self.state_name = f"{family.name} preconditioner"
+        self.state_parameters = tuple(parameter.name for parameter in family.parameters)
+        self.__doc__ = f"``{self.name}``: {self.headline} {type(family).__doc__}"
+
+    def fits(self, traits: LinearTraits) -> bool:
+        """Whether the iteration, whatever its preconditioner, applies."""
+        raise NotImplementedError
+
+    def accepts(self, traits: LinearTraits) -> bool:
+        """Whether both the iteration and the preconditioner apply."""
+        return self.fits(traits) and self.family.accepts(traits)
+
+    def prepare(self, instance: LinearInstance, values: Values, previous: Prepared | None = None) -> Prepared:
+        """Build the preconditioner, with what the previous one can lend."""
+        state = None if previous is None else previous.state
+        preconditioner = self.family.build(instance, values, None if state is None else state.preconditioner)
+        if state is None:
+            state = KrylovState(preconditioner)
+        state.preconditioner = preconditioner
+        return Prepared(state, in_matvecs(instance.pattern, preconditioner.setup_traffic), state.memory)
+
+    def serves(self, prepared: Prepared, instance: LinearInstance) -> bool:
+        """Any preconditioner of the right size and kind serves."""
+        preconditioner = prepared.state.preconditioner
+        return bool(preconditioner.size == instance.traits.size and preconditioner.dtype == instance.operator.dtype)
+
+    def work_of(self, instance: LinearInstance, state: KrylovState, *, products: float, row_bytes: float) -> float:
+        """Work of one iteration: products with A, as many applications of M, and ``row_bytes`` a row besides."""
+        moved = traffic(instance.pattern, entries=products, row_bytes=products * 20.0 + row_bytes)
+        return in_matvecs(instance.pattern, moved + products * state.preconditioner.traffic)

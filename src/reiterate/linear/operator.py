@@ -1,0 +1,46 @@
+"""What iterations need of A: products. From stored entries, or from a function that multiplies."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reiterate.kernels import csr
+from reiterate.linear.pattern import Pattern
+
+
+class Operator(Protocol):
+    """A linear map on vectors of shape (n,); all arrays have the operator's ``dtype``."""
+
+    dtype: np.dtype[Any]
+
+    def apply(self, x: NDArray[Any], y: NDArray[Any]) -> None:
+        """Write A x to ``y``."""
+
+    def apply_dot(self, x: NDArray[Any], y: NDArray[Any]) -> float:
+        """Write A x to ``y`` and return the real part of x·(A x), x conjugated."""
+
+    def residual(self, x: NDArray[Any], b: NDArray[Any], r: NDArray[Any]) -> float:
+        """Write b − A x to ``r`` and return its squared Euclidean norm."""
+
+
+class SparseOperator:
+    """Products with stored entries."""
+
+    def __init__(self, pattern: Pattern, data: NDArray[Any]) -> None:
+        self.dtype = data.dtype
+        self._arrays = (pattern.indptr, pattern.indices, data)
+
+    def apply(self, x: NDArray[Any], y: NDArray[Any]) -> None:
+        """Write A x to ``y``."""
+        csr.matvec(*self._arrays, x, y)
+
+    def apply_dot(self, x: NDArray[Any], y: NDArray[Any]) -> float:
+        """Write A x to ``y`` and return the real part of x·(A x), x conjugated."""
+        return float(csr.matvec_dot(*self._arrays, x, y))
+
+    def residual(self, x: NDArray[Any], b: NDArray[Any], r: NDArray[Any]) -> float:
+        """Write b − A x to ``r`` and return its squared Euclidean norm."""
+        return float(csr.residual(*self._arrays, x, b, r))

@@ -1,0 +1,88 @@
+"""Preconditioners: approximations M of A whose inverse is cheap to apply, and the families that build them.
+
+A family is combined with Krylov methods in :mod:`reiterate.linear.portfolio`: ``ic`` with ``cg`` gives the
+method ``ic_cg``. It does not know which; a Krylov method knows no family.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reiterate.configuration import ParameterSpace
+from reiterate.contracts import Values
+from reiterate.linear.instance import LinearInstance, LinearTraits
+
+
+class Preconditioner(ABC):
+    """M ≈ A, with its inverse.
+
+    Attributes
+    ----------
+    size : int
+        n.
+    dtype
+        Of the vectors that it is applied to: float64 or complex128.
+    traffic : float
+        Bytes that one application moves.
+    memory : int
+        Bytes held.
+    setup_traffic : float
+        Bytes moved by the build or refresh that was made last.
+    """
+
+    size: int
+    dtype: np.dtype[Any] = np.dtype(np.float64)
+    traffic: float = 0.0
+    memory: int = 0
+    setup_traffic: float = 0.0
+
+    @abstractmethod
+    def apply(self, r: NDArray[Any], z: NDArray[Any]) -> None:
+        """Write M⁻¹ r to ``z``; both of shape (n,), C-contiguous, not overlapping; ``r`` is left as it is."""
+
+
+class Family(ABC):
+    """Builds preconditioners of one kind.
+
+    A subclass supplies the attributes, :meth:`accepts` and :meth:`build`.
+
+    Attributes
+    ----------
+    name : str
+        As it begins the names of methods, e.g. ``"ic"``.
+    parameters : ParameterSpace
+    requires : str
+        What :meth:`accepts` asks for, in words that complete "needs …".
+    definite : bool
+        Whether M is symmetric positive definite, as CG and MINRES need.
+    varies : bool
+        Whether M changes from one application to the next, so that only flexible methods may use it.
+    """
+
+    name: str
+    parameters: ParameterSpace = ParameterSpace()
+    requires: str
+    definite: bool = False
+    varies: bool = False
+
+    @abstractmethod
+    def accepts(self, traits: LinearTraits) -> bool:
+        """Whether a preconditioner can be built for such a matrix."""
+
+    @abstractmethod
+    def build(self, instance: LinearInstance, values: Values, previous: Preconditioner | None = None) -> Preconditioner:
+        """Build M for the instance's matrix.
+
+        ``previous``, if given, was built by this family with the same values for an earlier instance, maybe of
+        another pattern; where the pattern is the same object (``instance.pattern``), symbolic work is reused and
+        its arrays may be overwritten.
+
+        Raises
+        ------
+        Breakdown
+            With the reason in the field's words, e.g. a pivot that is not positive.
+        """
