@@ -58,8 +58,12 @@ class Direct(LinearMethod):
         factor = prepared.state
         work = in_matvecs(instance.pattern, 12.0 * float(factor.nnz))
         best, done = x, 0
-        residual = instance.b - instance.A @ best
+        with np.errstate(over="ignore", invalid="ignore"):
+            residual = instance.b - instance.A @ best
         size = norm(residual)
+        if not size <= norm(instance.b):
+            # A guess that is worse than none would cost refinements, each of which gains 16 digits at most.
+            best, residual, size = instance.origin(), instance.b, norm(instance.b)
         target = instance.target * instance.norm_b
         while size > target and done < min(stop.max_iterations, _REFINEMENTS):
             candidate = best + factor.solve(residual)
