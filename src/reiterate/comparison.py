@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reiterate.contracts import Learner, Prepared, Record, Stop
+from reiterate.errors import NotConverged
 from reiterate.gallery.stream import Simulation
 from reiterate.learners import make_learner
 from reiterate.learners.oracles import BestFixed, InstanceOptimal
@@ -23,6 +24,7 @@ from reiterate.report.data import Comparison, CostTable, Kind, Run
 from reiterate.solver import Solver
 
 _MOST_ITERATIONS = 100_000
+_RECURRENCE_SLACK = 1.01  # a residual by recurrence may differ a little from the true one
 
 
 class Watcher(Protocol):
@@ -49,10 +51,12 @@ def play(contender: Contender, simulation: Simulation, parameter_name: str, watc
     """Let one contender solve the whole simulation."""
     solver = contender.make()
     simulation.restart()
+    records: list[Record] = []
     for step, system in enumerate(simulation):
         simulation.advance(solver.solve(system.A, system.b, x0=system.x0, context=system.context))
+        assert solver.last is not None
+        records.append(solver.last)
         watch(contender.name, step + 1, len(simulation), solver.last)
-    records = list(solver.history)
     return Run(
         contender.name,
         contender.kind,
@@ -75,6 +79,11 @@ def tabulate(
     table : CostTable
     context : array of shape (steps,)
     context_name : str
+
+    Raises
+    ------
+    NotConverged
+        A configuration did not solve an instance: such a table would make failing look cheap.
     """
     arms = configurations(spellings)
     counts = np.empty((len(simulation), len(arms)), dtype=np.int64)
@@ -91,6 +100,10 @@ def tabulate(
         for column, arm in enumerate(arms):
             stop = Stop(instance.target, _MOST_ITERATIONS)
             progress = METHODS[arm.method].iterate(prepared[arm.method], instance, arm.values, system.x0, stop)
+            merit = instance.merit(progress.x)
+            if not merit <= _RECURRENCE_SLACK * instance.target:
+                story = f"{arm} did not solve instance {step}: {progress.reason or progress.status.value}"
+                raise NotConverged(story, x=progress.x, merit=merit, target=instance.target)
             counts[step, column] = progress.iterations
             solution = progress.x if column == 0 else solution
         simulation.advance(solution)
