@@ -100,8 +100,8 @@ class Upkeep:
         prepared, version = held.prepared, instance.version
         work, fresh, rebuilt = 0.0, True, False
         if prepared is None or version is None or held.version != version:
-            serves = prepared is not None and method.serves(prepared, instance)
-            if serves and not renew and not held.refreshing.due:
+            ageing = self._cost != "iterations" and not renew and not held.refreshing.due
+            if ageing and prepared is not None and method.serves(prepared, instance):
                 fresh = False
             else:
                 rebuilt = prepared is None or held.rebuilding.due
