@@ -94,9 +94,11 @@ def test_a_jump_ends_within_the_solve():
     assert rental.allowance == 10 + 50.0 / 0.5 - 60.0
 
 
-def test_renewals_that_cost_nothing_are_always_due():
+def test_renewals_that_cost_nothing_are_due_as_soon_as_there_is_rent():
     rental = Rental()
     rental.renewed(0.0)
     rental.used(10, 10.0, fresh=True)
     rental.used(10, 10.0, fresh=False)
+    assert not rental.due
+    rental.used(11, 11.0, fresh=False)
     assert rental.due
