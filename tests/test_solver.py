@@ -24,7 +24,7 @@ def residual(A, b, x):
 
 
 def decisions(learner, *, steps=60, seed=0, cost="iterations"):
-    solver = rt.Solver(learner=learner, cost=cost, seed=seed)
+    solver = rt.Solver(guesses=False, learner=learner, cost=cost, seed=seed)
     simulation = rt.gallery.heat(nx=10, steps=steps, start=0.4)
     for system in simulation:
         simulation.advance(solver.solve(system.A, system.b, x0=system.x0, context=system.context))

@@ -116,7 +116,7 @@ def fixed(spelling: str, rtol: float, name: str | None = None) -> Contender:
     """A configuration that is never changed."""
 
     def make() -> Solver:
-        return Solver([spelling], "fixed", rtol=rtol, cost="iterations", max_iterations=_MOST_ITERATIONS)
+        return Solver([spelling], "fixed", rtol=rtol, cost="iterations", guesses=False, max_iterations=_MOST_ITERATIONS)
 
     return Contender(name or spelling, "fixed", make)
 
@@ -135,6 +135,7 @@ def learning(
             factory,
             rtol=rtol,
             cost="iterations",
+            guesses=False,
             seed=seed,
             patience=None,
             max_iterations=_MOST_ITERATIONS,
@@ -153,6 +154,7 @@ def oracle(kind: Literal["best fixed", "instance-optimal"], table: CostTable, rt
             lambda arms, rng: oracles[kind](arms, rng, costs=table.iterations),
             rtol=rtol,
             cost="iterations",
+            guesses=False,
             patience=None,
             max_iterations=_MOST_ITERATIONS,
         )

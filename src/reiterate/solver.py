@@ -19,6 +19,7 @@ from reiterate.engine.cost import UNITS, CostUnit
 from reiterate.errors import InvalidInput, NotConverged, ReiterateError
 from reiterate.learners import LEARNERS, make_learner
 from reiterate.linear.door import Door, admit_start, as_array, check_tolerances
+from reiterate.linear.guesses import Guesses
 from reiterate.linear.instance import Vector, norm
 from reiterate.linear.portfolio import DEFAULT, METHODS, configuration, configurations
 
@@ -57,6 +58,9 @@ class Solver:
         For singular symmetric A with A 1 = 0 (pure Neumann conditions), which is recognized: ``"constant"`` has
         every b projected onto the range of A, and the residual is that of the projected system. ``None``: only what
         a solution within the tolerance allows is projected; any other b is refused. The solution has zero mean.
+    guesses : bool
+        Whether a solve may begin somewhere else than at ``x0`` when that has a smaller residual: at the last
+        solution, or at what the last few make expect. ``False``: always at ``x0``.
     memory_limit : float, optional
         Bytes that prepared states (factors, hierarchies) may hold together; the least useful ones go first.
 
@@ -85,6 +89,7 @@ class Solver:
         patience: float | None = 8.0,
         null_space: Literal["constant"] | None = None,
         memory_limit: float | None = None,
+        guesses: bool = True,
     ) -> None:
         check_tolerances(rtol, atol)
         if cost not in UNITS:
@@ -100,6 +105,7 @@ class Solver:
             _check_positive("memory_limit", memory_limit)
         self._busy = threading.Lock()
         self._projections = 0
+        self._guesses = Guesses() if guesses else None
         self._door = Door(null_space=null_space)
         self._engine = Engine(
             METHODS,
@@ -191,17 +197,22 @@ class Solver:
         self, A: Any, b: Vector, x0: ArrayLike | None, context: Mapping[str, float] | None, rtol: float, atol: float
     ) -> Vector:
         instance = self._door.admit(A, b, context, rtol=rtol, atol=atol)
-        start = admit_start(x0, instance.b.size, instance.b.dtype)
+        start = instance.enter(admit_start(x0, instance.b.size, instance.b.dtype))
         # A zero right-hand side has the solution zero, whatever the guess and however singular A is.
         if not instance.b.any():
             start[:] = 0.0
+        elif self._guesses is not None:
+            start = self._guesses.start(instance, start)
         self._projections += instance.projected
         try:
-            x = instance.leave(cast(Vector, self._engine.solve(instance, instance.enter(start))))
+            x = cast(Vector, self._engine.solve(instance, start))
         except NotConverged as error:
             error.x = instance.leave(error.x)
             raise
-        return instance.normalize(x)
+        x = instance.normalize(x)
+        if self._guesses is not None and self.last is not None:
+            self._guesses.solved(instance, x, self.last.work)
+        return instance.leave(x)
 
     @property
     def last(self) -> Record | None:
@@ -234,6 +245,9 @@ class Solver:
             f"{tally.cost / tally.solves:>12.4g}  {tally.rescued:>7}"
             for configuration, tally in by_use
         ]
+        if self._guesses is not None and self._guesses.chosen.total() > self._guesses.chosen["given"]:
+            starts = ", ".join(f"{name} {count}" for name, count in self._guesses.chosen.most_common())
+            lines.append(f"(solves began at: {starts})")
         if self._projections:
             lines.append(
                 f"{self._projections} right-hand sides were projected onto the range of a singular A (A 1 = 0)"
