@@ -19,7 +19,7 @@ _SMALLEST_PIVOT = 1e-12  # in units of a_ii: below it a pivot counts as not posi
 
 @kernel
 def factor(
-    width, columns, mirror, upper_begin, diagonal, values, pivots, marker, row_sum, kept, modification, triangles
+    width, columns, mirror, upper_begin, diagonal, values, pivots, row, row_sum, kept, stored, modification, triangles
 ):
     """Incomplete Cholesky factor A ≈ (I + L) D (I + Lᴴ) on the pattern of a laid-out pair of triangles.
 
@@ -42,9 +42,9 @@ def factor(
         The entries of A in the part of U; the factors on return.
     pivots : real array of shape (n,), written
         D.
-    marker : uint32 array of shape (n,)
-        All zero before and after (workspace).
-    row_sum, kept : arrays of shape (n,), overwritten (workspace)
+    row, row_sum, kept, stored : arrays of shape (n,), overwritten (workspace)
+        The first two of the type of A, the others real. What elimination adds outside the pattern ends in ``row`` too,
+        where nobody reads it: cheaper than asking each time.
     modification : float
         0 for IC(0), 1 for MIC(0).
     triangles : bool
@@ -57,17 +57,19 @@ def factor(
         Number of rows factored: n, or that of the row whose pivot is not positive.
     """
     n = pivots.size
-    one = np.uint32(1)
     modified = modification != 0.0
     if modified:
         kept[:] = 0.0
+        stored[:] = 0.0
     e = 0
     for t in range(n):
         begin = upper_begin[t]
         end = begin + width[n + t]
         if triangles:
             for q in range(begin, end):
-                marker[columns[q]] = q + one
+                row[columns[q]] = values[q]
+                if modified:
+                    stored[columns[q]] = 1.0
         pivot = diagonal[t]
         excess = 0.0
         for _ in range(width[t]):
@@ -87,31 +89,28 @@ def factor(
                 excess += (weight * row_sum[k]).real - removed
             if triangles:
                 for q in range(upper_begin[k], upper_begin[k] + width[n + k]):
-                    target = marker[columns[q]]
-                    if target != 0:
-                        change = weight * values[q]
-                        values[target - one] -= change
-                        if modified:
-                            excess -= change.real
-                            kept[columns[q]] += change.real
+                    j = columns[q]
+                    change = weight * values[q]
+                    row[j] -= change
+                    if modified:
+                        remains = stored[j] * change.real
+                        excess -= remains
+                        kept[j] += remains
             e += 1
         if modified:
             pivot -= modification * (excess - kept[t])
         if not _SMALLEST_PIVOT * diagonal[t] < pivot < np.inf:
-            for q in range(begin, end):
-                marker[columns[q]] = 0
             return t
         inverse = 1.0 / pivot
         pivots[t] = pivot
         if modified:
             row_sum[t] = 0.0
         for q in range(begin, end):
-            normalized = values[q] * inverse
-            values[q] = normalized
+            entry = row[columns[q]] if triangles else values[q]
+            values[q] = entry * inverse
             if modified:
-                row_sum[t] += normalized
-            if triangles:
-                marker[columns[q]] = 0
+                row_sum[t] += entry * inverse
+                stored[columns[q]] = 0.0
     return n
 
 

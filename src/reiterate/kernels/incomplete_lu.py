@@ -16,7 +16,7 @@ _SMALLEST_PIVOT = 1e-10  # in units of the row's largest entry: below it a pivot
 
 
 @kernel
-def factor(width, columns, mirror, upper_begin, diagonal, values, inverse, marker, triangles):
+def factor(width, columns, mirror, upper_begin, diagonal, values, inverse, row, triangles):
     """Incomplete LU factor A ≈ (I + L) D (I + U) on the pattern of a laid-out pair of triangles.
 
     Rows are eliminated in level order, in the IKJ form of Gaussian elimination.
@@ -36,8 +36,8 @@ def factor(width, columns, mirror, upper_begin, diagonal, values, inverse, marke
         The entries of A; the factors on return.
     inverse : array of shape (n,), written
         D⁻¹.
-    marker : uint32 array of shape (n,)
-        All zero before and after (workspace).
+    row : array of shape (n,), overwritten (workspace)
+        What elimination adds outside the pattern ends here too, where nobody reads it: cheaper than asking each time.
     triangles : bool
         Whether elimination meets stored off-diagonal entries (:func:`reiterate.kernels.triangular.has_triangles`);
         the layout must then be free of padding.
@@ -48,7 +48,6 @@ def factor(width, columns, mirror, upper_begin, diagonal, values, inverse, marke
         Number of rows factored: n, or that of the row whose pivot vanishes against the row.
     """
     n = inverse.size
-    one = np.uint32(1)
     e = 0
     for t in range(n):
         begin = upper_begin[t]
@@ -62,33 +61,27 @@ def factor(width, columns, mirror, upper_begin, diagonal, values, inverse, marke
             largest = max(largest, abs(values[q]))
         if triangles:
             for q in range(first, last):
-                marker[columns[q]] = np.uint32(q) + one
+                row[columns[q]] = values[q]
             for q in range(begin, end):
-                marker[columns[q]] = q + one
+                row[columns[q]] = values[q]
         for e in range(first, last):
             k = columns[e]
-            weight = values[e]
+            weight = row[k] if triangles else values[e]
             values[e] = weight * inverse[k]
             place = mirror[e]
             if place != PADDING:
                 pivot -= weight * values[place]
             if triangles:
                 for q in range(upper_begin[k], upper_begin[k] + width[n + k]):
-                    target = marker[columns[q]]
-                    if target != 0:
-                        values[target - one] -= weight * values[q]
-        if triangles:
-            for q in range(first, last):
-                marker[columns[q]] = 0
-            for q in range(begin, end):
-                marker[columns[q]] = 0
+                    row[columns[q]] -= weight * values[q]
         e = last
         if not _SMALLEST_PIVOT * largest < abs(pivot) < np.inf:
             return t
         reciprocal = 1.0 / pivot
         inverse[t] = reciprocal
         for q in range(begin, end):
-            values[q] *= reciprocal
+            entry = row[columns[q]] if triangles else values[q]
+            values[q] = entry * reciprocal
     return n
 
 

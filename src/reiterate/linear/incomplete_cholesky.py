@@ -35,22 +35,22 @@ class CholeskyFactors(TriangularFactors):
     def __init__(self, matrix_pattern: Pattern, layout: Layout, dtype: np.dtype[Any], storage: np.dtype[Any]) -> None:
         super().__init__(layout, dtype, storage)
         self.matrix_pattern = matrix_pattern
-        self._real = [np.empty(layout.size) for _ in range(3)]
+        self._real = [np.empty(layout.size) for _ in range(4)]
         self._row_sum = np.empty(layout.size, dtype=dtype)
-        self.memory += 24 * layout.size + self._row_sum.nbytes
+        self.memory += 32 * layout.size + self._row_sum.nbytes
 
     def refresh(self, instance: LinearInstance, modification: float) -> None:
         """Factor the instance's matrix, whose pattern is known, with the smallest shift that succeeds."""
         layout = self.layout
         factor = self.scale_for_storage(instance)
-        diagonal, pivots, kept = self._real
+        diagonal, pivots, kept, stored = self._real
         self.setup_traffic = 0.0
         for shift in SHIFTS:
             self.fill(instance, factor, upper_only=True)
             np.multiply(self.diagonal.real, 1.0 + shift, out=diagonal)
             done = kernels.factor(
                 layout.width, layout.columns, layout.mirror, layout.upper_begin, diagonal, self.values,
-                pivots, layout.marker, self._row_sum, kept, modification, layout.has_triangles,
+                pivots, self.work, self._row_sum, kept, stored, modification, layout.has_triangles,
             )  # fmt: skip
             self.setup_traffic += (10.0 + 2.5 * self.values.itemsize) * self.values.size + 60.0 * self.size
             if done == self.size:
@@ -65,12 +65,12 @@ class CholeskyFactors(TriangularFactors):
 class IncompleteCholesky(Family):
     """an incomplete Cholesky factor without fill.
 
-    IC(0) of Meijerink and van der Vorst (1977); with ``modification`` towards 1, MIC(0) of Gustafsson (1978), relaxed as
-    by Axelsson and Lindskog (1986), which for elliptic problems takes √κ from O(1/h) towards O(1/√h); values below 0
-    strengthen the diagonal instead. Exists for every M- and H-matrix; elsewhere a pivot that is not positive leads to a
-    shift of the diagonal (Manteuffel 1980), a few times. ``bits`` is the precision in which L is stored. Setup: levels
-    once per pattern; new numbers take a few passes. An application moves 12 nnz + 64 n bytes, or 8 nnz + 64 n with
-    ``bits=32``.
+    IC(0) of Meijerink and van der Vorst (1977); with ``modification`` towards 1, MIC(0) of Gustafsson (1978), relaxed
+    as by Axelsson and Lindskog (1986), which for elliptic problems takes √κ from O(1/h) towards O(1/√h); values below
+    0 strengthen the diagonal instead. IC(0) exists for every M- and H-matrix; elsewhere a pivot that is not positive
+    leads to a shift of the diagonal (Manteuffel 1980), a few times. ``bits`` is the precision in which L is stored.
+    Setup: levels once per pattern; new numbers take a few passes. An application moves 12 nnz + 64 n bytes, or
+    8 nnz + 64 n with ``bits=32``.
     """
 
     name = "ic"

@@ -42,10 +42,10 @@ class LUFactors(TriangularFactors):
         self.setup_traffic = 0.0
         for shift in SHIFTS:
             self.fill(instance, factor)
-            np.multiply(self.diagonal, 1.0 + shift, out=self.work)
+            np.multiply(self.diagonal, 1.0 + shift, out=self.diagonal)
             done = kernels.factor(
-                layout.width, layout.columns, layout.mirror, layout.upper_begin, self.work, self.values,
-                self.inverse, layout.marker, layout.has_triangles,
+                layout.width, layout.columns, layout.mirror, layout.upper_begin, self.diagonal, self.values,
+                self.inverse, self.work, layout.has_triangles,
             )  # fmt: skip
             self.setup_traffic += (10.0 + 3.5 * self.values.itemsize) * self.values.size + 60.0 * self.size
             if done == self.size:
@@ -87,9 +87,9 @@ class IncompleteLU(Family):
     """incomplete LU factors without fill.
 
     ILU(0) of Meijerink and van der Vorst (1977) in natural order. Exists for every M- and H-matrix; elsewhere a pivot
-    that vanishes against its row leads to a multiple of the diagonal being added, a few times. ``bits`` is the precision
-    in which the factors are stored. Setup: levels once per pattern; new numbers take a few passes. An application
-    moves 12 nnz + 64 n bytes, or 8 nnz + 64 n with ``bits=32``.
+    that vanishes against its row leads to a multiple of the diagonal being added, a few times. ``bits`` is the
+    precision in which the factors are stored. Setup: levels once per pattern; new numbers take a few passes. An
+    application moves 12 nnz + 64 n bytes, or 8 nnz + 64 n with ``bits=32``.
     """
 
     name = "ilu"
@@ -157,9 +157,9 @@ class ThresholdIncompleteLU(Family):
 class SymmetricOverRelaxation(Family):
     """one sweep of symmetric SOR.
 
-    M = (D/omega + L) (D/omega)⁻¹ (D/omega + U), of Young (1971); symmetric Gauss–Seidel for omega = 1. Up to a factor
-    that Krylov methods do not see. For symmetric positive definite A, ``ssor_cg`` does the same at half the cost. Setup:
-    levels once per pattern; new numbers take two passes. An application moves 12 nnz + 64 n bytes.
+    M = (D/omega + L) (D/omega)⁻¹ (D/omega + U), of Young (1971), up to a factor that Krylov methods do not see;
+    symmetric Gauss–Seidel for omega = 1. For symmetric positive definite A, ``ssor_cg`` does the same at half the
+    cost. Setup: levels once per pattern; new numbers take two passes. An application moves 12 nnz + 64 n bytes.
     """
 
     name = "ssor"

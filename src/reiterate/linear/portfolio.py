@@ -14,7 +14,8 @@ from reiterate.contracts import Method
 from reiterate.errors import InvalidInput
 from reiterate.linear.cg import ConjugateGradients, JacobiConjugateGradients
 from reiterate.linear.direct import Direct
-from reiterate.linear.incomplete_cholesky import IncompleteCholesky, ThresholdIncompleteCholesky
+from reiterate.linear.incomplete_cholesky import ThresholdIncompleteCholesky
+from reiterate.linear.incomplete_cholesky_cg import IncompleteCholeskyConjugateGradients
 from reiterate.linear.preconditioned_cg import PreconditionedConjugateGradients
 from reiterate.linear.sor import SuccessiveOverRelaxation
 from reiterate.linear.ssor_cg import SymmetricOverRelaxedConjugateGradients
@@ -26,7 +27,7 @@ METHODS: Final[dict[str, Method]] = {
         JacobiConjugateGradients(),
         SuccessiveOverRelaxation(),
         SymmetricOverRelaxedConjugateGradients(),
-        PreconditionedConjugateGradients(IncompleteCholesky()),
+        IncompleteCholeskyConjugateGradients(),
         PreconditionedConjugateGradients(ThresholdIncompleteCholesky()),
         Direct(),
     )

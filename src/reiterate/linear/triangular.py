@@ -1,4 +1,4 @@
-"""Pairs of sparse triangular factors as preconditioners: their layout, which only depends on the pattern, and solves."""
+"""Pairs of sparse triangular factors as preconditioners: a layout that depends on the pattern alone, and solves."""
 
 from __future__ import annotations
 
@@ -84,9 +84,8 @@ class Layout:
         self.size = size = position.size
         below = position - indptr[:-1]
         above = indptr[1:] - position - np.uint32(1)
-        self.marker: Index = np.zeros(size, dtype=np.uint32)
-        self.has_triangles = bool(triangular.has_triangles(indptr, pattern.indices, position, self.marker))
-        self.marker[:] = 0
+        marker = np.empty(size, dtype=np.uint32)
+        self.has_triangles = bool(triangular.has_triangles(indptr, pattern.indices, position, marker))
         padded = None if self.has_triangles else _widest(below, above)
         self.order = order = _order_rows(pattern, below, above, by_width=padded is None)
         self.rank: Index = np.empty(size, dtype=np.uint32)
@@ -138,7 +137,7 @@ class Layout:
     def memory(self) -> int:
         """Bytes held."""
         arrays = (self.columns, self.source, self.mirror, self.width, self.order, self.rank, self.upper_begin)
-        return sum(array.nbytes for array in (*arrays, self.marker))
+        return sum(array.nbytes for array in arrays)
 
 
 def _widest(below: Index, above: Index) -> int | None:
@@ -198,6 +197,7 @@ class TriangularFactors(Preconditioner):
         self.inverse: NDArray[Any] = np.empty(size, dtype=dtype)
         self.diagonal: NDArray[Any] = np.empty(size, dtype=dtype)
         self.shift = 0.0
+        self._entries: NDArray[Any] | None = None
         self.work: NDArray[Any] = np.zeros(size, dtype=dtype)
         entry = 4.0 + storage.itemsize
         self.traffic = entry * layout.columns.size + size * (8.0 + 7.0 * dtype.itemsize)
@@ -209,6 +209,14 @@ class TriangularFactors(Preconditioner):
         begin = self.layout.lower_count if upper_only else 0
         triangular.gather_entries(instance.data, self.layout.source[begin:], factor, self.values[begin:])
         triangular.gather_entries(instance.diagonal, self.layout.order, factor, self.diagonal)
+
+    def entries_of(self, instance: LinearInstance) -> NDArray[Any]:
+        """The entries of A, of the pattern that was factored, in the order of ``layout``; the next call overwrites."""
+        if self._entries is None:
+            self._entries = np.empty(self.values.size, dtype=self.dtype)
+            self.memory += self._entries.nbytes
+        triangular.gather_entries(instance.data, self.layout.source, 1.0, self._entries)
+        return self._entries
 
     def scale_for_storage(self, instance: LinearInstance) -> float:
         """A power of two that brings A into the range of the stored values; 1 in double precision."""
