@@ -135,6 +135,28 @@ def locate_entries(indptr, indices, other_indptr, other_indices, place):
 
 
 @kernel
+def gather_scaled_entries(data, source, columns, width, upper_begin, scaling, values):
+    """Write h_i a_ij h_j to ``values`` for both triangles; h is ``scaling``; see :func:`scale_factors`."""
+    n = scaling.size
+    last = np.uint64(max(source.size, 1) - 1)
+    e = np.uint64(0)
+    for t in range(n):
+        own = scaling[t]
+        for _ in range(width[t]):
+            prefetch(data, np.uint64(source[min(e + _LOOKAHEAD, last)]))
+            entry = source[e]
+            values[e] = 0.0 if entry == PADDING else own * data[entry] * scaling[columns[e]]
+            e += np.uint64(1)
+    for back in range(n):
+        t = n - 1 - back
+        own = scaling[t]
+        for q in range(upper_begin[t], upper_begin[t] + width[n + t]):
+            prefetch(data, np.uint64(source[min(np.uint64(q) + _LOOKAHEAD, last)]))
+            entry = source[q]
+            values[q] = 0.0 if entry == PADDING else own * data[entry] * scaling[columns[q]]
+
+
+@kernel
 def scale_factors(width, columns, upper_begin, inverse, values, lower_count):
     """Turn the triangles of A into unit factors in place: L D⁻¹ and D⁻¹ U.
 

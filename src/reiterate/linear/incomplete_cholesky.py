@@ -39,11 +39,16 @@ class CholeskyFactors(TriangularFactors):
         self._row_sum = np.empty(layout.size, dtype=dtype)
         self.memory += 32 * layout.size + self._row_sum.nbytes
 
+    @property
+    def scaling(self) -> list[NDArray[np.float64]]:
+        """D in level order, which the next factorization overwrites, and two vectors to work in."""
+        return self._real[:3]
+
     def refresh(self, instance: LinearInstance, modification: float) -> None:
         """Factor the instance's matrix, whose pattern is known, with the smallest shift that succeeds."""
         layout = self.layout
         factor = self.scale_for_storage(instance)
-        diagonal, pivots, kept, stored = self._real
+        pivots, kept, diagonal, stored = self._real
         self.setup_traffic = 0.0
         for shift in SHIFTS:
             self.fill(instance, factor, upper_only=True)
@@ -56,7 +61,10 @@ class CholeskyFactors(TriangularFactors):
             if done == self.size:
                 self.shift = shift
                 np.divide(factor, pivots, out=self.inverse)
+                np.divide(pivots, factor, out=pivots)
                 return
+        self.fall_back(instance)
+        np.divide(1.0, self.inverse.real, out=pivots)
         raise Breakdown(
             f"incomplete Cholesky: a pivot is not positive, even with the diagonal {1 + shift:g} times as large"
         )

@@ -52,6 +52,7 @@ class LUFactors(TriangularFactors):
                 self.shift = shift
                 np.multiply(self.inverse, factor, out=self.inverse)
                 return
+        self.fall_back(instance)
         raise Breakdown(f"incomplete LU: a pivot vanishes, even with the diagonal {1 + shift:g} times as large")
 
     def relax(self, instance: LinearInstance, omega: float) -> None:

@@ -133,6 +133,16 @@ class Layout:
         self.lower_runs, self.lower_widths = _runs(lower_width)
         self.upper_runs, self.upper_widths = _runs(sweep)
 
+    def lower(self, values: NDArray[Any]) -> tuple[Index, Index, Index, NDArray[Any]]:
+        """Runs, widths, columns and values of the strictly lower triangle, as sweeps take them."""
+        count = self.lower_count
+        return self.lower_runs, self.lower_widths, self.columns[:count], values[:count]
+
+    def upper(self, values: NDArray[Any]) -> tuple[Index, Index, Index, NDArray[Any]]:
+        """Runs, widths, columns and values of the strictly upper triangle, as sweeps take them."""
+        count = self.lower_count
+        return self.upper_runs, self.upper_widths, self.columns[count:], values[count:]
+
     @property
     def memory(self) -> int:
         """Bytes held."""
@@ -210,12 +220,21 @@ class TriangularFactors(Preconditioner):
         triangular.gather_entries(instance.data, self.layout.source[begin:], factor, self.values[begin:])
         triangular.gather_entries(instance.diagonal, self.layout.order, factor, self.diagonal)
 
-    def entries_of(self, instance: LinearInstance) -> NDArray[Any]:
-        """The entries of A, of the pattern that was factored, in the order of ``layout``; the next call overwrites."""
+    def entries_of(self, instance: LinearInstance, scaling: NDArray[Any] | None = None) -> NDArray[Any]:
+        """The entries of A in the order of ``layout``, overwritten by the next call.
+
+        A has the pattern that was factored. Given ``scaling`` of shape (n,) in level order, h_i a_ij h_j.
+        """
         if self._entries is None:
             self._entries = np.empty(self.values.size, dtype=self.dtype)
             self.memory += self._entries.nbytes
-        triangular.gather_entries(instance.data, self.layout.source, 1.0, self._entries)
+        layout = self.layout
+        if scaling is None:
+            triangular.gather_entries(instance.data, layout.source, 1.0, self._entries)
+        else:
+            triangular.gather_scaled_entries(
+                instance.data, layout.source, layout.columns, layout.width, layout.upper_begin, scaling, self._entries
+            )
         return self._entries
 
     def scale_for_storage(self, instance: LinearInstance) -> float:
@@ -226,17 +245,17 @@ class TriangularFactors(Preconditioner):
         _, exponent = math.frexp(float(np.max(np.abs(instance.diagonal))))
         return math.ldexp(1.0, max(-1000, min(1000, -exponent)))
 
+    def fall_back(self, instance: LinearInstance) -> None:
+        """After a breakdown: leave the diagonal of A, by its modulus, since others may still hold this object."""
+        assert instance.diagonal is not None
+        self.values[:] = 0.0
+        self.inverse[:] = 1.0 / np.abs(instance.diagonal[self.layout.order])
+
     def apply(self, r: NDArray[Any], z: NDArray[Any]) -> None:
         """Write M⁻¹ r to ``z``, both of shape (n,)."""
-        layout, count = self.layout, self.layout.lower_count
-        triangular.forward_solve(
-            layout.lower_runs, layout.lower_widths, layout.columns[:count], self.values[:count],
-            layout.order, r, self.work,
-        )  # fmt: skip
-        triangular.backward_solve(
-            layout.upper_runs, layout.upper_widths, layout.columns[count:], self.values[count:],
-            layout.order, self.inverse, self.work, z,
-        )  # fmt: skip
+        layout = self.layout
+        triangular.forward_solve(*layout.lower(self.values), layout.order, r, self.work)
+        triangular.backward_solve(*layout.upper(self.values), layout.order, self.inverse, self.work, z)
 
 
 def mean_widths(pattern: Pattern) -> tuple[float, float]:
