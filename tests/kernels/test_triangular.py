@@ -58,6 +58,17 @@ def test_solves(name, dropped, storage):
     np.testing.assert_allclose(z, expected, rtol=tolerance, atol=tolerance)
 
 
+@given(definite_matrices())
+def test_an_upper_triangle_is_reflected(A):
+    U, n = sp.csr_array(sp.triu(A, 1)), A.shape[0]
+    indptr, position = np.empty(n + 1, np.uint32), np.empty(n, np.uint32)
+    indices = np.empty(n + 2 * U.nnz, np.uint32)
+    triangular.reflect(*unsigned(U)[:2], indptr, indices, position)
+    np.testing.assert_array_equal(indptr, A.indptr)
+    np.testing.assert_array_equal(indices, A.indices)
+    np.testing.assert_array_equal(indices[position], np.arange(n))
+
+
 def test_entries_are_located_in_another_pattern():
     inner = sp.csr_array([[1.0, 0, 2], [0, 3, 0], [4, 0, 5]])
     outer = sp.csr_array(np.ones((3, 3)))

@@ -113,6 +113,50 @@ def has_triangles(indptr, indices, position, marker):
 
 
 @kernel
+def reflect(upper_indptr, upper_indices, indptr, indices, position):
+    """Complete the pattern of a strictly upper triangle by its mirror image and the diagonal.
+
+    Parameters
+    ----------
+    upper_indptr, upper_indices : the upper triangle by rows, sorted
+    indptr, indices, position : uint32 arrays of shape (n + 1,), (n + 2 · entries,), (n,), written
+        The symmetric pattern, sorted, and its diagonal.
+    """
+    n = position.size
+    one = np.uint32(1)
+    position[:] = 0
+    for q in range(upper_indices.size):
+        position[upper_indices[q]] += one
+    indptr[0] = 0
+    for i in range(n):
+        begin = indptr[i]
+        diagonal = begin + position[i]
+        indptr[i + 1] = diagonal + one + (upper_indptr[i + 1] - upper_indptr[i])
+        position[i] = begin  # of the next entry to be written left of the diagonal
+    for i in range(n):
+        place = position[i]  # every earlier row has been reflected into this one
+        indices[place] = np.uint32(i)
+        for q in range(upper_indptr[i], upper_indptr[i + 1]):
+            place += one
+            j = upper_indices[q]
+            indices[place] = j
+            indices[position[j]] = np.uint32(i)
+            position[j] += one
+
+
+@kernel
+def compose(source, other):
+    """Write ``other[source]`` to ``source``, where it is not :data:`PADDING`."""
+    last = np.uint64(max(source.size, 1) - 1)
+    for k in range(source.size):
+        ahead = source[min(np.uint64(k) + _LOOKAHEAD, last)]
+        if ahead != PADDING:
+            prefetch(other, np.uint64(ahead))
+        if source[k] != PADDING:
+            source[k] = other[source[k]]
+
+
+@kernel
 def gather_entries(data, source, factor, values):
     """Write ``factor · data[source]`` to ``values``, and 0 where ``source`` is :data:`PADDING`."""
     last = np.uint64(max(source.size, 1) - 1)

@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from reiterate.configuration import Parameter, ParameterSpace
 from reiterate.contracts import Values
 from reiterate.errors import Breakdown
 from reiterate.kernels import incomplete_cholesky as kernels
+from reiterate.kernels import triangular
 from reiterate.linear.instance import LinearInstance, LinearTraits
-from reiterate.linear.pattern import Pattern
+from reiterate.linear.pattern import Index, Pattern
 from reiterate.linear.preconditioner import Family, Preconditioner
 from reiterate.linear.triangular import (
     BITS,
@@ -175,18 +175,16 @@ def _find_pattern(instance: LinearInstance, tau: float, fill: float) -> tuple[Fa
         )  # fmt: skip
         moved += 24.0 * float(indptr[done]) * max(1.0, float(indptr[done]) / size) + 12.0 * pattern.nnz + 100.0 * size
         if done == size:
-            return _symmetrize(indptr, indices[: indptr[-1]], pattern), moved
+            return _reflect(indptr, indices[: indptr[-1]], pattern), moved
     raise Breakdown(
         f"incomplete Cholesky: a pivot is not positive, even with the diagonal {1 + shift:g} times as large"
     )
 
 
-def _symmetrize(indptr: NDArray[np.uint32], indices: NDArray[np.uint32], pattern: Pattern) -> FactorPattern:
-    """The rows of an upper triangle as a pattern with its transpose and the diagonal."""
+def _reflect(upper_indptr: Index, upper_indices: Index, pattern: Pattern) -> FactorPattern:
+    """The rows of an upper triangle as a pattern with its mirror image and the diagonal."""
     size = pattern.size
-    ones = np.ones(indices.size, dtype=np.int8)
-    upper = sp.csr_array((ones, indices.view(np.int32), indptr.view(np.int32)), shape=(size, size))
-    whole = sp.csr_array(upper + upper.T + sp.eye_array(size, dtype=np.int8, format="csr"))
-    whole.sort_indices()
-    full = Pattern(whole.indptr, whole.indices)
-    return FactorPattern.with_fill(full.indptr, full.indices, full.position, pattern)
+    indptr, position = np.empty(size + 1, dtype=np.uint32), np.empty(size, dtype=np.uint32)
+    indices = np.empty(size + 2 * upper_indices.size, dtype=np.uint32)
+    triangular.reflect(upper_indptr, upper_indices, indptr, indices, position)
+    return FactorPattern.with_fill(indptr, indices, position, pattern)

@@ -128,8 +128,7 @@ class Layout:
             self.mirror,
         )
         if pattern.source is not None:
-            stored = source != levels.PADDING
-            source[stored] = pattern.source[source[stored]]
+            triangular.compose(source, pattern.source)
         self.lower_runs, self.lower_widths = _runs(lower_width)
         self.upper_runs, self.upper_widths = _runs(sweep)
 
