@@ -9,9 +9,12 @@ from hypothesis import strategies as st
 import reiterate as rt
 from reiterate.contracts import Status, Stop
 from reiterate.errors import Breakdown
+from reiterate.kernels import eisenstat_cg, incomplete_cholesky_cg, triangular
+from reiterate.kernels import incomplete_cholesky as factorization
 from reiterate.linear.door import Door
 from reiterate.linear.incomplete_cholesky import IncompleteCholesky, ThresholdIncompleteCholesky
 from reiterate.linear.incomplete_cholesky_cg import IncompleteCholeskyConjugateGradients
+from reiterate.linear.portfolio import METHODS
 from reiterate.linear.preconditioned_cg import PreconditionedConjugateGradients
 from tests.linear.factorizations import MATRICES, admit, defaults, incomplete_lu, inverse_of, with_triangles
 from tests.matrices import definite_matrices, laplacian
@@ -259,8 +262,6 @@ def test_hermitian_matrices():
 
 @pytest.mark.parametrize("name", ["ic_cg", "ict_cg"])
 def test_an_indefinite_matrix_is_revealed(name):
-    from reiterate.linear.portfolio import METHODS
-
     A = laplacian(10, shift=-2.0)
     method = METHODS[name]
     instance = admit(A, rtol=1e-10)
@@ -273,3 +274,15 @@ def test_an_indefinite_matrix_is_revealed(name):
     assert progress.status is Status.BREAKDOWN
     assert progress.revealed == {"definite": False}
     assert np.all(np.isfinite(progress.x))
+
+
+@pytest.mark.parametrize("name", ["ic_cg", "ict_cg"])
+def test_warming_up_compiles_everything(name):
+    kernels = (factorization.factor, incomplete_cholesky_cg.advance, eisenstat_cg.advance, triangular.backward_solve)
+    method = METHODS[name]
+    method.warm_up()
+    known = [len(kernel.signatures) for kernel in kernels]
+    for A in (MATRICES["cube"], MATRICES["triangles"]):
+        for bits in (32, 64):
+            solve(A, np.ones(A.shape[0]), method, rtol=1e-8, bits=bits)
+    assert [len(kernel.signatures) for kernel in kernels] == known

@@ -18,6 +18,7 @@ from reiterate.linear.preconditioner import Family, Preconditioner
 from reiterate.linear.triangular import (
     BITS,
     SHIFTS,
+    SINGLE_AND_DOUBLE,
     FactorPattern,
     Layout,
     TriangularFactors,
@@ -84,6 +85,7 @@ class IncompleteCholesky(Family):
     name = "ic"
     parameters = ParameterSpace((MODIFICATION, BITS))
     requires = "a symmetric positive definite matrix"
+    variants = SINGLE_AND_DOUBLE
     definite = True
 
     def accepts(self, traits: LinearTraits) -> bool:
@@ -127,6 +129,7 @@ class ThresholdIncompleteCholesky(Family):
         )
     )
     requires = "a symmetric positive definite matrix"
+    variants = SINGLE_AND_DOUBLE
     definite = True
 
     def accepts(self, traits: LinearTraits) -> bool:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from reiterate.contracts import Prepared, Progress, Stop, Values
@@ -31,6 +33,11 @@ class IncompleteCholeskyConjugateGradients(PreconditionedConjugateGradients):
 
     def __init__(self) -> None:
         super().__init__(IncompleteCholesky())
+
+    def warm_up(self) -> None:
+        """Run on two small systems, one of which has triangles."""
+        super().warm_up()
+        self.rehearse(sp.csr_array(8.0 * np.eye(3) - 1.0))
 
     def iterate(self, prepared: Prepared, instance: LinearInstance, values: Values, x: Vector, stop: Stop) -> Progress:
         """Iterate from ``x``, shape (n,), which is left as it is."""

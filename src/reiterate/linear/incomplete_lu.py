@@ -19,6 +19,7 @@ from reiterate.linear.sor import RELAXATION
 from reiterate.linear.triangular import (
     BITS,
     SHIFTS,
+    SINGLE_AND_DOUBLE,
     FactorPattern,
     Layout,
     TriangularFactors,
@@ -96,6 +97,7 @@ class IncompleteLU(Family):
     name = "ilu"
     parameters = ParameterSpace((BITS,))
     requires = "a diagonal without zeros"
+    variants = SINGLE_AND_DOUBLE
 
     def accepts(self, traits: LinearTraits) -> bool:
         """No zero on the diagonal."""
@@ -131,6 +133,7 @@ class ThresholdIncompleteLU(Family):
         )
     )
     requires = "a diagonal without zeros"
+    variants = SINGLE_AND_DOUBLE
 
     def accepts(self, traits: LinearTraits) -> bool:
         """No zero on the diagonal."""

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reiterate.configuration import Parameter
+from reiterate.contracts import Values
 from reiterate.errors import Breakdown, InvalidInput
 from reiterate.kernels import levels, triangular
 from reiterate.linear.instance import LinearInstance
@@ -21,6 +22,9 @@ _DISTINCT_WIDTHS = 64
 
 BITS: Final = Parameter("bits", low=31, high=65, default=64, search=(32, 64), points=2, integer=True)
 """Precision in which factors are stored; sums and vectors stay in double precision."""
+
+SINGLE_AND_DOUBLE: Final[tuple[Values, ...]] = ({}, {"bits": 32})
+"""Variants of families with that parameter."""
 
 SHIFTS: Final = (0.0, 1e-3, 1e-2, 1e-1, 1.0)
 """Multiples of the diagonal that are added to it, one after the other, until a factorization succeeds."""
