@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -56,6 +57,10 @@ class KrylovMethod(LinearMethod):
         self.state_name = f"{family.name} preconditioner"
         self.state_parameters = tuple(parameter.name for parameter in family.parameters)
         self.__doc__ = f"``{self.name}``: {self.headline} {type(family).__doc__}"
+
+    def variants(self) -> Sequence[Values]:
+        """Those of the family."""
+        return self.family.variants
 
     def fits(self, traits: LinearTraits) -> bool:
         """Whether the iteration, whatever its preconditioner, applies."""

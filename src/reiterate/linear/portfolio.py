@@ -14,6 +14,9 @@ from reiterate.contracts import Method
 from reiterate.errors import InvalidInput
 from reiterate.linear.cg import ConjugateGradients, JacobiConjugateGradients
 from reiterate.linear.direct import Direct
+from reiterate.linear.incomplete_cholesky import ThresholdIncompleteCholesky
+from reiterate.linear.incomplete_cholesky_cg import IncompleteCholeskyConjugateGradients
+from reiterate.linear.preconditioned_cg import PreconditionedConjugateGradients
 from reiterate.linear.sor import SuccessiveOverRelaxation
 from reiterate.linear.ssor_cg import SymmetricOverRelaxedConjugateGradients
 
@@ -24,6 +27,8 @@ METHODS: Final[dict[str, Method]] = {
         JacobiConjugateGradients(),
         SuccessiveOverRelaxation(),
         SymmetricOverRelaxedConjugateGradients(),
+        IncompleteCholeskyConjugateGradients(),
+        PreconditionedConjugateGradients(ThresholdIncompleteCholesky()),
         Direct(),
     )
 }
