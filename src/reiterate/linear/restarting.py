@@ -88,8 +88,12 @@ class RestartedIterate:
 
     def keep_if_much_better(self, norm: float) -> None:
         """As :meth:`keep` for a residual of ``norm`` · ``scale``, where that is worth copying a vector."""
-        if norm * self.scale < _MUCH * self._best_size:
+        if self.is_much_better(norm):
             self.keep(norm * self.scale)
+
+    def is_much_better(self, norm: float) -> bool:
+        """Whether a residual of ``norm`` · ``scale`` is a tenth of the best one."""
+        return norm * self.scale < _MUCH * self._best_size
 
     def finish(self, norm: float) -> NDArray[Any]:
         """``x``, whose residual has the norm ``norm`` · ``scale``, or the best iterate where that is better."""
