@@ -7,8 +7,8 @@ algorithms", Numer. Linear Algebra Appl. 28 (2021).
 
 Modified Gram-Schmidt subtracts one projection after the other, a_j = v_j·(w − Σ_{i<j} a_i v_i). Collected, this is
 the triangular system (I + L) a = Vᴴw, L the strictly lower triangle of VᴴV. So a step reads the basis twice, once for
-the products with w and with the newest vector (the next row of L), once to subtract, and loses no more orthogonality than
-modified Gram-Schmidt, which reads it as often but one vector at a time, with w going to memory and back for each.
+the products with w and with the newest vector (the next row of L), once to subtract, and loses no more
+orthogonality than modified Gram-Schmidt one vector at a time, which sends w to memory and back for each of them.
 
 Basis vectors are kept as u_j = ν_j v_j with ν_j near 1: the norm is only known once a vector is written, and writing it
 again just to normalize it would cost another pass. The factor that brings it near 1 comes from ‖w‖² − ‖a‖².

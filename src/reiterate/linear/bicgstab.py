@@ -13,7 +13,7 @@ from reiterate.kernels import bicgstab as kernels
 from reiterate.kernels import codes
 from reiterate.linear.instance import LinearInstance, LinearTraits, Vector
 from reiterate.linear.krylov import KrylovMethod, KrylovState
-from reiterate.linear.restarting import RestartedIterate
+from reiterate.linear.restarting import RestartedIterate, one_by_one
 from reiterate.linear.segments import run_in_segments
 
 LEAST_REDUCTION = 0.5
@@ -132,17 +132,12 @@ class BiConjugateGradientsStabilized(KrylovMethod):
         """Iterate from a copy of ``x``, shape (n,)."""
         run = _Run(prepared.state, instance, x)
 
-        def advance(iterations: int) -> tuple[int, int]:
-            if run.iterate.code != codes.RUNNING:
-                return 0, run.iterate.code
-            for made in range(iterations):
-                code = run.step()
-                if code != codes.RUNNING:
-                    return made + 1, code
-            return iterations, codes.RUNNING
-
         work = self.work_of(instance, prepared.state, products=2.0, row_bytes=176.0)
         moved = 24.0 * instance.traits.nnz + 216.0 * x.size + 2.0 * prepared.state.preconditioner.traffic
         return run_in_segments(
-            advance, lambda: run.iterate.finish(run.norm), stop, bytes_per_iteration=moved, work=work
+            one_by_one(run.step, run.iterate.code),
+            lambda: run.iterate.finish(run.norm),
+            stop,
+            bytes_per_iteration=moved,
+            work=work,
         )

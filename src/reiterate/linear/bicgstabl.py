@@ -15,15 +15,20 @@ from reiterate.kernels import codes, vectors
 from reiterate.linear.bicgstab import GROWTH, ShadowedResidual
 from reiterate.linear.instance import LinearInstance, LinearTraits, Vector
 from reiterate.linear.krylov import KrylovMethod, KrylovState
+from reiterate.linear.restarting import one_by_one
 from reiterate.linear.segments import run_in_segments
 
 DEGREE = Parameter("l", low=0.5, high=8.5, default=2, search=(2, 4), points=3, integer=True)
 
 _SMALLEST_COSINE = 0.7
+_ORDINARY = (1e-12, 1e12)  # eight powers of numbers between these, squared, are still numbers
 
 
 class _Run(ShadowedResidual):
-    """Iterates on B = A M⁻¹: what is found there is collected in ``found``, and M⁻¹ applied to it now and then."""
+    """Iterates on B = A M⁻¹: what is found there is collected in ``found``, and M⁻¹ applied to it now and then.
+
+    Where B is far from 1 in size, it is multiplied by ``unit``, lest its powers overflow or underflow.
+    """
 
     def __init__(self, state: KrylovState, instance: LinearInstance, x: Vector, degree: int) -> None:
         rows = state.vectors(2 * degree + 5, x.size, instance.operator.dtype)
@@ -33,6 +38,7 @@ class _Run(ShadowedResidual):
         self.products = np.empty((degree + 1, degree + 1), rows.dtype)
         self.operator = instance.operator
         self.precondition = state.preconditioner.apply
+        self.unit, self.first = 1.0, True
         super().__init__(instance, x, self.residuals[0], shadow)
 
     def begin(self) -> None:
@@ -48,11 +54,20 @@ class _Run(ShadowedResidual):
         """Write B row_j to row j + 1."""
         self.precondition(rows[j], self.image)
         self.operator.apply(self.image, rows[j + 1])
+        if self.unit != 1.0:
+            rows[j + 1] *= self.unit
+
+    def measure_unit(self) -> None:
+        """Find ``unit`` from the first product."""
+        growth = math.sqrt(vectors.square_norm(self.directions[1])) / self.norm
+        if 0.0 < growth < math.inf and not _ORDINARY[0] < growth < _ORDINARY[1]:
+            self.unit = math.ldexp(1.0, -math.frexp(growth)[1])
+            self.directions[1] *= self.unit
 
     def fold(self) -> None:
         """Add what was found to the iterate."""
         self.precondition(self.found, self.image)
-        kernels.add(self.iterate.scale, self.image, self.iterate.x)
+        kernels.add(self.iterate.scale * self.unit, self.image, self.iterate.x)
         self.found[:] = 0.0
 
     def give_up_cycle(self) -> int:
@@ -70,9 +85,7 @@ class _Run(ShadowedResidual):
         if gamma is None:
             return self.give_up_cycle()
         self.omega = gamma[-1]
-        self.product, square = kernels.polynomial_step(
-            gamma, self.residuals, self.directions, self.found, self.shadow
-        )
+        self.product, square = kernels.polynomial_step(gamma, self.residuals, self.directions, self.found, self.shadow)
         self.norm = math.sqrt(square)
         if self.norm <= self.iterate.threshold or not self.norm < GROWTH * self.iterate.norm:
             return self.give_up_cycle()
@@ -94,6 +107,9 @@ class _Run(ShadowedResidual):
         for i in range(j + 1):
             vectors.turn(-beta, residuals[i], directions[i])
         self.multiply(directions, j)
+        if self.first:
+            self.measure_unit()
+            self.first = False
         along, square = kernels.dot_and_square(self.shadow, directions[j + 1])
         if self.vanishes(along, self.shadow_norm, math.sqrt(square)):
             return False
@@ -109,8 +125,8 @@ class _Run(ShadowedResidual):
     def best_polynomial(self) -> NDArray[Any] | None:
         """Coefficients, index 0 unused, of the step that makes the residual small without losing BiCG's accuracy.
 
-        The minimizer's last coefficient may nearly vanish, and BiCG's coefficients lose their digits with it; so it is kept
-        away from zero as if the cosine between the two ends of the polynomial were at least 0.7: Sleijpen and
+        The minimizer's last coefficient may nearly vanish, and BiCG's coefficients lose their digits with it; so it
+        is kept away from zero as if the cosine between the two ends of the polynomial were at least 0.7: Sleijpen and
         van der Vorst, "Maintaining convergence properties of BiCGstab methods in finite precision arithmetic" (1995).
         """
         kernels.gram(self.residuals, self.products)
@@ -129,7 +145,8 @@ class _Run(ShadowedResidual):
             return None
         cosine = (high.conj() @ Z @ low) / (kappa_low * kappa_high)
         phase = cosine / abs(cosine) if cosine != 0.0 else 1.0
-        gamma: NDArray[Any] = low - phase * max(abs(cosine), _SMALLEST_COSINE) * (kappa_low / kappa_high) * high
+        length = max(float(abs(cosine)), _SMALLEST_COSINE) * kappa_low / kappa_high
+        gamma: NDArray[Any] = low - phase * length * high
         return gamma
 
     def finish(self) -> Vector:
@@ -161,17 +178,10 @@ class BiConjugateGradientsStabilizedL(KrylovMethod):
         degree = int(values["l"])
         run = _Run(prepared.state, instance, x, degree)
 
-        def advance(iterations: int) -> tuple[int, int]:
-            if run.iterate.code != codes.RUNNING:
-                return 0, run.iterate.code
-            for made in range(iterations):
-                code = run.step()
-                if code != codes.RUNNING:
-                    return made + 1, code
-            return iterations, codes.RUNNING
-
         row_bytes = (96.0 + 40.0 * degree) * degree
         work = self.work_of(instance, prepared.state, products=2.0 * degree, row_bytes=row_bytes)
         a_product = 12.0 * instance.traits.nnz + 20.0 * x.size + prepared.state.preconditioner.traffic
         moved = 2.0 * degree * a_product + row_bytes * x.size
-        return run_in_segments(advance, run.finish, stop, bytes_per_iteration=moved, work=work)
+        return run_in_segments(
+            one_by_one(run.step, run.iterate.code), run.finish, stop, bytes_per_iteration=moved, work=work
+        )

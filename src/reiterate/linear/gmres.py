@@ -12,7 +12,7 @@ from reiterate.contracts import Prepared, Progress, Stop, Values
 from reiterate.kernels import arnoldi, codes
 from reiterate.linear.instance import LinearInstance, LinearTraits, Vector
 from reiterate.linear.krylov import KrylovMethod, KrylovState
-from reiterate.linear.restarting import RestartedIterate
+from reiterate.linear.restarting import RestartedIterate, one_by_one
 from reiterate.linear.segments import run_in_segments
 
 RESTART = Parameter("restart", low=0.5, high=10_000, default=30, search=(10, 100), points=4, scale="log", integer=True)
@@ -25,7 +25,9 @@ _LOST_ORTHOGONALITY = 0.3
 class _Cycle:
     """One cycle: the basis, the small triangle that grows with it, and the iterate that the last cycle left."""
 
-    def __init__(self, state: KrylovState, instance: LinearInstance, x: Vector, restart: int, *, flexible: bool) -> None:
+    def __init__(
+        self, state: KrylovState, instance: LinearInstance, x: Vector, restart: int, *, flexible: bool
+    ) -> None:
         size, dtype = x.size, instance.operator.dtype
         self.length = length = min(restart, size)
         self.operator = instance.operator
@@ -120,19 +122,12 @@ class GeneralizedMinimalResidual(KrylovMethod):
         """Iterate from a copy of ``x``, shape (n,). An iteration is one step."""
         cycle = _Cycle(prepared.state, instance, x, int(values["restart"]), flexible=self.flexible)
 
-        def advance(iterations: int) -> tuple[int, int]:
-            if cycle.iterate.code != codes.RUNNING:
-                return 0, cycle.iterate.code
-            for made in range(iterations):
-                code = cycle.step()
-                if code != codes.RUNNING:
-                    return made + 1, code
-            return iterations, codes.RUNNING
-
         mean_row_bytes = 8.0 * cycle.length + 24.0
         work = self.work_of(instance, prepared.state, products=1.0, row_bytes=mean_row_bytes)
         moved = 12.0 * instance.traits.nnz + (20.0 + mean_row_bytes) * x.size + prepared.state.preconditioner.traffic
-        return run_in_segments(advance, cycle.finish, stop, bytes_per_iteration=moved, work=work)
+        return run_in_segments(
+            one_by_one(cycle.step, cycle.iterate.code), cycle.finish, stop, bytes_per_iteration=moved, work=work
+        )
 
 
 class FlexibleGeneralizedMinimalResidual(GeneralizedMinimalResidual):

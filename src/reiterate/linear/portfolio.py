@@ -12,8 +12,15 @@ from typing import Final
 from reiterate.configuration import Configuration, parse_spelling
 from reiterate.contracts import Method
 from reiterate.errors import InvalidInput
+from reiterate.linear.bicgstab import BiConjugateGradientsStabilized
+from reiterate.linear.bicgstabl import BiConjugateGradientsStabilizedL
+from reiterate.linear.block_jacobi import Jacobi
 from reiterate.linear.cg import ConjugateGradients, JacobiConjugateGradients
 from reiterate.linear.direct import Direct
+from reiterate.linear.gmres import FlexibleGeneralizedMinimalResidual, GeneralizedMinimalResidual
+from reiterate.linear.identity import Identity
+from reiterate.linear.idr import InducedDimensionReduction
+from reiterate.linear.minres import MinimalResidual
 from reiterate.linear.sor import SuccessiveOverRelaxation
 from reiterate.linear.ssor_cg import SymmetricOverRelaxedConjugateGradients
 
@@ -25,6 +32,17 @@ METHODS: Final[dict[str, Method]] = {
         SuccessiveOverRelaxation(),
         SymmetricOverRelaxedConjugateGradients(),
         Direct(),
+        GeneralizedMinimalResidual(Identity()),
+        GeneralizedMinimalResidual(Jacobi()),
+        FlexibleGeneralizedMinimalResidual(Identity()),
+        BiConjugateGradientsStabilized(Identity()),
+        BiConjugateGradientsStabilized(Jacobi()),
+        BiConjugateGradientsStabilizedL(Identity()),
+        BiConjugateGradientsStabilizedL(Jacobi()),
+        InducedDimensionReduction(Identity()),
+        InducedDimensionReduction(Jacobi()),
+        MinimalResidual(Identity()),
+        MinimalResidual(Jacobi()),
     )
 }
 

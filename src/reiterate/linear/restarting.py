@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -18,8 +19,8 @@ _MUCH = 0.1
 class RestartedIterate:
     """An iterate that a method updates, beside the best one known.
 
-    Short recurrences and bases that lose orthogonality can believe in a residual that is not b − A x. So the residual is
-    computed anew whenever a method restarts or thinks that it is done, and only that residual counts.
+    Short recurrences and bases that lose orthogonality can believe in a residual that is not b − A x. So the residual
+    is computed anew whenever a method restarts or thinks that it is done, and only that residual counts.
 
     Parameters
     ----------
@@ -123,3 +124,20 @@ class RestartedIterate:
         if largest == 0.0 or not largest < math.inf:
             return largest if largest == 0.0 else math.inf
         return largest * math.sqrt(float(vectors.square_norm(self._residual / largest)))
+
+
+def one_by_one(step: Callable[[], int], code: int) -> Callable[[int], tuple[int, int]]:
+    """What :func:`run_in_segments` calls, from a function that makes one iteration and the code before the first."""
+
+    def advance(iterations: int) -> tuple[int, int]:
+        if code != codes.RUNNING:
+            return 0, code
+        # Where coefficients overflow, the next residual shows it; NumPy need not warn as well.
+        with np.errstate(over="ignore", invalid="ignore"):
+            for made in range(1, iterations + 1):
+                reached = step()
+                if reached != codes.RUNNING:
+                    return made, reached
+        return iterations, codes.RUNNING
+
+    return advance
