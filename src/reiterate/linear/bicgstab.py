@@ -55,8 +55,9 @@ class ShadowedResidual:
         return code
 
     def vanishes(self, product: complex, *norms: float) -> bool:
-        """Whether an inner product is nothing but rounding errors; NaN counts as that too."""
-        return not math.hypot(product.real, product.imag) > VANISHING * math.prod(norms)
+        """Whether an inner product is nothing but rounding errors; NaN and underflow count as that too."""
+        largest = math.prod(norms)
+        return not (largest > 0.0 and math.hypot(product.real, product.imag) > VANISHING * largest)
 
 
 class _Run(ShadowedResidual):

@@ -96,7 +96,7 @@ class _Cycle:
         if not self.made:
             return self.iterate.x
         self.update(self.iterate.x)
-        return self.iterate.finish(self.estimate) if np.isfinite(self.iterate.x).all() else self.iterate.finish(np.inf)
+        return self.iterate.finish(self.estimate)
 
 
 class GeneralizedMinimalResidual(KrylovMethod):

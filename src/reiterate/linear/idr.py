@@ -82,7 +82,7 @@ class _Run:
             overlaps[i] = (with_g[i] - triangle[i, :i] @ overlaps[:i]) / triangle[i, i]
         column = with_g[k:] - triangle[k:, :k] @ overlaps[:k]
         # Negated, so that NaN counts as vanishing too.
-        if not abs(column[0]) > VANISHING * image_norm:
+        if not (image_norm > 0.0 and abs(column[0]) > VANISHING * image_norm):
             return False
         triangle[k:, k] = column
         beta = f[k] / column[0]
@@ -103,7 +103,7 @@ class _Run:
         product, square = dot_and_square(r, t)
         size = math.hypot(product.real, product.imag)
         lengths = self.norm * math.sqrt(square)
-        if not size > VANISHING * lengths:
+        if not (lengths > 0.0 and size > VANISHING * lengths):
             return False
         cosine = size / lengths
         self.omega = product.conjugate() / square * max(1.0, _SMALLEST_COSINE / cosine)

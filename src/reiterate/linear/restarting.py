@@ -84,8 +84,10 @@ class RestartedIterate:
 
     def keep(self, size: float) -> None:
         """Remember ``x`` as the best iterate, with a residual of this norm (not divided by ``scale``)."""
-        self._best[:] = self.x
-        self._best_size = size
+        # Where A has an empty column the residual does not see what happens to that unknown.
+        if np.isfinite(self.x).all():
+            self._best[:] = self.x
+            self._best_size = size
 
     def keep_if_much_better(self, norm: float) -> None:
         """As :meth:`keep` for a residual of ``norm`` · ``scale``, where that is worth copying a vector."""
@@ -98,7 +100,8 @@ class RestartedIterate:
 
     def finish(self, norm: float) -> NDArray[Any]:
         """``x``, whose residual has the norm ``norm`` · ``scale``, or the best iterate where that is better."""
-        return self.x if norm * self.scale <= self._best_size else self._best
+        better = norm * self.scale <= self._best_size and np.isfinite(self.x).all()
+        return self.x if better else self._best
 
     def _choose(self, size: float) -> float:
         """Make ``x`` the better of itself and the best iterate, whose norm is only known by hearsay."""
@@ -117,6 +120,8 @@ class RestartedIterate:
         self.threshold = self._instance.target * (self._instance.norm_b / self.scale)
 
     def _measure(self) -> float:
+        if not np.isfinite(self.x).all():
+            return math.inf
         square = self._instance.operator.residual(self.x, self._instance.b, self._residual)
         if _SAFE[0] < square < _SAFE[1]:
             return math.sqrt(square)
