@@ -255,24 +255,49 @@ def arnoldi_step(basis, k, norms, lower, triangle, cosines, sines, rhs, with_new
 
 
 @kernel
-def least_squares(triangle, rhs, norms, count, y):
-    """Solve R y = rhs for the leading ``count`` columns and write y_j / ν_j to ``y``.
-
-    Columns from the first negligible pivot on are left out (their y is 0): the space holds a null vector there.
-    """
-    largest = 0.0
-    used = 0
-    for j in range(count):
-        for i in range(j + 1):
-            largest = max(largest, abs(triangle[i, j]))
-    while used < count and abs(triangle[used, used]) > count * _ROUNDOFF * largest:
-        used += 1
-    y[:count] = 0
+def _solve_upper(triangle, rhs, used, y):
+    """Solve with the leading ``used`` columns of R; return ‖y‖."""
+    square = 0.0
     for back in range(used):
         j = used - 1 - back
         value = rhs[j]
         for i in range(j + 1, used):
             value -= triangle[j, i] * y[i]
-        y[j] = value / triangle[j, j]
+        value /= triangle[j, j]
+        y[j] = value
+        square += value.real * value.real + value.imag * value.imag
+    return np.sqrt(square)
+
+
+@kernel
+def least_squares(triangle, rhs, norms, count, y):
+    """Solve R y = rhs for as many of the leading ``count`` columns as rounding errors allow; write y_j / ν_j to ``y``.
+
+    With j columns the residual is the norm of the rest of the right-hand side, known to within u ‖R‖ ‖y‖. Where
+    the space nearly holds a null vector, ‖y‖ grows faster than the residual falls, and fewer columns (for the
+    others y is 0) leave the smaller sum of both.
+    """
+    largest = 0.0
+    usable = 0
+    for j in range(count):
+        for i in range(j + 1):
+            largest = max(largest, abs(triangle[i, j]))
+    while usable < count and abs(triangle[usable, usable]) > _ROUNDOFF * largest:
+        usable += 1
+    rest = 0.0
+    for j in range(usable, count + 1):
+        rest = np.hypot(rest, abs(rhs[j]))
+    best, used = np.inf, 0
+    for back in range(usable + 1):
+        j = usable - back
+        if back > 0:
+            rest = np.hypot(rest, abs(rhs[j]))
+        if not rest < best:
+            break
+        total = rest + _ROUNDOFF * largest * _solve_upper(triangle, rhs, j, y)
+        if total < best:
+            best, used = total, j
+    y[:count] = 0
+    _solve_upper(triangle, rhs, used, y)
     for j in range(used):
         y[j] /= norms[j]

@@ -91,7 +91,7 @@ class _Run(ShadowedResidual):
             return self.give_up_cycle()
         if self.iterate.is_much_better(self.norm):
             self.fold()
-            self.iterate.keep(self.norm * self.iterate.scale)
+            self.iterate.keep(self.norm)
         return codes.RUNNING
 
     def lengthen(self, j: int) -> bool:
@@ -151,7 +151,8 @@ class _Run(ShadowedResidual):
 
     def finish(self) -> Vector:
         """The iterate, or the best one."""
-        self.fold()
+        if self.norm != self.iterate.norm:
+            self.fold()
         return self.iterate.finish(self.norm)
 
 

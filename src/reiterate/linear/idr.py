@@ -62,7 +62,8 @@ class _Run:
             return self.restart()
         if self.norm <= self.iterate.threshold or not self.norm < GROWTH * self.iterate.norm:
             return self.restart()
-        self.iterate.keep_if_much_better(self.norm)
+        if self.iterate.is_much_better(self.norm):
+            self.iterate.keep(self.norm)
         return codes.RUNNING
 
     def direction(self) -> bool:

@@ -18,7 +18,8 @@ from reiterate.linear.segments import run_in_segments
 _LEAST_REDUCTION = 0.5
 _PATIENCE = 2
 _INVARIANT = 2e-15
-_LEAST_SQUARES = 1e-13
+_LEAST_SQUARES = 1e-10
+_LONGEST_STEP = 1e12
 _GROWTH = 1e10
 
 
@@ -30,6 +31,7 @@ class _Run:
         self.residual, self.y, self.old, self.z, self.q, self.w, self.old_w = rows
         self.operator, self.precondition = instance.operator, state.preconditioner.apply
         self.factors = np.empty(6)
+        self.largest = 0.0  # of the tridiagonal matrices so far: an estimate of the norm of the preconditioned A
         self.iterate = RestartedIterate(instance, x, self.residual, least=_LEAST_REDUCTION, patience=_PATIENCE)
         self.code = self.iterate.code
         if self.code == codes.RUNNING:
@@ -47,7 +49,6 @@ class _Run:
         self.cosine, self.sine = -1.0, 0.0
         self.diagonal_bar = self.epsilon = 0.0
         self.old_beta = 1.0
-        self.largest = 0.0
         self.precondition(self.y, self.z)
         square = float(vectors.dot(self.y, self.z).real)
         if not 0.0 < square < math.inf:
@@ -90,7 +91,11 @@ class _Run:
         return codes.RUNNING
 
     def rotate(self, alpha: float, beta: float, next_beta: float) -> bool:
-        """Rotate a column of the tridiagonal matrix into R; false where r is orthogonal to the range of A."""
+        """Rotate a column of the tridiagonal matrix into R; false where no step can be made.
+
+        That is where r is orthogonal to the range of A, or the step so long, along a null vector of A, that its
+        rounding errors would be what is left of the residual.
+        """
         cosine, sine = self.cosine, self.sine
         delta = cosine * self.diagonal_bar + sine * alpha
         gamma_bar = sine * self.diagonal_bar - cosine * alpha
@@ -100,8 +105,11 @@ class _Run:
         if math.hypot(gamma_bar, self.diagonal_bar) <= _LEAST_SQUARES * self.largest:
             return False
         gamma = math.hypot(gamma_bar, next_beta)
-        self.cosine, self.sine = cosine, sine = gamma_bar / gamma, next_beta / gamma
+        cosine, sine = gamma_bar / gamma, next_beta / gamma
         length = cosine * self.phi_bar
+        if abs(length) * self.largest > _LONGEST_STEP * gamma * abs(self.phi_bar):
+            return False
+        self.cosine, self.sine = cosine, sine
         self.phi_bar *= sine
         of_y = self.phi_bar * cosine / next_beta if next_beta > 0.0 else 0.0
         self.factors[:] = (1.0 / gamma / beta, delta / gamma, old_epsilon / gamma, length, sine * sine, of_y)

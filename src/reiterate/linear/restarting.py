@@ -57,24 +57,25 @@ class RestartedIterate:
         self._patience = patience
         self._futile = 0
         self.x = x.copy()
-        self._best = x.copy()
-        self._best_size = self._verified = math.inf
+        self._verified = x.copy()
+        self._verified_size = math.inf
+        self._snapshot: NDArray[Any] | None = None
+        self._snapshot_size = math.inf
         self.code = codes.RUNNING
         self.scale = 1.0
         self.norm = self.threshold = math.inf
         self.restart()
 
     def restart(self) -> int:
-        """Compute the residual of ``x``, or of the best iterate where that is better; return the code."""
-        size = self._measure()
-        if not size <= self._best_size:
-            size = self._choose(size)
+        """Compute the residual of ``x``, or of a better iterate met before, which replaces it; return the code."""
+        size = self._settle()
         if not size < math.inf:
             self.code = codes.NOT_FINITE
             return self.code
-        self.keep(size)
-        self._futile = self._futile + 1 if size > self._least * self._verified else 0
-        self._verified = size
+        self._futile = self._futile + 1 if size > self._least * self._verified_size else 0
+        self._verified[:] = self.x
+        self._verified_size = size
+        self._snapshot_size = math.inf
         self._normalize(size)
         if self.norm <= self.threshold:
             self.code = codes.CONVERGED
@@ -82,35 +83,37 @@ class RestartedIterate:
             self.code = codes.STAGNATED
         return self.code
 
-    def keep(self, size: float) -> None:
-        """Remember ``x`` as the best iterate, with a residual of this norm (not divided by ``scale``)."""
-        # Where A has an empty column the residual does not see what happens to that unknown.
-        if np.isfinite(self.x).all():
-            self._best[:] = self.x
-            self._best_size = size
-
-    def keep_if_much_better(self, norm: float) -> None:
-        """As :meth:`keep` for a residual of ``norm`` · ``scale``, where that is worth copying a vector."""
-        if self.is_much_better(norm):
-            self.keep(norm * self.scale)
-
     def is_much_better(self, norm: float) -> bool:
-        """Whether a residual of ``norm`` · ``scale`` is a tenth of the best one."""
-        return norm * self.scale < _MUCH * self._best_size
+        """Whether a residual of ``norm`` · ``scale`` is a tenth of the best one: worth copying a vector."""
+        return norm * self.scale < _MUCH * min(self._snapshot_size, self._verified_size)
+
+    def keep(self, norm: float) -> None:
+        """Remember ``x``, whose residual is said to have the norm ``norm`` · ``scale``."""
+        if self._snapshot is None:
+            self._snapshot = np.empty_like(self.x)
+        self._snapshot[:] = self.x
+        self._snapshot_size = norm * self.scale
 
     def finish(self, norm: float) -> NDArray[Any]:
-        """``x``, whose residual has the norm ``norm`` · ``scale``, or the best iterate where that is better."""
-        better = norm * self.scale <= self._best_size and np.isfinite(self.x).all()
-        return self.x if better else self._best
+        """The best iterate known; ``norm`` · ``scale`` is what the norm of the residual of ``x`` is said to be."""
+        if norm != self.norm:
+            self._settle()
+        return self.x
 
-    def _choose(self, size: float) -> float:
-        """Make ``x`` the better of itself and the best iterate, whose norm is only known by hearsay."""
-        self.x, self._best = self._best, self.x
-        best_size = self._measure()
-        if size < best_size:
-            self.x, self._best = self._best, self.x
-            return self._measure()
-        return best_size
+    def _settle(self) -> float:
+        """Make ``x`` the best of itself, the snapshot and the last verified iterate; return its true residual norm."""
+        size = self._measure()
+        if self._snapshot is not None and self._snapshot_size < size:
+            self.x, self._snapshot = self._snapshot, self.x
+            snapshot_size = self._measure()
+            if not snapshot_size < size:
+                self.x, self._snapshot = self._snapshot, self.x
+                snapshot_size = self._measure()
+            size = snapshot_size
+        if self._verified_size < size:
+            self.x[:] = self._verified
+            size = self._measure()
+        return size
 
     def _normalize(self, size: float) -> None:
         # A scale below 2⁻¹⁰²² has no finite inverse; such residuals are left as they are.
@@ -120,6 +123,7 @@ class RestartedIterate:
         self.threshold = self._instance.target * (self._instance.norm_b / self.scale)
 
     def _measure(self) -> float:
+        # Where A has an empty column the residual does not see what happens to that unknown.
         if not np.isfinite(self.x).all():
             return math.inf
         square = self._instance.operator.residual(self.x, self._instance.b, self._residual)
