@@ -48,8 +48,16 @@ class KrylovMethod(LinearMethod):
     own_parameters: ClassVar[tuple[Parameter, ...]] = ()
     headline: ClassVar[str]
     """What the method is and where it comes from, in one sentence."""
+    flexible: ClassVar[bool] = False
+    """Whether M may change from one application to the next."""
+    needs_definite: ClassVar[bool] = False
+    """Whether M must be symmetric positive definite."""
 
     def __init__(self, family: Family) -> None:
+        if family.varies and not self.flexible:
+            raise TypeError(f"{self.suffix} needs a constant preconditioner; {family.name} changes: use fgmres")
+        if self.needs_definite and not family.definite:
+            raise TypeError(f"{self.suffix} needs a positive definite preconditioner, which {family.name} is not")
         self.family = family
         self.name = f"{family.name}_{self.suffix}" if family.name else self.suffix
         self.parameters = ParameterSpace((*family.parameters, *self.own_parameters))

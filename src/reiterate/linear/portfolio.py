@@ -12,10 +12,17 @@ from typing import Final
 from reiterate.configuration import Configuration, parse_spelling
 from reiterate.contracts import Method
 from reiterate.errors import InvalidInput
+from reiterate.linear.bicgstab import BiConjugateGradientsStabilized
+from reiterate.linear.bicgstabl import BiConjugateGradientsStabilizedL
+from reiterate.linear.block_jacobi import Jacobi
 from reiterate.linear.cg import ConjugateGradients, JacobiConjugateGradients
 from reiterate.linear.direct import Direct
+from reiterate.linear.gmres import FlexibleGeneralizedMinimalResidual, GeneralizedMinimalResidual
+from reiterate.linear.identity import Identity
+from reiterate.linear.idr import InducedDimensionReduction
 from reiterate.linear.incomplete_cholesky import ThresholdIncompleteCholesky
 from reiterate.linear.incomplete_cholesky_cg import IncompleteCholeskyConjugateGradients
+from reiterate.linear.minres import MinimalResidual
 from reiterate.linear.preconditioned_cg import PreconditionedConjugateGradients
 from reiterate.linear.sor import SuccessiveOverRelaxation
 from reiterate.linear.ssor_cg import SymmetricOverRelaxedConjugateGradients
@@ -30,6 +37,17 @@ METHODS: Final[dict[str, Method]] = {
         IncompleteCholeskyConjugateGradients(),
         PreconditionedConjugateGradients(ThresholdIncompleteCholesky()),
         Direct(),
+        GeneralizedMinimalResidual(Identity()),
+        GeneralizedMinimalResidual(Jacobi()),
+        FlexibleGeneralizedMinimalResidual(Identity()),
+        BiConjugateGradientsStabilized(Identity()),
+        BiConjugateGradientsStabilized(Jacobi()),
+        BiConjugateGradientsStabilizedL(Identity()),
+        BiConjugateGradientsStabilizedL(Jacobi()),
+        InducedDimensionReduction(Identity()),
+        InducedDimensionReduction(Jacobi()),
+        MinimalResidual(Identity()),
+        MinimalResidual(Jacobi()),
     )
 }
 
