@@ -69,7 +69,11 @@ class LinearInstance:
         Products with A, by the kernels that iterate.
     norm_b : float
         ‖b‖, or 1 where b = 0: what turns an absolute residual norm into the merit.
+    memory_limit : int or None
+        Bytes that a factorization may take; ``None`` leaves it to the method.
     """
+
+    memory_limit: int | None = None
 
     def __init__(
         self,

@@ -13,7 +13,10 @@ from reiterate.configuration import Configuration, parse_spelling
 from reiterate.contracts import Method
 from reiterate.errors import InvalidInput
 from reiterate.linear.cg import ConjugateGradients, JacobiConjugateGradients
-from reiterate.linear.direct import Direct
+from reiterate.linear.direct import Direct, DirectBy
+from reiterate.linear.direct_factor import DirectFactor
+from reiterate.linear.factor_engines import ENGINES
+from reiterate.linear.preconditioned_cg import PreconditionedConjugateGradients
 from reiterate.linear.sor import SuccessiveOverRelaxation
 from reiterate.linear.ssor_cg import SymmetricOverRelaxedConjugateGradients
 
@@ -25,6 +28,8 @@ METHODS: Final[dict[str, Method]] = {
         SuccessiveOverRelaxation(),
         SymmetricOverRelaxedConjugateGradients(),
         Direct(),
+        *(DirectBy(name) for name in ENGINES),
+        PreconditionedConjugateGradients(DirectFactor()),
     )
 }
 
