@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from typing import Any
 
 import numpy as np
@@ -26,17 +25,12 @@ class CholmodFactor(Factor):
     remedy = "pip install 'scikit-sparse<0.5' (it needs SuiteSparse)"
     reads = 2
 
-    @classmethod
-    def available(cls) -> bool:
-        """Whether scikit-sparse is installed."""
-        return importlib.util.find_spec(cls.package) is not None
-
     def __init__(self, instance: LinearInstance, memory_limit: int) -> None:
         from sksparse import cholmod
 
         super().__init__(instance, memory_limit)
         if self.dtype.kind == "c" or not instance.traits.maybe_definite:
-            raise Breakdown("CHOLMOD: the matrix is not real, symmetric and positive definite")
+            raise Breakdown("CHOLMOD: the matrix is not positive definite, or not real and symmetric")
         refuse_large_fill(self.title, instance, memory_limit, triangles=1)
         self._not_definite = cholmod.CholmodNotPositiveDefiniteError
         self._error = cholmod.CholmodError
@@ -46,6 +40,8 @@ class CholmodFactor(Factor):
         except self._error as error:
             raise Breakdown(f"CHOLMOD: {error}") from None
         self._compute(instance, A)
+        self.nnz = int(self._factor.L().nnz)
+        self.memory = 12 * self.nnz + 8 * self.pattern.nnz
 
     def refresh(self, instance: LinearInstance) -> None:
         """Factor new numbers in place."""
@@ -80,5 +76,3 @@ class CholmodFactor(Factor):
             raise Breakdown(f"CHOLMOD: the matrix is not positive definite ({error})") from None
         except self._error as error:
             raise Breakdown(f"CHOLMOD: {error}") from None
-        self.nnz = int(self._factor.L().nnz)
-        self.memory = 12 * self.nnz

@@ -53,7 +53,8 @@ class PardisoFactor(Factor):
             kind = _REAL_SYMMETRIC if self.symmetric else _REAL
         self._source, indptr, indices = self._layout()
         self._system = _System(kind, self.size, indptr, indices, self._values(instance))
-        weakref.finalize(self, self._system.release)
+        # The library holds the factors outside of Python. At exit the process frees them anyway.
+        weakref.finalize(self, self._system.release).atexit = False
         self._system.run(_ANALYZE)
         peak, kept, numeric = (1024.0 * float(self._system.options[k]) for k in (14, 15, 16))
         refuse_beyond(self.title, max(peak, kept + numeric), memory_limit)

@@ -15,17 +15,17 @@ from reiterate.errors import Breakdown
 from reiterate.linear.factor_memory import refuse_beyond
 from reiterate.linear.factors import Factor, Inertia
 from reiterate.linear.instance import LinearInstance
+from reiterate.linear.pattern import Pattern
 
 _SYMMETRY_TOLERANCE = 1e-12
-_ALWAYS_SUPERNODAL = 0.0  # on symmetric matrices L D Lᵀ beats KLU even where there is little work
 
 
 class RslabFactor(Factor):
-    """Factors by rslab's automatic path; for new numbers they are recomputed in place.
+    """Factors by rslab: supernodal L D Lᵀ (Bunch and Kaufman 1977) of symmetric, supernodal L U of other values.
 
-    Symmetric values (for complex matrices A = Aᵀ, not Hermitian) give a supernodal L D Lᵀ; others a supernodal L U with
-    threshold pivoting, or KLU where the analysis predicts little work. It equilibrates by itself, and gives
-    the same bits whatever the number of threads.
+    Symmetric means A = Aᵀ, for complex matrices too; L U has threshold pivoting after a matching. For new numbers the
+    analysis of the pattern is kept. rslab equilibrates by itself, and gives the same bits with any number of
+    threads.
     """
 
     title = "rslab"
@@ -35,28 +35,30 @@ class RslabFactor(Factor):
     def __init__(self, instance: LinearInstance, memory_limit: int) -> None:
         super().__init__(instance, memory_limit)
         pattern = self.pattern
-        shape = (pattern.size, pattern.size)
-        places = np.arange(pattern.nnz, dtype=np.int32)
-        index = pattern.indices.view(np.int32), pattern.indptr.view(np.int32)
-        columns = sp.csr_array((places, *index), shape=shape).tocsc()
-        self._source = columns.data
-        options: dict[str, float] = {}
-        if self.symmetric:
-            options["supernodal_flops_per_entry"] = _ALWAYS_SUPERNODAL
-            options["symmetry_tol"] = 0.0 if self.dtype.kind == "c" else _SYMMETRY_TOLERANCE
+        self._mirror = _columns_of(pattern) if self.dtype.kind == "c" or not self.symmetric else None
+        self._halved = self.symmetric and self._is_transpose(instance.data)
+        if self._halved:
+            # The upper triangle by rows is the lower one by columns.
+            stored = pattern.indices >= np.repeat(np.arange(self.size), _row_lengths(pattern))
+            self._source = np.flatnonzero(stored)
+            lengths = np.add.reduceat(np.append(stored, False), pattern.indptr[:-1].astype(np.intp), dtype=np.int64)
+            lengths[_row_lengths(pattern) == 0] = 0
+            indptr, indices = np.concatenate(([0], np.cumsum(lengths))), pattern.indices[self._source].view(np.int32)
+        else:
+            columns = _columns_of(pattern) if self._mirror is None else self._mirror
+            self._source, indptr, indices = columns.data, columns.indptr, columns.indices
         values = instance.data[self._source]
-        A = sp.csc_array((values, columns.indices, columns.indptr), shape=shape)
+        A = sp.csc_array((values, indices, indptr), shape=(self.size, self.size))
         with _translated():
-            symbolic = rslab.analyze(A, path="auto", **options)
-            refuse_beyond(self.title, symbolic.memory_plan(self.dtype.name)["peak_bytes"], memory_limit)
-            self._factor = symbolic.factor(values)
-        self._describe()
+            self._symbolic = rslab.analyze(A, path="ldlt" if self._halved else "lu")
+            refuse_beyond(self.title, self._symbolic.memory_plan(self.dtype.name)["peak_bytes"], memory_limit)
+        self._compute(values)
 
     def refresh(self, instance: LinearInstance) -> None:
-        """Factor new numbers in place."""
-        with _translated():
-            self._factor.refactor(instance.data[self._source])
-        self._describe()
+        """Factor new numbers with the analysis of the pattern."""
+        if self._halved and not self._is_transpose(instance.data):
+            raise Breakdown("rslab: the matrix is no longer symmetric")
+        self._compute(instance.data[self._source])
 
     def solve(self, r: NDArray[Any]) -> NDArray[Any]:
         """A⁻¹ r."""
@@ -75,16 +77,39 @@ class RslabFactor(Factor):
 
     def inertia(self) -> Inertia | None:
         """Read off D, where L D Lᵀ was the path."""
-        if self.dtype.kind == "c" or self._factor.backend != "ldlt":
+        if self.dtype.kind == "c" or not self._halved:
             return None
-        counts = self._factor.diagnostics()["numeric"].get("inertia")
-        return None if counts is None else (int(counts[0]), int(counts[1]), int(counts[2]))
+        positive, negative, zero = self._factor.inertia
+        return int(positive), int(negative), int(zero)
 
-    def _describe(self) -> None:
-        self.perturbed = int(self._factor.n_perturbed)
-        self.nnz = int(self._factor.factor_nnz)
-        self.memory = int(self._factor.heap_bytes) + self._source.nbytes + self.dtype.itemsize * self.pattern.nnz
-        self.reads = 2 if self._factor.backend == "ldlt" else 1
+    def _is_transpose(self, data: NDArray[Any]) -> bool:
+        """Whether A = Aᵀ; the traits of a complex matrix may mean its adjoint."""
+        if self._mirror is None or not self.pattern.symmetric:
+            return self.symmetric
+        mirrored = data[self._mirror.data]
+        return bool(np.all(np.abs(data - mirrored) <= _SYMMETRY_TOLERANCE * np.abs(data)))
+
+    def _compute(self, values: NDArray[Any]) -> None:
+        with _translated():
+            self._factor = self._symbolic.factor(values)
+        factor = self._factor
+        self.perturbed = int(factor.n_perturbed)
+        self.nnz = int(factor.factor_nnz)
+        held = int(factor.heap_bytes) + int(self._symbolic.heap_bytes)
+        self.memory = held + self._source.nbytes + self.dtype.itemsize * self.pattern.nnz
+        self.reads = 2 if self._halved else 1
+
+
+def _columns_of(pattern: Pattern) -> Any:
+    """The pattern by columns; its entries are their places by rows."""
+    places = np.arange(pattern.nnz, dtype=np.int32)
+    index = pattern.indices.view(np.int32), pattern.indptr.view(np.int32)
+    return sp.csr_array((places, *index), shape=(pattern.size, pattern.size)).tocsc()
+
+
+def _row_lengths(pattern: Pattern) -> NDArray[np.int64]:
+    indptr = pattern.indptr.astype(np.int64)
+    return indptr[1:] - indptr[:-1]
 
 
 @contextmanager
