@@ -76,6 +76,22 @@ def regular() -> dict[str, sp.csr_array]:
     return {name: sp.csr_array(A) for name, A in matrices.items()}
 
 
+def demanding(seed: int, kind: str) -> sp.csr_array:
+    """A random sparse matrix that needs pivoting: zeros or small numbers on the diagonal."""
+    rng = np.random.default_rng(seed)
+    n = int(rng.integers(20, 150))
+    B = sp.random_array((n, n), density=4.0 / n, rng=rng, data_sampler=lambda size: rng.normal(size=size))
+    if kind == "symmetric":
+        ring = sp.csr_array((np.ones(n), (np.arange(n), np.roll(np.arange(n), 1))), shape=(n, n))
+        A = B + B.T + 2.0 * (ring + ring.T)
+        A = A - sp.diags_array(A.diagonal())
+    else:
+        A = B + sp.eye_array(n).tocsr()[rng.permutation(n)] + 1e-4 * sp.eye_array(n)
+    A = sp.csr_array(A)
+    A.eliminate_zeros()
+    return A
+
+
 def singular() -> dict[str, tuple[sp.csr_array, str]]:
     """Singular matrices, and a word of the reason that must be given."""
     L = laplacian(6)

@@ -15,7 +15,17 @@ from reiterate.linear.factor_engines import ENGINES, factorize_by_what_works
 from reiterate.linear.factor_rslab import RslabFactor
 from reiterate.linear.factor_superlu import SuperLUFactor
 from reiterate.linear.factors import factorize
-from tests.linear.factor_cases import GENERAL, INSTALLED, admit, admit_complex, attempt, convection, regular, singular
+from tests.linear.factor_cases import (
+    GENERAL,
+    INSTALLED,
+    admit,
+    admit_complex,
+    attempt,
+    convection,
+    demanding,
+    regular,
+    singular,
+)
 from tests.matrices import laplacian
 
 
@@ -43,6 +53,23 @@ def test_solves_are_backward_stable(engine, name):
     assert backward_error(instance.A, refined(factor, instance), instance.b) < 1e-13
     assert factor.memory > 0
     assert factor.nnz >= factor.size
+
+
+@pytest.mark.parametrize("engine", ["rslab", "superlu"])
+@pytest.mark.parametrize("kind", ["symmetric", "general"])
+def test_matrices_that_need_pivoting(engine, kind):
+    for seed in range(12):
+        door, A = Door(), demanding(seed, kind)
+        if np.linalg.cond(A.toarray()) > 1e8:
+            continue
+        factor = None
+        for scale in (1.0, -2.0):
+            instance = admit(A * scale, door=door)
+            factor = factorize(instance, ENGINES[engine], factor)
+            x = np.linalg.solve(instance.A.toarray(), instance.b)
+            np.testing.assert_allclose(refined(factor, instance), x, atol=1e-6 * np.abs(x).max())
+            negative = int((np.linalg.eigvalsh(A.toarray() * scale) < 0).sum()) if kind == "symmetric" else 0
+            assert factor.inertia() in (None, (factor.size - negative, negative, 0))
 
 
 @pytest.mark.parametrize("engine", INSTALLED)
@@ -162,6 +189,13 @@ class Wrong(SuperLUFactor):
         return z
 
 
+class WrongAtFirst(Wrong):
+    """The careful variant is right."""
+
+    def solve(self, r):
+        return super().solve(r) if self._diagonal else SuperLUFactor.solve(self, r)
+
+
 class Broken(Wrong):
     def solve(self, r):
         return np.full_like(r, np.nan)
@@ -185,6 +219,12 @@ def test_wrong_factors_are_found_out_and_replaced(engine, words, monkeypatch):
     # What failed is not tried again on this pattern.
     monkeypatch.setattr(engine, "__init__", None)
     assert factorize_by_what_works(instance, factor) is factor
+
+
+def test_a_more_careful_variant_comes_before_another_engine():
+    instance = admit(laplacian(6))
+    factor = factorize(instance, WrongAtFirst)
+    np.testing.assert_allclose(instance.A @ factor.solve(instance.b), instance.b, atol=1e-12)
 
 
 def test_perturbed_factors_are_accepted_only_where_refinement_recovers():

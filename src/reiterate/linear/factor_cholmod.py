@@ -25,13 +25,13 @@ class CholmodFactor(Factor):
     remedy = "pip install 'scikit-sparse<0.5' (it needs SuiteSparse)"
     reads = 2
 
-    def __init__(self, instance: LinearInstance, memory_limit: int) -> None:
+    def __init__(self, instance: LinearInstance, memory_limit: int, variant: int = 0) -> None:
         from sksparse import cholmod
 
-        super().__init__(instance, memory_limit)
+        super().__init__(instance, memory_limit, variant)
         if self.dtype.kind == "c" or not instance.traits.maybe_definite:
             raise Breakdown("CHOLMOD: the matrix is not positive definite, or not real and symmetric")
-        refuse_large_fill(self.title, instance, memory_limit, triangles=1)
+        refuse_large_fill(self.title, instance, memory_limit, triangles=1, pivoting=False)
         self._not_definite = cholmod.CholmodNotPositiveDefiniteError
         self._error = cholmod.CholmodError
         A = self._matrix(instance)

@@ -21,8 +21,13 @@ _UNKNOWN_MACHINE: Final = 8 * 2**30
 _CONTROL_GROUP: Final = Path("/sys/fs/cgroup/memory.max")
 _LARGEST_INDEX: Final = 2**31 - 1
 _ORDERING_ALLOWANCE: Final = 2.0
+_PIVOTING_ALLOWANCE: Final = 3.0
 
 _fill_of_pattern: WeakKeyDictionary[Pattern, int] = WeakKeyDictionary()
+
+
+class TooLarge(Breakdown):
+    """The estimate is above the limit."""
 
 
 def default_memory_limit() -> int:
@@ -48,10 +53,10 @@ def memory_limit_of(instance: LinearInstance, limit: int | None) -> int:
 
 
 def refuse_beyond(title: str, needed: float, limit: int) -> None:
-    """Raise :class:`Breakdown` where a factorization would take ``needed`` bytes and may take ``limit``."""
+    """Raise :class:`TooLarge` where a factorization would take ``needed`` bytes and may take ``limit``."""
     if needed > limit:
         estimate = f"the factorization is estimated to take {in_words(needed)} of memory"
-        raise Breakdown(f"{title}: {estimate}; the limit is {in_words(limit)}")
+        raise TooLarge(f"{title}: {estimate}; the limit is {in_words(limit)}")
 
 
 def in_words(size: float) -> str:
@@ -62,22 +67,23 @@ def in_words(size: float) -> str:
     return f"{size:.0f} bytes"
 
 
-def refuse_large_fill(title: str, instance: LinearInstance, limit: int, *, triangles: int) -> None:
+def refuse_large_fill(title: str, instance: LinearInstance, limit: int, *, triangles: int, pivoting: bool) -> None:
     """For engines that cannot tell themselves: refuse where the factors would not fit, or break 32-bit indices.
 
-    The fill is that of the better of several orderings, counted on the elimination tree by rslab's symbolic
-    analysis and doubled because the engine orders by itself; a heuristic, not a bound. While full triangles
-    would fit, nothing is analyzed.
+    The fill is that of the best of several orderings, counted on the elimination tree of A + Aᵀ by rslab's symbolic
+    analysis; twice that because the engine orders by itself, three times where it exchanges rows as it likes (1.3 to
+    2.6 was measured). A heuristic, not a bound. While full triangles would fit, nothing is analyzed.
     """
     entry = instance.data.itemsize + 4.0
     size = float(instance.pattern.size)
     full = triangles * size * (size + 1.0) / 2.0
     if full * entry <= limit and full <= _LARGEST_INDEX:
         return
-    stored = min(full, _ORDERING_ALLOWANCE * triangles * _triangle_fill(instance))
+    allowance = _PIVOTING_ALLOWANCE if pivoting else _ORDERING_ALLOWANCE
+    stored = min(full, allowance * triangles * _triangle_fill(instance))
     refuse_beyond(title, stored * entry, limit)
     if stored > _LARGEST_INDEX:
-        raise Breakdown(f"{title}: an estimated {stored:.2g} entries in the factors; it counts to {_LARGEST_INDEX}")
+        raise TooLarge(f"{title}: an estimated {stored:.2g} entries in the factors; it counts to {_LARGEST_INDEX}")
 
 
 def _triangle_fill(instance: LinearInstance) -> int:

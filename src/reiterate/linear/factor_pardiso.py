@@ -43,8 +43,8 @@ class PardisoFactor(Factor):
     package = "pypardiso"
     remedy = "pip install pypardiso"
 
-    def __init__(self, instance: LinearInstance, memory_limit: int) -> None:
-        super().__init__(instance, memory_limit)
+    def __init__(self, instance: LinearInstance, memory_limit: int, variant: int = 0) -> None:
+        super().__init__(instance, memory_limit, variant)
         if self.dtype.kind == "c":
             # Whether "symmetric" means the transpose or the adjoint, the general path is right.
             self.symmetric_storage, kind = False, _COMPLEX

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scipy.sparse.csgraph import structural_rank
 
 from reiterate.errors import Breakdown, InvalidInput
-from reiterate.linear.factor_memory import memory_limit_of
+from reiterate.linear.factor_memory import TooLarge, memory_limit_of
 from reiterate.linear.instance import LinearInstance
 
 Inertia = tuple[int, int, int]
@@ -40,6 +40,8 @@ class Factor(ABC):
     ----------
     title, package, remedy : str
         The engine's name; what must be importable; how to install it.
+    variants : int
+        How many ways of factoring it has, the fastest first and the most careful last.
     pattern : Pattern
     size : int
     dtype
@@ -63,12 +65,13 @@ class Factor(ABC):
     title: ClassVar[str]
     package: ClassVar[str]
     remedy: ClassVar[str]
+    variants: ClassVar[int] = 1
     nnz: int
     memory: int
     reads: int = 1
     perturbed: int = 0
 
-    def __init__(self, instance: LinearInstance, memory_limit: int) -> None:
+    def __init__(self, instance: LinearInstance, memory_limit: int, variant: int = 0) -> None:
         self.pattern = instance.pattern
         self.size = instance.pattern.size
         self.dtype = instance.data.dtype
@@ -169,7 +172,15 @@ def factorize(
         except Breakdown:
             pass  # an order of pivots that suited the old numbers need not suit the new ones
     _check_structure(instance)
-    return _accept(engine(instance, limit), instance)
+    last = engine.variants - 1
+    for variant in range(last):
+        try:
+            return _accept(engine(instance, limit, variant), instance)
+        except TooLarge:
+            raise
+        except Breakdown:
+            pass  # the next one pivots with more care
+    return _accept(engine(instance, limit, last), instance)
 
 
 def _accept(factor: Factor, instance: LinearInstance) -> Factor:
