@@ -62,7 +62,8 @@ class Solver:
         Whether a solve may begin somewhere else than at ``x0`` when that has a smaller residual: at the last
         solution, or at what the last few make expect. ``False``: always at ``x0``.
     memory_limit : float, optional
-        Bytes that prepared states (factors, hierarchies) may hold together; the least useful ones go first.
+        Bytes that prepared states (factors, hierarchies) may hold together; the least useful ones go first, and a
+        factor that is estimated to exceed it is not begun.
 
     Examples
     --------
@@ -106,7 +107,7 @@ class Solver:
         self._busy = threading.Lock()
         self._projections = 0
         self._guesses = Guesses() if guesses else None
-        self._door = Door(null_space=null_space)
+        self._door = Door(null_space, None if memory_limit is None else int(memory_limit))
         self._engine = Engine(
             METHODS,
             configurations(DEFAULT if methods is None else methods),

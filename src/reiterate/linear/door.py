@@ -27,10 +27,12 @@ class Door:
     """Admits the systems of one stream; what it has learnt of the last few patterns and matrices is then free.
 
     ``null_space="constant"`` has every right-hand side projected where the constants are in the null space of A.
+    ``memory_limit`` is passed on to the instances.
     """
 
-    def __init__(self, null_space: Literal["constant"] | None = None) -> None:
+    def __init__(self, null_space: Literal["constant"] | None = None, memory_limit: int | None = None) -> None:
         self._null_space = null_space
+        self._memory_limit = memory_limit
         self._patterns: dict[int, Pattern] = {}
         self._matrices: dict[Hashable, Facts] = {}
         self._count = 0
@@ -61,12 +63,15 @@ class Door:
         facts = self._facts(matrix)
         # The user's numbers come first: learners of one variable condition on the first.
         features = {name: value for name, value in facts.features.items() if name not in given}
+        project = None
+        if facts.traits.constant_null_space:
+            constants = facts.pattern.constants
+            rhs, rtol, atol = constants.admit(rhs, rtol, atol, insist=self._null_space == "constant")
+            project = constants.project
         context = {**given, **features}
-        if not facts.traits.constant_null_space:
-            return LinearInstance(facts, rhs, context=context, rtol=rtol, atol=atol)
-        constants = facts.pattern.constants
-        rhs, rtol, atol = constants.admit(rhs, rtol, atol, insist=self._null_space == "constant")
-        return LinearInstance(facts, rhs, context=context, rtol=rtol, atol=atol, project=constants.project)
+        instance = LinearInstance(facts, rhs, context=context, rtol=rtol, atol=atol, project=project)
+        instance.memory_limit = self._memory_limit
+        return instance
 
     def _facts(self, matrix: Any) -> Facts:
         """What is known of the matrix, inspected unless its like was among the last few."""

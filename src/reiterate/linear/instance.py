@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, replace
@@ -110,7 +111,11 @@ class LinearInstance:
         Products with A, by the kernels that iterate.
     norm_b : float
         ‖b‖, or 1 where b = 0: what turns an absolute residual norm into the merit.
+    memory_limit : int or None
+        Bytes that a factorization may take; ``None`` leaves it to the method.
     """
+
+    memory_limit: int | None = None
 
     def __init__(
         self,
@@ -180,6 +185,21 @@ class LinearInstance:
     def leave(self, y: Vector) -> Vector:
         """A vector in the caller's scale."""
         return y if self._exponent == 0 else _scale(y, self._exponent)
+
+    def pinned(self) -> LinearInstance:
+        """The instance with a regular matrix, if A is singular because A 1 = 0; else itself.
+
+        One diagonal entry of every connected part is doubled: A + Σ a_kk e_k e_kᵀ. For a right-hand side in the range
+        of A its solution has x_k = 0 and solves A x = b, because 1ᵀ(A + a_kk e_k e_kᵀ) x = a_kk x_k = 1ᵀb = 0.
+        """
+        if not self.traits.constant_null_space:
+            return self
+        twin = copy.copy(self)
+        twin.data = self.data.copy()
+        twin.data[self.pattern.position[self.pattern.constants.representatives]] *= 2.0
+        twin.A = type(self.A)((twin.data, self.A.indices, self.A.indptr), shape=self.A.shape)
+        twin.operator = SparseOperator(self.pattern, twin.data)
+        return twin
 
     def origin(self) -> Vector:
         """Zero, whose merit is 1."""

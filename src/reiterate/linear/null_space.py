@@ -29,6 +29,11 @@ class Constants:
         self.count, self._part = connected_components(graph, directed=False)
         self._sizes: NDArray[np.int64] = np.bincount(self._part, minlength=self.count)
 
+    @property
+    def representatives(self) -> NDArray[np.int64]:
+        """One unknown of every part."""
+        return np.unique(self._part, return_index=True)[1]
+
     def project(self, x: Vector) -> Vector:
         """What is left of ``x``, shape (n,), without its mean on every part."""
         if self.count == 1:

@@ -16,16 +16,35 @@ from reiterate.linear.bicgstab import BiConjugateGradientsStabilized
 from reiterate.linear.bicgstabl import BiConjugateGradientsStabilizedL
 from reiterate.linear.block_jacobi import Jacobi
 from reiterate.linear.cg import ConjugateGradients, JacobiConjugateGradients
-from reiterate.linear.direct import Direct
+from reiterate.linear.direct import Direct, DirectBy
+from reiterate.linear.direct_factor import DirectFactor
+from reiterate.linear.factor_engines import ENGINES
 from reiterate.linear.gmres import FlexibleGeneralizedMinimalResidual, GeneralizedMinimalResidual
 from reiterate.linear.identity import Identity
 from reiterate.linear.idr import InducedDimensionReduction
 from reiterate.linear.incomplete_cholesky import ThresholdIncompleteCholesky
 from reiterate.linear.incomplete_cholesky_cg import IncompleteCholeskyConjugateGradients
+from reiterate.linear.incomplete_lu import IncompleteLU, SymmetricOverRelaxation, ThresholdIncompleteLU
 from reiterate.linear.minres import MinimalResidual
 from reiterate.linear.preconditioned_cg import PreconditionedConjugateGradients
 from reiterate.linear.sor import SuccessiveOverRelaxation
 from reiterate.linear.ssor_cg import SymmetricOverRelaxedConjugateGradients
+
+_ANY_FAMILY: Final = (
+    Identity(),
+    Jacobi(),
+    SymmetricOverRelaxation(),
+    IncompleteLU(),
+    ThresholdIncompleteLU(),
+    DirectFactor(),
+)
+_KRYLOV: Final = (
+    GeneralizedMinimalResidual,
+    FlexibleGeneralizedMinimalResidual,
+    BiConjugateGradientsStabilized,
+    BiConjugateGradientsStabilizedL,
+    InducedDimensionReduction,
+)
 
 METHODS: Final[dict[str, Method]] = {
     method.name: method
@@ -36,18 +55,12 @@ METHODS: Final[dict[str, Method]] = {
         SymmetricOverRelaxedConjugateGradients(),
         IncompleteCholeskyConjugateGradients(),
         PreconditionedConjugateGradients(ThresholdIncompleteCholesky()),
-        Direct(),
-        GeneralizedMinimalResidual(Identity()),
-        GeneralizedMinimalResidual(Jacobi()),
-        FlexibleGeneralizedMinimalResidual(Identity()),
-        BiConjugateGradientsStabilized(Identity()),
-        BiConjugateGradientsStabilized(Jacobi()),
-        BiConjugateGradientsStabilizedL(Identity()),
-        BiConjugateGradientsStabilizedL(Jacobi()),
-        InducedDimensionReduction(Identity()),
-        InducedDimensionReduction(Jacobi()),
+        PreconditionedConjugateGradients(DirectFactor()),
         MinimalResidual(Identity()),
         MinimalResidual(Jacobi()),
+        *(krylov(family) for krylov in _KRYLOV for family in _ANY_FAMILY),
+        Direct(),
+        *(DirectBy(name) for name in ENGINES),
     )
 }
 
