@@ -163,6 +163,15 @@ def test_the_right_hand_side_zero_and_a_solved_start(method):
 
 
 @METHOD
+def test_a_start_whose_residual_overflows_is_handed_back(method):
+    x0 = np.full(25, 1e250)
+    progress, *_ = solve(method, 1e100 * laplacian(5), np.ones(25), x0=x0, rtol=1e-8)
+    assert progress.status is Status.BREAKDOWN
+    assert "overflow" in progress.reason
+    np.testing.assert_array_equal(progress.x, x0)
+
+
+@METHOD
 def test_a_time_cap_hands_back_what_there_is(method):
     A = laplacian(12) if method.suffix == "minres" else convection_diffusion(12)
     b = np.random.default_rng(1).normal(size=144)
