@@ -119,7 +119,7 @@ class BiConjugateGradientsStabilized(KrylovMethod):
     Source: van der Vorst (1992), preconditioned from the right. Guarantee: none of monotonicity, and it can break
     down; then it begins anew with another shadow residual, at most four times in a row without halving the residual.
     What it hands back is never worse than what it was given, and within a factor of 10 of the best it met. Setup: that
-    of the preconditioner. Holds 9 vectors. An iteration is two products, two applications of M, and 176 bytes a row
+    of the preconditioner. Holds 10 vectors. An iteration is two products, two applications of M, and 176 bytes a row
     besides. Equivalent: ``scipy.sparse.linalg.bicgstab(A, b, M=M)``.
     """
 

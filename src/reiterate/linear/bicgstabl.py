@@ -162,7 +162,7 @@ class BiConjugateGradientsStabilizedL(KrylovMethod):
     Source: Sleijpen and Fokkema (1993), with the polynomial from a Gram matrix and kept away from degree l − 1
     (Sleijpen and van der Vorst 1995), preconditioned from the right. For spectra with large imaginary parts, on
     which BiCGStab stagnates. Breakdowns and what it hands back: as BiCGStab. Setup: that of the preconditioner. Holds
-    2 l + 7 vectors. An iteration is 2 l products, as many applications of M, and about (96 + 40 l) l bytes a row.
+    2 l + 8 vectors. An iteration is 2 l products, as many applications of M, and about (96 + 40 l) l bytes a row.
     Equivalent: PETSc's ``bcgsl``.
     """
 

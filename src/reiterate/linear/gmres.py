@@ -105,7 +105,7 @@ class GeneralizedMinimalResidual(KrylovMethod):
     Source: Saad and Schultz (1986), preconditioned from the right, so that what it minimizes is the true residual.
     Guarantee: within a cycle no method that only multiplies by A M⁻¹ leaves a smaller residual, which never grows;
     without restart it ends after n steps at the latest. With restart it may stagnate, which is detected, as are an
-    invariant space and lost orthogonality. Setup: that of the preconditioner. Holds restart + 2 vectors. A step is
+    invariant space and lost orthogonality. Setup: that of the preconditioner. Holds restart + 4 vectors. A step is
     one product, one application of M, and 16 · (steps so far) + 24 bytes a row.
     Equivalent: ``scipy.sparse.linalg.gmres`` with M on the other side.
     """
@@ -134,7 +134,7 @@ class FlexibleGeneralizedMinimalResidual(GeneralizedMinimalResidual):
     """``…_fgmres(restart)``: GMRES whose preconditioner may change from step to step.
 
     Source: Saad (1993). What each application of M gave is kept, so the iterate is formed from that. With a
-    constant M it is GMRES, one application a cycle cheaper. Holds 2 restart + 1 vectors; otherwise as GMRES.
+    constant M it is GMRES, one application a cycle cheaper. Holds 2 restart + 3 vectors; otherwise as GMRES.
     """
 
     suffix = "fgmres"

@@ -29,7 +29,7 @@ class Identity(Family):
     """
 
     name = ""
-    requires = "nothing but products with the matrix"
+    requires = "a square matrix"
     definite = True
 
     def accepts(self, traits: LinearTraits) -> bool:

@@ -138,7 +138,7 @@ class InducedDimensionReduction(KrylovMethod):
     from the right. Guarantee: in exact arithmetic it ends after at most n + n/s products; between GMRES and BiCGStab
     (s = 1 is equivalent to the latter) in products as in memory. Breakdowns and what it hands back: as BiCGStab. The
     shadow space is drawn from a generator that is seeded the same each time. Setup: that of the preconditioner. Holds
-    3 s + 5 vectors. An iteration is one product, one application of M, and about 40 s + 96 bytes a row besides.
+    3 s + 6 vectors. An iteration is one product, one application of M, and about 40 s + 96 bytes a row besides.
     Equivalent: ``idrs`` of the authors, in MATLAB.
     """
 

@@ -136,7 +136,7 @@ class MinimalResidual(KrylovMethod):
 
     def __init__(self, family: Family) -> None:
         super().__init__(family)
-        self.requires = f"a real symmetric matrix, and {family.requires}"
+        self.requires = f"a real symmetric matrix, and {family.requires}" if family.name else "a real symmetric matrix"
 
     def fits(self, traits: LinearTraits) -> bool:
         """Symmetric and real; a complex matrix would have to be Hermitian instead."""
