@@ -55,7 +55,7 @@ class CholeskyFactors(TriangularFactors):
             self.fill(instance, factor, upper_only=True)
             np.multiply(self.diagonal.real, 1.0 + shift, out=diagonal)
             done = kernels.factor(
-                layout.width, layout.columns, layout.mirror, layout.upper_begin, diagonal, self.values,
+                layout.order, layout.width, layout.columns, layout.mirror, layout.upper_begin, diagonal, self.values,
                 pivots, self.work, self._row_sum, kept, stored, modification, layout.has_triangles,
             )  # fmt: skip
             self.setup_traffic += (10.0 + 2.5 * self.values.itemsize) * self.values.size + 60.0 * self.size
