@@ -48,7 +48,15 @@ def perturbed(A, seed=1, dropped=0.0):
     return N
 
 
+def hub(n=150):
+    """A first row that is full, and a few triangles through it."""
+    A = np.diag(np.full(n, 3.0 * n)) + sp.diags_array([-1.0, -1.0], offsets=[-7, 7], shape=(n, n)).toarray()
+    A[0, 1:] = A[1:, 0] = -1.0
+    return sp.csr_array(A)
+
+
 MATRICES = {
+    "hub": hub(),
     "grid": laplacian(6),
     "cube": laplacian(4, 3, shift=0.2),
     "line": laplacian(15, 1),

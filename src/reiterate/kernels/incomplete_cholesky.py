@@ -12,15 +12,16 @@ import numpy as np
 
 from reiterate.kernels.compiling import kernel
 from reiterate.kernels.levels import PADDING
-from reiterate.kernels.selection import keep_largest
+from reiterate.kernels.selection import LONG, find_column, keep_largest
 
 _SMALLEST_PIVOT = 1e-12  # in units of a_ii: below it a pivot counts as not positive
 
 
 @kernel
 def factor(
-    width, columns, mirror, upper_begin, diagonal, values, pivots, row, row_sum, kept, stored, modification, triangles
-):
+    order, width, columns, mirror, upper_begin, diagonal, values, pivots, row, row_sum, kept, stored,
+    modification, triangles,
+):  # fmt: skip
     """Incomplete Cholesky factor A ≈ (I + L) D (I + Lᴴ) on the pattern of a laid-out pair of triangles.
 
     Only the upper triangle is computed, row by row in level order; each row of L is copied from it. What elimination
@@ -29,6 +30,8 @@ def factor(
 
     Parameters
     ----------
+    order : uint32 array of shape (n,)
+        Rows in level order.
     width : uint32 array of shape (2 n,)
         Stored entries of each row, those of L first, then those of U, both in level order.
     columns : uint32 array of shape (nnz,)
@@ -87,7 +90,17 @@ def factor(
             pivot -= removed
             if modified:
                 excess += (weight * row_sum[k]).real - removed
-            if triangles:
+            if triangles and width[n + k] > LONG * (width[n + t] + np.uint32(1)):
+                for q in range(begin, end):
+                    j = columns[q]
+                    place = find_column(columns, order, upper_begin[k], upper_begin[k] + width[n + k], order[j])
+                    if place != PADDING:
+                        change = weight * values[place]
+                        row[j] -= change
+                        if modified:
+                            excess -= change.real
+                            kept[j] += change.real
+            elif triangles:
                 for q in range(upper_begin[k], upper_begin[k] + width[n + k]):
                     j = columns[q]
                     change = weight * values[q]

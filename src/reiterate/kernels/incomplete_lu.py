@@ -10,19 +10,21 @@ import numpy as np
 
 from reiterate.kernels.compiling import kernel
 from reiterate.kernels.levels import PADDING
-from reiterate.kernels.selection import keep_largest
+from reiterate.kernels.selection import LONG, find_column, keep_largest
 
 _SMALLEST_PIVOT = 1e-10  # in units of the row's largest entry: below it a pivot counts as zero
 
 
 @kernel
-def factor(width, columns, mirror, upper_begin, diagonal, values, inverse, row, triangles):
+def factor(order, width, columns, mirror, upper_begin, diagonal, values, inverse, row, triangles):
     """Incomplete LU factor A ≈ (I + L) D (I + U) on the pattern of a laid-out pair of triangles.
 
     Rows are eliminated in level order, in the IKJ form of Gaussian elimination.
 
     Parameters
     ----------
+    order : uint32 array of shape (n,)
+        Rows in level order.
     width : uint32 array of shape (2 n,)
         Stored entries of each row, those of L first, then those of U, both in level order.
     columns : uint32 array of shape (nnz,)
@@ -71,7 +73,14 @@ def factor(width, columns, mirror, upper_begin, diagonal, values, inverse, row, 
             place = mirror[e]
             if place != PADDING:
                 pivot -= weight * values[place]
-            if triangles:
+            if triangles and width[n + k] > LONG * (width[t] + width[n + t] + np.uint32(1)):
+                for part in range(2):
+                    for q in range(first if part == 0 else begin, last if part == 0 else end):
+                        j = columns[q]
+                        place = find_column(columns, order, upper_begin[k], upper_begin[k] + width[n + k], order[j])
+                        if place != PADDING:
+                            row[j] -= weight * values[place]
+            elif triangles:
                 for q in range(upper_begin[k], upper_begin[k] + width[n + k]):
                     row[columns[q]] -= weight * values[q]
         e = last

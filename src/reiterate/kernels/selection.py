@@ -1,8 +1,32 @@
-"""Choosing the largest entries of a row, for factorizations that limit their fill."""
+"""Choosing the largest entries of a row, and finding one: for factorizations."""
 
 from __future__ import annotations
 
+import numpy as np
+
 from reiterate.kernels.compiling import kernel
+from reiterate.kernels.levels import PADDING
+
+LONG = np.uint32(32)
+"""A row that many times as long as another is searched for its entries rather than walked through."""
+
+
+@kernel
+def find_column(columns, order, begin, end, column):
+    """Where between ``begin`` and ``end`` the natural column ``column`` is stored, or :data:`PADDING`.
+
+    ``columns`` are ranks in level order, ascending by ``order[columns]``.
+    """
+    while begin < end:
+        middle = (begin + end) // np.uint32(2)
+        found = order[columns[middle]]
+        if found == column:
+            return middle
+        if found < column:
+            begin = middle + np.uint32(1)
+        else:
+            end = middle
+    return PADDING
 
 
 @kernel

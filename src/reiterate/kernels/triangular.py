@@ -15,6 +15,7 @@ import numpy as np
 
 from reiterate.kernels.compiling import PREFETCH_DISTANCE, inlined_kernel, kernel, prefetch
 from reiterate.kernels.levels import PADDING
+from reiterate.kernels.selection import LONG
 
 _LOOKAHEAD = np.uint64(32)  # gathers through an index array are asked for this far ahead
 
@@ -87,6 +88,20 @@ def find_mirrors(indptr, indices, position, order, width, lower_columns, source,
 
 
 @kernel
+def _contains(indices, begin, end, column):
+    """Whether ``column`` is among the sorted ``indices[begin:end]``."""
+    while begin < end:
+        middle = (begin + end) // np.uint32(2)
+        if indices[middle] == column:
+            return True
+        if indices[middle] < column:
+            begin = middle + np.uint32(1)
+        else:
+            end = middle
+    return False
+
+
+@kernel
 def has_triangles(indptr, indices, position, marker):
     """Whether eliminating some k changes a stored off-diagonal entry (i, j): (i, k) and (k, j) are stored as well.
 
@@ -106,9 +121,16 @@ def has_triangles(indptr, indices, position, marker):
         marker[i] = 0
         for k in range(indptr[i], position[i]):
             row = indices[k]
-            for entry in range(position[row] + one, indptr[row + one]):
-                if marker[indices[entry]] == mark:
-                    return True
+            begin, end = position[row] + one, indptr[row + one]
+            if end - begin > LONG * (indptr[i + 1] - indptr[i]):
+                for entry in range(indptr[i], indptr[i + 1]):
+                    column = indices[entry]
+                    if column > row and column != i and _contains(indices, begin, end, column):
+                        return True
+            else:
+                for entry in range(begin, end):
+                    if marker[indices[entry]] == mark:
+                        return True
     return False
 
 

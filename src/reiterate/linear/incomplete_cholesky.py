@@ -55,7 +55,7 @@ class CholeskyFactors(TriangularFactors):
             self.fill(instance, factor, upper_only=True)
             np.multiply(self.diagonal.real, 1.0 + shift, out=diagonal)
             done = kernels.factor(
-                layout.width, layout.columns, layout.mirror, layout.upper_begin, diagonal, self.values,
+                layout.order, layout.width, layout.columns, layout.mirror, layout.upper_begin, diagonal, self.values,
                 pivots, self.work, self._row_sum, kept, stored, modification, layout.has_triangles,
             )  # fmt: skip
             self.setup_traffic += (10.0 + 2.5 * self.values.itemsize) * self.values.size + 60.0 * self.size
@@ -69,6 +69,17 @@ class CholeskyFactors(TriangularFactors):
         raise Breakdown(
             f"incomplete Cholesky: a pivot is not positive, even with the diagonal {1 + shift:g} times as large"
         )
+
+
+def _reusable(
+    previous: Preconditioner | None, instance: LinearInstance, storage: np.dtype[Any]
+) -> CholeskyFactors | None:
+    """The previous factors, or others with their layout, if they are of the same pattern."""
+    if not isinstance(previous, CholeskyFactors) or previous.matrix_pattern is not instance.pattern:
+        return None
+    if previous.values.dtype == storage:
+        return previous
+    return CholeskyFactors(instance.pattern, previous.layout, instance.operator.dtype, storage)
 
 
 class IncompleteCholesky(Family):
@@ -94,16 +105,12 @@ class IncompleteCholesky(Family):
 
     def build(self, instance: LinearInstance, values: Values, previous: Preconditioner | None = None) -> Preconditioner:
         """Factor A on its own pattern; for a known pattern only the numbers are computed."""
-        dtype = instance.operator.dtype
-        storage = storage_type(dtype, values["bits"])
-        known = isinstance(previous, CholeskyFactors) and previous.matrix_pattern is instance.pattern
-        if known and isinstance(previous, CholeskyFactors):
-            factors = previous if previous.values.dtype == storage else None
-            layout = previous.layout
-        else:
-            factors, layout = None, Layout(FactorPattern.of(instance.pattern))
+        storage = storage_type(instance.operator.dtype, values["bits"])
+        factors = _reusable(previous, instance, storage)
+        known = factors is not None
         if factors is None:
-            factors = CholeskyFactors(instance.pattern, layout, dtype, storage)
+            layout = Layout(FactorPattern.of(instance.pattern))
+            factors = CholeskyFactors(instance.pattern, layout, instance.operator.dtype, storage)
         factors.refresh(instance, values["modification"])
         if not known:
             factors.setup_traffic += 40.0 * instance.pattern.nnz + 100.0 * factors.size
@@ -140,10 +147,8 @@ class ThresholdIncompleteCholesky(Family):
         """Find a pattern and factor A on it, or refresh the numbers on the pattern found before."""
         dtype = instance.operator.dtype
         storage = storage_type(dtype, values["bits"])
-        if isinstance(previous, CholeskyFactors) and previous.matrix_pattern is instance.pattern:
-            factors = previous
-            if factors.values.dtype != storage:
-                factors = CholeskyFactors(instance.pattern, previous.layout, dtype, storage)
+        factors = _reusable(previous, instance, storage)
+        if factors is not None:
             try:
                 factors.refresh(instance, 0.0)
             except Breakdown:

@@ -45,8 +45,8 @@ class LUFactors(TriangularFactors):
             self.fill(instance, factor)
             np.multiply(self.diagonal, 1.0 + shift, out=self.diagonal)
             done = kernels.factor(
-                layout.width, layout.columns, layout.mirror, layout.upper_begin, self.diagonal, self.values,
-                self.inverse, self.work, layout.has_triangles,
+                layout.order, layout.width, layout.columns, layout.mirror, layout.upper_begin, self.diagonal,
+                self.values, self.inverse, self.work, layout.has_triangles,
             )  # fmt: skip
             self.setup_traffic += (10.0 + 3.5 * self.values.itemsize) * self.values.size + 60.0 * self.size
             if done == self.size:
