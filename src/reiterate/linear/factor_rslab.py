@@ -29,8 +29,8 @@ class RslabFactor(Factor):
     """Factors by rslab: supernodal L D Lᵀ (Bunch and Kaufman 1977) of symmetric, supernodal L U of other values.
 
     Symmetric means A = Aᵀ, for complex matrices too. Its L D Lᵀ refuses many indefinite matrices with zeros on the
-    diagonal; those too get L U, with threshold pivoting and, where needed, a matching of rows before. For new numbers the
-    analysis of the pattern is kept. rslab equilibrates by itself, and gives the same bits with any number of threads.
+    diagonal; those too get L U, with threshold pivoting and, where needed, a matching of rows before. For new numbers
+    the analysis of the pattern is kept. rslab equilibrates by itself, and gives the same bits with any number of threads.
     """
 
     title = "rslab"
