@@ -30,7 +30,7 @@ class RslabFactor(Factor):
 
     Symmetric means A = Aᵀ, for complex matrices too. Its L D Lᵀ refuses many indefinite matrices with zeros on the
     diagonal; those too get L U, with threshold pivoting and, where needed, a matching of rows before. For new numbers
-    the analysis of the pattern is kept. rslab equilibrates by itself, and gives the same bits with any number of threads.
+    the analysis of the pattern is kept. rslab equilibrates by itself; the number of threads changes no bit.
     """
 
     title = "rslab"
