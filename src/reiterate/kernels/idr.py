@@ -46,6 +46,13 @@ def shadow_products(shadow, v, products):
 
 
 @kernel
+def _copy(y, x):
+    # Assigning slices would do the same, and take seconds to compile.
+    for i in range(x.size):
+        x[i] = y[i]
+
+
+@kernel
 def _add(alpha, y, x):
     for i in range(x.size):
         x[i] += alpha * y[i]
@@ -69,7 +76,7 @@ def project(images, first, coefficients, r, v):
     for begin in range(0, r.size, _CHUNK):
         end = min(begin + _CHUNK, r.size)
         part = v[begin:end]
-        part[:] = r[begin:end]
+        _copy(r[begin:end], part)
         for j in range(first, images.shape[0]):
             _add(-coefficients[j], images[j, begin:end], part)
 
@@ -112,8 +119,8 @@ def biorthogonal_step(directions, images, k, overlaps, beta, scale, u, g, x, r):
     for begin in range(0, x.size, _CHUNK):
         end = min(begin + _CHUNK, x.size)
         direction, image = directions[k, begin:end], images[k, begin:end]
-        direction[:] = u[begin:end]
-        image[:] = g[begin:end]
+        _copy(u[begin:end], direction)
+        _copy(g[begin:end], image)
         for j in range(k):
             _add(-overlaps[j], directions[j, begin:end], direction)
             _add(-overlaps[j], images[j, begin:end], image)
