@@ -20,8 +20,12 @@ from reiterate.linear.preconditioner import Preconditioner
 _PADDING_LIMIT = 1.1
 _DISTINCT_WIDTHS = 64
 
-BITS: Final = Parameter("bits", low=31, high=65, default=64, search=(32, 64), points=2, integer=True)
-"""Precision in which factors are stored; sums and vectors stay in double precision."""
+BITS: Final = Parameter("bits", low=31, high=65, default=64, search=(64, 64), points=1, integer=True)
+"""Precision in which factors are stored; sums and vectors stay in double precision.
+
+32 bits halve the memory of factors but not the time: sweeps wait for gathered vectors more than for stored values, and
+gain 0 to 5 per cent, so that the search leaves this parameter alone.
+"""
 
 SINGLE_AND_DOUBLE: Final[tuple[Values, ...]] = ({}, {"bits": 32})
 """Variants of families with that parameter."""
