@@ -14,6 +14,8 @@ from reiterate.contracts import Method
 from reiterate.errors import InvalidInput
 from reiterate.linear.cg import ConjugateGradients, JacobiConjugateGradients
 from reiterate.linear.direct import Direct
+from reiterate.linear.multigrid import ClassicalMultigrid, SmoothedAggregationMultigrid
+from reiterate.linear.preconditioned_cg import PreconditionedConjugateGradients
 from reiterate.linear.sor import SuccessiveOverRelaxation
 from reiterate.linear.ssor_cg import SymmetricOverRelaxedConjugateGradients
 
@@ -24,6 +26,8 @@ METHODS: Final[dict[str, Method]] = {
         JacobiConjugateGradients(),
         SuccessiveOverRelaxation(),
         SymmetricOverRelaxedConjugateGradients(),
+        PreconditionedConjugateGradients(SmoothedAggregationMultigrid()),
+        PreconditionedConjugateGradients(ClassicalMultigrid()),
         Direct(),
     )
 }
