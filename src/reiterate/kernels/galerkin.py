@@ -10,6 +10,8 @@ import numpy as np
 
 from reiterate.kernels.compiling import PREFETCH_DISTANCE, kernel, prefetch, reduction_kernel
 
+_LOOKAHEAD = np.uint64(16)  # rows that are asked for this far ahead
+
 NONE = np.uint32(0xFFFFFFFF)
 """An unknown that belongs to no aggregate, or is no coarse point."""
 
@@ -208,9 +210,18 @@ def transpose(indptr, indices, data, t_indptr, t_indices, t_data):
 @kernel
 def _restricted_row(indptr, indices, data, r_indptr, r_indices, r_data, c, stamp, sums, found):
     """Row c of Pᵀ A: its columns in ``found``, their numbers in ``sums``; return how many."""
-    count = 0
+    count = np.uint64(0)
     mark = np.uint32(c + 1)
+    last = np.uint64(r_indices.size - 1)
     for t in range(r_indptr[c], r_indptr[c + 1]):
+        # The rows of A that one coarse row needs lie far apart.
+        coming = r_indices[min(np.uint64(t) + _LOOKAHEAD, last)]
+        ahead = np.uint64(indptr[coming])
+        prefetch(data, ahead)
+        prefetch(data, ahead + np.uint64(7))
+        prefetch(indices, ahead)
+        prefetch(sums, np.uint64(coming))
+        prefetch(stamp, np.uint64(coming))
         i = r_indices[t]
         weight = r_data[t]
         for k in range(indptr[i], indptr[i + np.uint32(1)]):
@@ -219,7 +230,7 @@ def _restricted_row(indptr, indices, data, r_indptr, r_indices, r_data, c, stamp
                 stamp[j] = mark
                 sums[j] = weight * data[k]
                 found[count] = j
-                count += 1
+                count += np.uint64(1)
             else:
                 sums[j] += weight * data[k]
     return count
@@ -241,7 +252,7 @@ def galerkin_product(
     first : int
         Row to start with: 0, or what the last call returned.
     stamp, sums, found : uint32, float64, uint32 arrays of shape (n,); workspace, ``stamp`` zero at first
-    coarse_stamp, coarse_sums : uint32, float64 arrays of shape (n_coarse,); likewise
+    coarse_stamp, coarse_sums : uint32, float64 arrays of shape (n_coarse,); workspace, zero at first
     c_indptr : uint32 array of shape (n_coarse + 1,), written
     c_indices, c_data : arrays of any shape (capacity,), written
 
@@ -256,28 +267,31 @@ def galerkin_product(
     for c in range(first, rows):
         count = _restricted_row(indptr, indices, data, r_indptr, r_indices, r_data, c, stamp, sums, found)
         mark = np.uint32(c + 1)
-        begin = np.int64(c_indptr[c])
+        begin = np.uint64(c_indptr[c])
         out = begin
+        full = False
         for t in range(count):
             j = found[t]
             weight = sums[j]
+            full = full or out + np.uint64(p_indptr[j + np.uint32(1)] - p_indptr[j]) >= c_indices.size
+            if full:
+                continue
             for k in range(p_indptr[j], p_indptr[j + np.uint32(1)]):
                 d = p_indices[k]
-                if coarse_stamp[d] != mark:
-                    if out == c_indices.size:
-                        for done in range(begin, out):
-                            coarse_stamp[c_indices[done]] = 0
-                        for done in range(count):
-                            stamp[found[done]] = 0
-                        return c
-                    coarse_stamp[d] = mark
-                    coarse_sums[d] = weight * p_data[k]
-                    c_indices[out] = d
-                    out += 1
-                else:
-                    coarse_sums[d] += weight * p_data[k]
+                c_indices[out] = d
+                out += np.uint64(coarse_stamp[d] != mark)
+                coarse_stamp[d] = mark
+                coarse_sums[d] += weight * p_data[k]
         for k in range(begin, out):
-            c_data[k] = coarse_sums[c_indices[k]]
+            d = c_indices[k]
+            c_data[k] = coarse_sums[d]
+            coarse_sums[d] = 0.0
+        if full:
+            for t in range(count):
+                stamp[found[t]] = 0
+            for k in range(begin, out):
+                coarse_stamp[c_indices[k]] = 0
+            return c
         c_indptr[c + 1] = out
     return rows
 
@@ -287,9 +301,9 @@ def refresh_galerkin_product(
     indptr, indices, data, r_indptr, r_indices, r_data, p_indptr, p_indices, p_data,
     stamp, sums, found, coarse_sums, c_indptr, c_indices, c_data,
 ):  # fmt: skip
-    """Numbers of A_c = Pᵀ A P on its known pattern; ``coarse_sums`` and ``stamp`` are zero on entry.
+    """Numbers of A_c = Pᵀ A P on its known pattern, which must hold every entry of the product but zeros.
 
-    Shapes as for :func:`galerkin_product`; the pattern must hold every entry of the product but zeros.
+    Shapes and workspace as for :func:`galerkin_product`.
     """
     for c in range(r_indptr.size - 1):
         count = _restricted_row(indptr, indices, data, r_indptr, r_indices, r_data, c, stamp, sums, found)
@@ -321,7 +335,7 @@ def diagonal_scale(data, position, magnitude, tolerance, scale):
 
 @kernel
 def restricted_diagonal(scale, r_indptr, r_indices, r_data, magnitude):
-    """Write Σ p_ic² a_ii to ``magnitude``, shape (n_coarse,): what rounding errors of the coarse diagonal scale with."""
+    """Write Σ p_ic² a_ii to ``magnitude``, shape (n_coarse,): a measure for rounding errors of the coarse diagonal."""
     for c in range(magnitude.size):
         total = 0.0
         for t in range(r_indptr[c], r_indptr[c + 1]):

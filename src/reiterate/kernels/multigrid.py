@@ -10,8 +10,8 @@ Two facts keep the traffic at one pass over a level's matrix on the way down and
 
 - after a forward sweep from zero, r − A x = −U x: only the upper triangle is needed for the residual;
 - the residual of a row is known as soon as the sweep has passed the row's last column, so restriction follows the
-  sweep at the distance of the bandwidth, and finds the rows still in the cache. Likewise the correction P e
-  runs ahead of the backward sweep. (Where the bandwidth exceeds the cache these are two passes, which is correct.)
+  sweep at the distance of the bandwidth, and finds the rows still in the cache. (Where the bandwidth exceeds the
+  cache these are two passes, which is correct.)
 
 The hierarchy is stored in flat arrays, so that a cycle is one call. Values and vectors are float64 or float32, and
 arithmetic is done in that type. The finest matrix's pattern is that of A and is not copied.
@@ -21,13 +21,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from reiterate.kernels.compiling import PREFETCH_DISTANCE, kernel, prefetch
+from reiterate.kernels.compiling import PREFETCH_DISTANCE, kernel, prefetch, reduction_kernel
 
-_CHUNK = 256  # rows that a sweep makes before the pass that follows it takes its turn
+_CHUNK = 4096  # rows that a sweep makes before the pass that follows it takes its turn
 
-SIZE, ROWS, POINTERS, ENTRIES, WEIGHT_POINTERS, WEIGHTS = range(6)
+SIZE, ROWS, POINTERS, ENTRIES, WEIGHT_POINTERS, WEIGHTS, BANDWIDTH = range(7)
 """Columns of the level table: unknowns, then offsets of the level's rows, row pointers and entries, and those of the
-pointers and entries of the prolongator from the next level. The finest matrix is not in the flat arrays."""
+pointers and entries of the prolongator from the next level; last, the largest j − i. The finest matrix is not in the
+flat arrays."""
 
 
 @kernel
@@ -55,9 +56,9 @@ def _forward(indptr, indices, values, position, r, x):
 
 
 @kernel
-def _backward(indptr, indices, values, position, r, x, begin, end):
-    i = np.uint64(end)
-    while i > begin:
+def _backward(indptr, indices, values, position, r, x):
+    i = np.uint64(r.size)
+    while i > 0:
         i -= np.uint64(1)
         prefetch(values, indptr[i] - PREFETCH_DISTANCE)
         prefetch(indices, indptr[i] - PREFETCH_DISTANCE)
@@ -73,81 +74,57 @@ def _backward(indptr, indices, values, position, r, x, begin, end):
 
 
 @kernel
-def _restrict(indptr, indices, values, position, r, x, p_indptr, p_indices, p_values, r_coarse, begin, limit, whole):
-    """Restrict the residual of the rows from ``begin`` on whose columns are all below ``limit``; return the next row.
+def _restrict(indptr, indices, values, position, r, x, p_indptr, p_indices, p_values, r_coarse, begin, end, whole):
+    """Add Pᵀ (r − A x) of some rows to ``r_coarse``.
 
     ``whole`` says that x is not the result of a single sweep from zero, so that the residual needs the whole row.
     """
-    i = np.uint64(begin)
-    while i < limit and indices[indptr[i + np.uint64(1)] - np.uint32(1)] < limit:
+    for i in range(begin, end):
         prefetch(p_values, p_indptr[i] + PREFETCH_DISTANCE)
         prefetch(p_indices, p_indptr[i] + PREFETCH_DISTANCE)
         left = values[0] - values[0]
-        first = position[i] + np.uint32(1)
         if whole:
             left = r[i] - x[i]
             for k in range(indptr[i], position[i]):
                 left -= values[k] * x[indices[k]]
-        for k in range(first, indptr[i + np.uint64(1)]):
+        for k in range(position[i] + np.uint32(1), indptr[i + 1]):
             left -= values[k] * x[indices[k]]
-        for k in range(p_indptr[i], p_indptr[i + np.uint64(1)]):
+        for k in range(p_indptr[i], p_indptr[i + 1]):
             r_coarse[p_indices[k]] += p_values[k] * left
-        i += np.uint64(1)
-    return i
 
 
 @kernel
-def _correct(p_indptr, p_indices, p_values, x_coarse, x, begin, end):
-    i = np.uint64(end)
-    while i > begin:
-        i -= np.uint64(1)
-        prefetch(p_values, p_indptr[i] - PREFETCH_DISTANCE)
-        prefetch(p_indices, p_indptr[i] - PREFETCH_DISTANCE)
+def _correct(p_indptr, p_indices, p_values, x_coarse, x):
+    for i in range(x.size):
+        prefetch(p_values, p_indptr[i] + PREFETCH_DISTANCE)
+        prefetch(p_indices, p_indptr[i] + PREFETCH_DISTANCE)
         total = x[i]
-        for k in range(p_indptr[i], p_indptr[i + np.uint64(1)]):
+        for k in range(p_indptr[i], p_indptr[i + 1]):
             total += p_values[k] * x_coarse[p_indices[k]]
         x[i] = total
 
 
 @kernel
-def _down(indptr, indices, values, position, r, x, p_indptr, p_indices, p_values, r_coarse, sweeps):
+def _down(
+    indptr, indices, values, position, r, x, p_indptr, p_indices, p_values, r_coarse, sweeps, bandwidth
+):  # fmt: skip
     r_coarse[:] = 0.0
     size = r.size
     if sweeps > 1:
         _forward_from_zero(indptr, indices, values, position, r, x, 0, size)
         for _ in range(1, sweeps):
             _forward(indptr, indices, values, position, r, x)
-        _restrict(
-            indptr, indices, values, position, r, x, p_indptr, p_indices, p_values, r_coarse, 0, np.uint64(size), True
-        )
+        _restrict(indptr, indices, values, position, r, x, p_indptr, p_indices, p_values, r_coarse, 0, size, True)
         return
-    begin, behind = 0, np.uint64(0)
-    while begin < size:
-        end = min(begin + _CHUNK, size)
-        _forward_from_zero(indptr, indices, values, position, r, x, begin, end)
-        behind = _restrict(
-            indptr, indices, values, position, r, x, p_indptr, p_indices, p_values, r_coarse,
-            behind, np.uint64(end), False,
-        )  # fmt: skip
-        begin = end
-
-
-@kernel
-def _up(indptr, indices, values, position, r, x, p_indptr, p_indices, p_values, x_coarse, sweeps):
-    size = r.size
-    end, ahead = size, size
-    while end > 0:
-        begin = max(end - _CHUNK, 0)
-        first = begin
-        for i in range(begin, end):
-            first = min(first, np.int64(indices[indptr[i]]))
-        if first < ahead:
-            _correct(p_indptr, p_indices, p_values, x_coarse, x, first, ahead)
-            ahead = first
-        _backward(indptr, indices, values, position, r, x, begin, end)
-        end = begin
-    for _ in range(1, sweeps):
-        _backward(indptr, indices, values, position, r, x, 0, size)
+    swept, restricted = 0, 0
+    while swept < size:
+        end = min(swept + _CHUNK, size)
+        _forward_from_zero(indptr, indices, values, position, r, x, swept, end)
+        known = size if end == size else max(end - bandwidth, restricted)
+        _restrict(
+            indptr, indices, values, position, r, x, p_indptr, p_indices, p_values, r_coarse, restricted, known, False
+        )
+        swept, restricted = end, known
 
 
 @kernel
@@ -164,20 +141,27 @@ def _solve_coarsest(indptr, indices, values, position, inverse, r, x, sweeps):
     for _ in range(1, sweeps):
         _forward(indptr, indices, values, position, r, x)
     for _ in range(sweeps):
-        _backward(indptr, indices, values, position, r, x, 0, size)
+        _backward(indptr, indices, values, position, r, x)
+
+
+@reduction_kernel
+def _scaled_norm(scale, r):
+    total = 0.0
+    for i in range(r.size):
+        total += abs(scale[i] * r[i])
+    return total
 
 
 @kernel
 def _scale_down(scale, r, scaled):
-    """Write S r, divided by its largest modulus, to ``scaled``; return that modulus (1 if zero)."""
-    largest = 0.0
-    for i in range(r.size):
-        largest = max(largest, abs(scale[i] * r[i]))
-    factor = largest if largest > 0.0 else 1.0
-    inverse = 1.0 / factor
+    """Write S r, divided by its 1-norm, to ``scaled``, so that single precision holds it; return that norm."""
+    norm = _scaled_norm(scale, r)
+    if norm == 0.0:
+        norm = 1.0
+    inverse = 1.0 / norm
     for i in range(r.size):
         scaled[i] = scale[i] * r[i] * inverse
-    return factor
+    return norm
 
 
 @kernel
@@ -196,7 +180,7 @@ def cycle(
 
     Parameters
     ----------
-    table : int64 array of shape (levels, 6)
+    table : int64 array of shape (levels, 7)
         See :data:`SIZE` and its neighbors; level 0 is the finest.
     fine_indptr, fine_indices, fine_position, fine_values
         The finest matrix, scaled to a unit diagonal, and where its diagonal is.
@@ -238,11 +222,11 @@ def cycle(
         if step < levels:
             _down(
                 a_indptr, a_indices, a_values, a_position, r_level, x_level,
-                t_indptr, t_indices, t_values, workspace_r[below : below + coarse], sweeps,
+                t_indptr, t_indices, t_values, workspace_r[below : below + coarse],
+                sweeps, table[level, BANDWIDTH],
             )  # fmt: skip
         else:
-            _up(
-                a_indptr, a_indices, a_values, a_position, r_level, x_level,
-                t_indptr, t_indices, t_values, workspace_x[below : below + coarse], sweeps,
-            )  # fmt: skip
+            _correct(t_indptr, t_indices, t_values, workspace_x[below : below + coarse], x_level)
+            for _ in range(sweeps):
+                _backward(a_indptr, a_indices, a_values, a_position, r_level, x_level)
     _scale_up(scale, workspace_x[: z.size], factor, z)

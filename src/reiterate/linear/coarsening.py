@@ -28,6 +28,8 @@ class LevelPattern:
     def __init__(self, indptr: Index, indices: Index, position: Index) -> None:
         self.indptr, self.indices, self.position = indptr, indices, position
         self.size = position.size
+        # The last entry of a row is the farthest right, and no row is empty: each has its diagonal.
+        self.bandwidth = int(np.max(indices[indptr[1:] - np.uint32(1)] - np.arange(self.size, dtype=np.int64)))
         self.transfer: Transfer | None = None
 
     @property

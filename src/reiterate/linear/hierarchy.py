@@ -99,13 +99,14 @@ class MultigridPreconditioner(Preconditioner):
     def _lay_out(self) -> None:
         """Bring the patterns of all levels into flat arrays, and allocate those of the numbers."""
         levels, transfers = self._levels, [level.transfer for level in self._levels if level.transfer is not None]
-        self._table = table = np.zeros((len(levels), 6), dtype=np.int64)
+        self._table = table = np.zeros((len(levels), 7), dtype=np.int64)
         table[:, multigrid.SIZE] = [level.size for level in levels]
         table[1:, multigrid.ROWS] = np.cumsum(table[:-1, multigrid.SIZE])
         table[2:, multigrid.POINTERS] = np.cumsum([level.size + 1 for level in levels[1:-1]])
         table[2:, multigrid.ENTRIES] = np.cumsum([level.indices.size for level in levels[1:-1]])
         table[1:-1, multigrid.WEIGHT_POINTERS] = np.cumsum([transfer.indptr.size for transfer in transfers[:-1]])
         table[1:-1, multigrid.WEIGHTS] = np.cumsum([transfer.indices.size for transfer in transfers[:-1]])
+        table[:, multigrid.BANDWIDTH] = [level.bandwidth for level in levels]
         finest = levels[0]
         self._fine_values = np.empty(finest.indices.size, dtype=self._storage)
         flat = [_joined([getattr(level, name) for level in levels[1:]]) for name in ("indptr", "indices", "position")]
@@ -123,7 +124,7 @@ class MultigridPreconditioner(Preconditioner):
     def _share_patterns(self, flat: list[Index], p_indptr: Index, p_indices: Index) -> None:
         """Let the levels' patterns be parts of the flat arrays, so that nothing is held twice."""
         for row, level in zip(self._table, self._levels, strict=True):
-            size, rows, pointer, entry, weight_pointer, weight = (int(v) for v in row)
+            size, rows, pointer, entry, weight_pointer, weight, _ = (int(v) for v in row)
             if rows:
                 rest = rows - self.size
                 level.indptr = flat[0][pointer : pointer + size + 1]
@@ -208,7 +209,7 @@ def _product(
     assert transfer is not None
     size = transfer.coarse_size
     stamp, found = np.zeros(level.size, dtype=np.uint32), np.empty(level.size, dtype=np.uint32)
-    sums, coarse_sums = np.empty(level.size), np.empty(size)
+    sums, coarse_sums = np.empty(level.size), np.zeros(size)
     coarse_stamp, indptr = np.zeros(size, dtype=np.uint32), np.empty(size + 1, dtype=np.uint32)
     most = int(_DENSEST * data.size) + 1000
     capacity = min(most, data.size + 1000)
