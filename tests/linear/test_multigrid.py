@@ -125,7 +125,7 @@ def test_the_inverse_is_symmetric_positive_definite(family, A, sweeps, theta):
     assert np.linalg.eigvalsh(scaled)[0] > 0.0
     # A convergent symmetric cycle never overshoots: the eigenvalues of M⁻¹A lie in (0, 1].
     images = np.linalg.eigvals(M @ A.toarray()).real
-    assert 0.0 < images.min()
+    assert images.min() > 0.0
     assert images.max() <= 1.0 + 1e-8
 
 
@@ -172,9 +172,9 @@ def test_smoothed_prolongators_are_their_definition(monkeypatch, theta):
         preconditioner = build(FAMILIES[0], numbers, theta=theta, door=door, previous=preconditioner)
         level = preconditioner._levels[0]
         scale = 1.0 / np.sqrt(numbers.diagonal())
-        weights = transfer.weights(level, Door().admit(numbers, scale, None, rtol=1e-8, atol=0.0).data, scale)
+        weights = transfer.weights(level, Door().admit(numbers, scale, None, rtol=1e-8, atol=0.0).data, scale, None)
         found = sp.csr_array((weights, transfer.indices.astype(np.int32), transfer.indptr.astype(np.int32)))
-        expected = smoothed_by_definition(numbers, transfer._aggregate.astype(int), theta, keep)
+        expected = smoothed_by_definition(numbers, transfer.aggregate.astype(int), theta, keep)
         np.testing.assert_allclose(found.toarray(), expected, rtol=1e-6, atol=1e-9)
 
 
@@ -190,8 +190,8 @@ def test_direct_interpolation_is_that_of_pyamg():
     preconditioner = build(FAMILIES[1], A)
     level = preconditioner._levels[0]
     transfer = level.transfer
-    splitting = (transfer._coarse != 0xFFFFFFFF).astype(np.int32)
-    weights = transfer.weights(level, A.data, 1.0 / np.sqrt(A.diagonal()))
+    splitting = (transfer.coarse != 0xFFFFFFFF).astype(np.int32)
+    weights = transfer.weights(level, A.data, 1.0 / np.sqrt(A.diagonal()), None)
     found = sp.csr_array((weights, transfer.indices.astype(np.int32), transfer.indptr.astype(np.int32)))
     strong = sp.csr_matrix(rt_strength(A, 0.25))
     expected = direct_interpolation(sp.csr_matrix(A), strong, splitting)
@@ -341,22 +341,16 @@ def test_units_that_vary_from_block_to_block():
 
 
 @both
-def test_an_indefinite_matrix_breaks_down_or_is_revealed(family):
+def test_an_indefinite_matrix_breaks_down(family):
     A = laplacian(10, shift=-3.0)
     method = PreconditionedConjugateGradients(family)
     instance = Door().admit(A, np.ones(100), None, rtol=1e-10, atol=0.0)
-    try:
-        prepared = method.prepare(instance, values(family))
-    except Breakdown as error:
-        assert "not positive definite" in str(error)
-        return
-    progress = method.iterate(prepared, instance, values(family), np.zeros(100), Stop(instance.target, 1000))
-    assert progress.status is Status.BREAKDOWN
-    assert np.all(np.isfinite(progress.x))
+    with pytest.raises(Breakdown, match="not positive definite"):
+        method.prepare(instance, values(family))
 
 
 def test_a_product_that_would_be_too_dense_falls_back_to_plain_aggregation(monkeypatch):
-    monkeypatch.setattr(hierarchy, "_DENSEST", 0.05)
+    monkeypatch.setattr(hierarchy, "_DENSEST", 0.1)
     monkeypatch.setattr(hierarchy, "_COARSEST", 50)
     A = laplacian(60)
     plain = build(FAMILIES[0], A)

@@ -35,19 +35,23 @@ def strong_couplings(indptr, indices, data, scale, theta, s_indptr, s_indices):
 
 
 @kernel
-def strong_dependences(indptr, indices, data, scale, theta, s_indptr, s_indices):
-    """Off-diagonal entries with |a_ij| ≥ θ max_k |a_ik| (Ruge and Stüben 1987); as :func:`strong_couplings`."""
+def strong_dependences(indptr, indices, data, scale, candidate, theta, s_indptr, s_indices):
+    """Off-diagonal entries with |a_ij b_j| ≥ θ max_k |a_ik b_k| (Ruge and Stüben 1987); as :func:`strong_couplings`.
+
+    The candidate b, all ones for diffusion, undoes a scaling of A.
+    """
     count = 0
     s_indptr[0] = 0
     for i in range(scale.size):
         largest = 0.0
         for k in range(indptr[i], indptr[i + 1]):
             if indices[k] != i and scale[indices[k]] > 0.0:
-                largest = max(largest, abs(data[k]))
+                largest = max(largest, abs(data[k] * candidate[indices[k]]))
         if largest > 0.0 and scale[i] > 0.0:
             for k in range(indptr[i], indptr[i + 1]):
                 j = indices[k]
-                if j != i and scale[j] > 0.0 and data[k] != 0.0 and abs(data[k]) >= theta * largest:
+                coupling = abs(data[k] * candidate[j])
+                if j != i and scale[j] > 0.0 and coupling > 0.0 and coupling >= theta * largest:
                     s_indices[count] = j
                     count += 1
         s_indptr[i + 1] = count
@@ -145,11 +149,12 @@ def direct_pattern(s_indptr, s_indices, coarse, p_indptr, p_indices):
 
 
 @kernel
-def direct_values(indptr, indices, data, position, coarse, p_indptr, p_indices, p_data):
+def direct_values(indptr, indices, data, position, coarse, candidate, p_indptr, p_indices, p_data):
     """Weights of direct interpolation on its pattern (Stüben 2001), for entries of either sign.
 
-    With N and C all neighbors and those in the pattern, by the sign of their entries: w_ij = −α a_ij / d with
-    α = Σ_N a / Σ_C a; where a sign has no neighbor in C, its Σ_N is added to the diagonal d.
+    With N and C all neighbors and those in the pattern, by the sign of their entries: w_ij = −α a_ij b_i / d with
+    α = Σ_N a b / Σ_C a b; where a sign has no neighbor in C, its Σ_N is added to the diagonal d = a_ii b_i.
+    The candidate b > 0 is interpolated exactly where A b = 0; it is all ones in the source.
     """
     for i in range(coarse.size):
         begin, end = p_indptr[i], p_indptr[i + 1]
@@ -161,12 +166,12 @@ def direct_values(indptr, indices, data, position, coarse, p_indptr, p_indices, 
         negative, positive, coarse_negative, coarse_positive = 0.0, 0.0, 0.0, 0.0
         t = begin
         for k in range(indptr[i], indptr[i + 1]):
-            value = data[k]
             if k == position[i]:
                 continue
+            value = data[k] * candidate[indices[k]]
             kept = t < end and p_indices[t] == coarse[indices[k]]
             if kept:
-                p_data[t] = value
+                p_data[t] = data[k]
                 t += np.uint32(1)
             if value < 0.0:
                 negative += value
@@ -174,15 +179,16 @@ def direct_values(indptr, indices, data, position, coarse, p_indptr, p_indices, 
             else:
                 positive += value
                 coarse_positive += value if kept else 0.0
-        pivot = data[position[i]]
+        own = data[position[i]] * candidate[i]
+        pivot = own
         pivot += negative if coarse_negative == 0.0 else 0.0
         pivot += positive if coarse_positive == 0.0 else 0.0
         if not pivot > 0.0:
-            pivot = data[position[i]]
+            pivot = own
         alpha = negative / coarse_negative if coarse_negative < 0.0 else 0.0
         beta = positive / coarse_positive if coarse_positive > 0.0 else 0.0
         for t in range(begin, end):
-            p_data[t] *= -(alpha if p_data[t] < 0.0 else beta) / pivot
+            p_data[t] *= -(alpha if p_data[t] < 0.0 else beta) * candidate[i] / pivot
 
 
 @kernel

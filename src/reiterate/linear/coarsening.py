@@ -7,7 +7,8 @@ recomputed with A's. PyAMG makes the two decisions that are graph algorithms: ag
 from __future__ import annotations
 
 import math
-from typing import Any, Protocol
+from abc import ABC, abstractmethod
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
@@ -38,101 +39,122 @@ class LevelPattern:
         return self.indptr, self.indices
 
 
-class Transfer(Protocol):
-    """A prolongator P of shape (n, n_coarse)."""
+class Transfer(ABC):
+    """A prolongator P of shape (n, n_coarse), exact for a near-nullspace candidate B: P B_coarse ≈ B.
 
-    coarse_size: int
+    On the finest level the candidate is constant, as for diffusion; or, if ``scaled``, D^(-1/2), as for a matrix that
+    somebody has scaled. Both follow from the numbers, so that a refresh is a build with known patterns.
+    """
+
     indptr: Index
     indices: Index
+    coarse_candidate: Vector
+
+    def __init__(self, coarse_size: int, scaled: bool) -> None:
+        self.coarse_size = coarse_size
+        self.scaled = scaled
 
     @property
+    @abstractmethod
     def memory(self) -> int:
         """Bytes held besides the pattern."""
 
-    def weights(self, level: LevelPattern, data: Vector, scale: Vector) -> Vector:
+    @abstractmethod
+    def weights(self, level: LevelPattern, data: Vector, scale: Vector, above: Transfer | None) -> Vector:
         """The numbers of P for the level's numbers, shape (nnz(P),)."""
 
     def simplified(self) -> Transfer | None:
         """A sparser prolongator from the same coarse unknowns, if there is one."""
+        return None
+
+    def candidate(self, scale: Vector, above: Transfer | None) -> Vector:
+        """B on the fine side, shape (n,)."""
+        if above is not None:
+            return above.coarse_candidate
+        return scale if self.scaled else np.ones_like(scale)
 
 
-class SmoothedAggregation:
-    """P = (I − ω D⁻¹ A_F) T, ω = 4/3 / ρ(D⁻¹ A), with T the normalized candidate on each aggregate.
+class SmoothedAggregation(Transfer):
+    """P = (I − ω D⁻¹ A_F) T, ω = 4/3 / ρ(D⁻¹ A), with T the candidate on each aggregate, normalized.
 
-    Source: Vaněk, Mandel and Brezina (1996). Aggregates and T are kept; ω and P follow the numbers of A.
+    Source: Vaněk, Mandel and Brezina (1996). Aggregates are kept; ω and P follow the numbers of A.
     """
 
-    def __init__(self, aggregate: Index, candidate: Vector, norms: Vector, couplings: Any | None) -> None:
-        self._aggregate, self._candidate, self.norms = aggregate, candidate, norms
-        self.coarse_size = norms.size
+    def __init__(self, aggregate: Index, coarse_size: int, couplings: Any | None, *, scaled: bool) -> None:
+        super().__init__(coarse_size, scaled)
+        self.aggregate = aggregate
         self._smoothed = couplings is not None
         size = aggregate.size
         if couplings is None:  # P = T: as the smoothed pattern of a graph without edges
             couplings = np.zeros(size + 1, dtype=np.int32), np.empty(0, dtype=np.int32)
         self.indptr = np.empty(size + 1, dtype=np.uint32)
         indices = np.empty(size + couplings[1].size, dtype=np.uint32)
-        self._marker = np.zeros(self.coarse_size, dtype=np.int64)
-        count = galerkin.smoothed_pattern(*couplings, aggregate, self._marker, self.indptr, indices)
+        marker = np.zeros(coarse_size, dtype=np.int64)
+        count = galerkin.smoothed_pattern(*couplings, aggregate, marker, self.indptr, indices)
         self.indices = indices[:count].copy()
+        self.coarse_candidate = np.empty(coarse_size)
 
     @property
     def memory(self) -> int:
         """Bytes held besides the pattern."""
-        return self._aggregate.nbytes + self._candidate.nbytes + self._marker.nbytes
+        return self.aggregate.nbytes + self.coarse_candidate.nbytes
 
-    def weights(self, level: LevelPattern, data: Vector, scale: Vector) -> Vector:
+    def weights(self, level: LevelPattern, data: Vector, scale: Vector, above: Transfer | None) -> Vector:
         """The numbers of P; a few Lanczos steps from a fixed vector give ρ."""
+        candidate, norms = self.candidate(scale, above), self.coarse_candidate
+        galerkin.aggregate_norms(candidate, self.aggregate, norms)
+        if not (np.all(norms > 0.0) and np.all(np.isfinite(norms))):
+            raise Breakdown("multigrid: the scaling of A is too extreme for a near-nullspace vector")
         omega = _DAMPING / spectral_radius(level, data, scale) if self._smoothed else 0.0
         weights = np.empty(self.indices.size)
-        self._marker[:] = 0
         galerkin.smoothed_values(
-            *level.arrays, data, scale, self._aggregate, self._candidate, self.norms, omega, self._marker,
-            self.indptr, self.indices, weights,
+            *level.arrays, data, scale, self.aggregate, candidate, norms, omega,
+            np.zeros(self.coarse_size, dtype=np.int64), self.indptr, self.indices, weights,
         )  # fmt: skip
         return weights
 
     def simplified(self) -> Transfer | None:
         """P = T, with which a coarse matrix has at most the entries of the fine one."""
-        return SmoothedAggregation(self._aggregate, self._candidate, self.norms, None) if self._smoothed else None
+        return (
+            SmoothedAggregation(self.aggregate, self.coarse_size, None, scaled=self.scaled) if self._smoothed else None
+        )
 
 
-class DirectInterpolation:
+class DirectInterpolation(Transfer):
     """Interpolation from the coarse points that an unknown depends on strongly; the splitting is kept.
 
     Source: Ruge and Stüben (1987); Stüben (2001) for the treatment of positive entries.
     """
 
-    def __init__(self, coarse: Index, coarse_size: int, dependences: Any) -> None:
-        self._coarse = coarse
-        self.coarse_size = coarse_size
+    def __init__(self, coarse: Index, coarse_size: int, dependences: Any, *, scaled: bool) -> None:
+        super().__init__(coarse_size, scaled)
+        self.coarse = coarse
         self.indptr = np.empty(coarse.size + 1, dtype=np.uint32)
         indices = np.empty(coarse.size + dependences[1].size, dtype=np.uint32)
         count = galerkin.direct_pattern(*dependences, coarse, self.indptr, indices)
         self.indices = indices[:count].copy()
+        self.coarse_candidate = np.empty(coarse_size)
 
     @property
     def memory(self) -> int:
         """Bytes held besides the pattern."""
-        return self._coarse.nbytes
+        return self.coarse.nbytes + self.coarse_candidate.nbytes
 
-    def weights(self, level: LevelPattern, data: Vector, scale: Vector) -> Vector:
+    def weights(self, level: LevelPattern, data: Vector, scale: Vector, above: Transfer | None) -> Vector:
         """The numbers of P."""
+        candidate = self.candidate(scale, above)
+        self.coarse_candidate = candidate[self.coarse != galerkin.NONE]
         weights = np.empty(self.indices.size)
-        galerkin.direct_values(*level.arrays, data, level.position, self._coarse, self.indptr, self.indices, weights)
+        galerkin.direct_values(
+            *level.arrays, data, level.position, self.coarse, candidate, self.indptr, self.indices, weights
+        )
         return weights
-
-    def simplified(self) -> Transfer | None:
-        """There is none."""
-        return None
 
 
 def aggregate_unknowns(
-    level: LevelPattern, data: Vector, scale: Vector, theta: float, candidate: Vector | None
+    level: LevelPattern, data: Vector, scale: Vector, theta: float, above: Transfer | None
 ) -> SmoothedAggregation | None:
-    """Aggregates of strongly coupled unknowns; ``None`` where there are no couplings.
-
-    ``candidate`` is the near-nullspace vector, shape (n,); ``None`` on the finest level, where it is chosen.
-    """
+    """Aggregates of strongly coupled unknowns; ``None`` where there are no couplings."""
     from pyamg.aggregation.aggregate import standard_aggregation
 
     couplings = _graph(level, galerkin.strong_couplings, data, scale, theta)
@@ -141,20 +163,20 @@ def aggregate_unknowns(
     operator, roots = standard_aggregation(_as_matrix(*couplings))
     aggregate = np.full(level.size, galerkin.NONE, dtype=np.uint32)
     aggregate[np.diff(operator.indptr) > 0] = operator.indices
-    if candidate is None:
-        candidate = _near_null_vector(level, data, scale)
-    norms = np.empty(roots.size)
-    galerkin.aggregate_norms(candidate, aggregate, norms)
-    if not (np.all(norms > 0.0) and np.all(np.isfinite(norms))):
-        raise Breakdown("multigrid: the scaling of A is too extreme for a near-nullspace vector")
-    return SmoothedAggregation(aggregate, candidate, norms, couplings)
+    scaled = _is_scaled(level, data, scale) if above is None else above.scaled
+    return SmoothedAggregation(aggregate, roots.size, couplings, scaled=scaled)
 
 
-def split_points(level: LevelPattern, data: Vector, scale: Vector, theta: float) -> DirectInterpolation | None:
+def split_points(
+    level: LevelPattern, data: Vector, scale: Vector, theta: float, above: Transfer | None
+) -> DirectInterpolation | None:
     """A splitting into coarse and fine points; ``None`` where there are no couplings."""
     from pyamg.classical.split import RS
 
-    dependences = _graph(level, galerkin.strong_dependences, data, scale, theta)
+    scaled = _is_scaled(level, data, scale) if above is None else above.scaled
+    finest = scale if scaled else np.ones_like(scale)
+    candidate = finest if above is None else above.coarse_candidate
+    dependences = _graph(level, galerkin.strong_dependences, data, scale, theta, candidate)
     if dependences[1].size == 0:
         return None
     # A point without couplings is relaxed exactly; PyAMG may call it coarse, which would carry it down all levels.
@@ -163,7 +185,7 @@ def split_points(level: LevelPattern, data: Vector, scale: Vector, theta: float)
     count = int(np.count_nonzero(chosen))
     coarse = np.full(level.size, galerkin.NONE, dtype=np.uint32)
     coarse[chosen] = np.arange(count, dtype=np.uint32)
-    return DirectInterpolation(coarse, count, dependences)
+    return DirectInterpolation(coarse, count, dependences, scaled=scaled)
 
 
 def spectral_radius(level: LevelPattern, data: Vector, scale: Vector) -> float:
@@ -186,9 +208,9 @@ def spectral_radius(level: LevelPattern, data: Vector, scale: Vector) -> float:
     return max(float(np.linalg.eigvalsh(T)[-1]), 1.0)  # at least the mean of the eigenvalues of a unit diagonal
 
 
-def _graph(level: LevelPattern, kernel: Any, data: Vector, scale: Vector, theta: float) -> Any:
+def _graph(level: LevelPattern, kernel: Any, data: Vector, scale: Vector, theta: float, *candidate: Vector) -> Any:
     indptr, indices = np.empty(level.size + 1, dtype=np.int32), np.empty(level.indices.size, dtype=np.int32)
-    count = kernel(*level.arrays, data, scale, theta, indptr, indices)
+    count = kernel(*level.arrays, data, scale, *candidate, theta, indptr, indices)
     return indptr, indices[:count]
 
 
@@ -197,11 +219,7 @@ def _as_matrix(indptr: NDArray[np.int32], indices: NDArray[np.int32]) -> Any:
     return sp.csr_array((np.ones(indices.size, dtype=np.int8), indices, indptr), shape=(size, size))
 
 
-def _near_null_vector(level: LevelPattern, data: Vector, scale: Vector) -> Vector:
-    """Ones, as for diffusion; or D^(-1/2), as for a matrix that was scaled: whichever A maps closer to zero."""
-    ones = np.ones(level.size)
-    if galerkin.rayleigh_quotient(*level.arrays, data, scale, ones) <= galerkin.rayleigh_quotient(
-        *level.arrays, data, scale, scale
-    ):
-        return ones
-    return scale
+def _is_scaled(level: LevelPattern, data: Vector, scale: Vector) -> bool:
+    """Whether A maps D^(-1/2) closer to zero than constants, in units of its diagonal."""
+    constant, scaled = (galerkin.rayleigh_quotient(*level.arrays, data, scale, v) for v in (np.ones_like(scale), scale))
+    return not constant <= scaled

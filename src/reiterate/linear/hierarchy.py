@@ -77,7 +77,7 @@ class MultigridPreconditioner(Preconditioner):
                     level.transfer = None
             weights = coarse_data = None
             while level.transfer is not None and coarse_data is None:
-                weights = level.transfer.weights(level, data, scale)
+                weights = level.transfer.weights(level, data, scale, above)
                 restriction = _transpose(level.transfer, weights)
                 if coarsen is None:
                     coarse_data = _refreshed_product(level, data, restriction, weights, self._levels[depth + 1])

@@ -10,7 +10,6 @@ from reiterate.configuration import Parameter, ParameterSpace
 from reiterate.contracts import Values
 from reiterate.linear.coarsening import (
     LevelPattern,
-    SmoothedAggregation,
     Transfer,
     aggregate_unknowns,
     split_points,
@@ -69,7 +68,7 @@ class _Multigrid(Family):
 class SmoothedAggregationMultigrid(_Multigrid):
     """one V-cycle of smoothed aggregation multigrid (Vaněk, Mandel and Brezina 1996).
 
-    Parameters: ``theta``, below which |a_ij| / √(a_ii a_jj) counts as weak (halved from level to level); ``sweeps``;
+    Parameters: ``theta``, below which |a_ij| / √(a_ii a_jj) counts as weak; ``sweeps``;
     ``bits``. For elliptic problems the number of iterations hardly depends on n. The near-nullspace vector is constant,
     or D^(-1/2) where that suits A better. Aggregates are PyAMG's. Equivalent:
     ``pyamg.smoothed_aggregation_solver(A).aspreconditioner()``.
@@ -81,8 +80,7 @@ class SmoothedAggregationMultigrid(_Multigrid):
     def _coarsen(
         self, level: LevelPattern, data: Vector, scale: Vector, theta: float, above: Transfer | None
     ) -> Transfer | None:
-        candidate = above.norms if isinstance(above, SmoothedAggregation) else None
-        return aggregate_unknowns(level, data, scale, theta, candidate)
+        return aggregate_unknowns(level, data, scale, theta, above)
 
 
 class ClassicalMultigrid(_Multigrid):
@@ -99,4 +97,4 @@ class ClassicalMultigrid(_Multigrid):
     def _coarsen(
         self, level: LevelPattern, data: Vector, scale: Vector, theta: float, above: Transfer | None
     ) -> Transfer | None:
-        return split_points(level, data, scale, theta)
+        return split_points(level, data, scale, theta, above)
