@@ -115,10 +115,10 @@ def test_the_cycle_is_that_of_pyamg(family):
 
 
 @both
-@given(A=definite_matrices(), sweeps=st.integers(1, 2), theta=st.sampled_from([0.0, 0.08, 0.25]))
+@given(A=definite_matrices(), sweeps=st.integers(1, 2), theta=st.sampled_from([0.01, 0.08, 0.25]))
 @settings(max_examples=60)
 def test_the_inverse_is_symmetric_positive_definite(family, A, sweeps, theta):
-    M = dense(build(family, A, sweeps=sweeps, theta=max(theta, 0.01)))
+    M = dense(build(family, A, sweeps=sweeps, theta=theta))
     d = np.sqrt(A.diagonal())
     scaled = d[:, None] * M * d
     np.testing.assert_allclose(scaled, scaled.T, rtol=1e-9, atol=1e-9 * np.abs(scaled).max())
@@ -154,7 +154,7 @@ def smoothed_by_definition(A, aggregate, theta, keep):
     return T - omega / D[:, None] * (filtered @ T)
 
 
-@pytest.mark.parametrize("theta", [0.0, 0.3])
+@pytest.mark.parametrize("theta", [0.001, 0.3])
 def test_smoothed_prolongators_are_their_definition(monkeypatch, theta):
     monkeypatch.setattr(coarsening, "_LANCZOS_STEPS", 60)
     anisotropic = sp.kron(laplacian(7, 1), sp.eye_array(7)) + 0.2 * sp.kron(sp.eye_array(7), laplacian(7, 1))
@@ -350,13 +350,12 @@ def test_an_indefinite_matrix_breaks_down(family):
 
 
 def test_a_product_that_would_be_too_dense_falls_back_to_plain_aggregation(monkeypatch):
-    monkeypatch.setattr(hierarchy, "_DENSEST", 0.1)
-    monkeypatch.setattr(hierarchy, "_COARSEST", 50)
-    A = laplacian(60)
+    monkeypatch.setattr(hierarchy, "_DENSEST", 0.2)
+    A = laplacian(16, 3)
     plain = build(FAMILIES[0], A)
-    assert plain._levels[0].transfer.indices.size == 3600
-    assert build(FAMILIES[1], A).level_sizes == [3600]  # no sparser interpolation: Gauss-Seidel alone
-    b = np.random.default_rng(0).normal(size=3600)
+    assert plain._levels[0].transfer.indices.size == 4096
+    assert build(FAMILIES[1], A).level_sizes == [4096]  # no sparser interpolation: Gauss-Seidel alone
+    b = np.random.default_rng(0).normal(size=4096)
     for family in FAMILIES:
         assert iterations(family, A, b) < 150
 

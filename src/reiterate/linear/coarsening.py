@@ -24,9 +24,10 @@ _DAMPING = 4.0 / 3.0
 
 
 class LevelPattern:
-    """The pattern of one level's matrix, where its diagonal is, and the prolongator that leads to it from the next."""
+    """The pattern of one level's matrix, where its diagonal is, and the prolongator from the next; depth 0 is A's."""
 
-    def __init__(self, indptr: Index, indices: Index, position: Index) -> None:
+    def __init__(self, depth: int, indptr: Index, indices: Index, position: Index) -> None:
+        self.depth = depth
         self.indptr, self.indices, self.position = indptr, indices, position
         self.size = position.size
         # The last entry of a row is the farthest right, and no row is empty: each has its diagonal.

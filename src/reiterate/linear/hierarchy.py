@@ -24,6 +24,8 @@ _STALLED = 0.9  # a coarse level that keeps more of the unknowns than this is no
 _DENSEST = 4.0  # entries of a coarse matrix over those of the fine one: beyond, the product would exhaust memory
 _ROUNDING = 1e-13  # of a Galerkin diagonal, relative to what its terms add up to without cancellation
 _RANK = 1e-12  # eigenvalues of the coarsest matrix, relative to the largest, that count as zero
+_SETUP_PASSES = 10.0  # over the entries of a level: Lanczos steps, prolongator, scaling
+_FRESH = 2.0  # cost of a build over that of a refresh, as measured
 
 _Numbers = list[tuple[Vector, Vector, "Vector | None"]]
 
@@ -43,11 +45,11 @@ class MultigridPreconditioner(Preconditioner):
         self.size = pattern.size
         self._sweeps = sweeps
         self._storage = storage
-        self._levels = [LevelPattern(pattern.indptr, pattern.indices, pattern.position)]
+        self._levels = [LevelPattern(0, pattern.indptr, pattern.indices, pattern.position)]
         numbers = self._compute(data, coarsen)
         self._lay_out()
         self._store(numbers)
-        self.setup_traffic = 2.5 * self._refresh_traffic
+        self.setup_traffic = _FRESH * self._refresh_traffic
 
     @property
     def level_sizes(self) -> list[int]:
@@ -173,8 +175,11 @@ class MultigridPreconditioner(Preconditioner):
             if transfer is not None:
                 weights = transfer.indices.size
                 moved += 2.0 * (weights * (width + 4.0) + 4.0 * level.size)
-                # Every coarse row reads the rows of A that it restricts, and P for each column found there.
-                refresh += 12.0 * entries * (8.0 + 2.0 * weights / level.size) + 60.0 * weights + 100.0 * level.size
+                refresh += 12.0 * entries * _SETUP_PASSES + 60.0 * weights + 400.0 * level.size
+                # Every coarse row reads the rows of A that it restricts, a third as many rows of P, and for each
+                # entry of either updates a mark and a sum.
+                visited = weights * entries / level.size
+                refresh += 36.0 * visited * (1.0 + weights / (3.0 * level.size))
                 kept += transfer.memory
         self.traffic, self.memory, self._refresh_traffic = moved, kept, refresh
 
@@ -232,7 +237,7 @@ def _product(
     sorted_values, position = np.empty(count), np.empty(size, dtype=np.uint32)
     galerkin.transpose(indptr, indices, values, sorted_indptr, sorted_indices, sorted_values)
     csr.find_diagonal(sorted_indptr, sorted_indices, position)
-    return LevelPattern(sorted_indptr, sorted_indices, position), sorted_values
+    return LevelPattern(level.depth + 1, sorted_indptr, sorted_indices, position), sorted_values
 
 
 def _refreshed_product(

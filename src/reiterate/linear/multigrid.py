@@ -68,19 +68,21 @@ class _Multigrid(Family):
 class SmoothedAggregationMultigrid(_Multigrid):
     """one V-cycle of smoothed aggregation multigrid (Vaněk, Mandel and Brezina 1996).
 
-    Parameters: ``theta``, below which |a_ij| / √(a_ii a_jj) counts as weak; ``sweeps``;
+    Parameters: ``theta``, below which |a_ij| / √(a_ii a_jj) counts as weak (halved from level to level); ``sweeps``;
     ``bits``. For elliptic problems the number of iterations hardly depends on n. The near-nullspace vector is constant,
     or D^(-1/2) where that suits A better. Aggregates are PyAMG's. Equivalent:
     ``pyamg.smoothed_aggregation_solver(A).aspreconditioner()``.
     """
 
     name = "amg"
-    parameters = ParameterSpace((Parameter("theta", -1e-9, 1.0, 0.0, search=(0.0, 0.08), points=2), SWEEPS, BITS))
+    parameters = ParameterSpace(
+        (Parameter("theta", 0.0, 1.0, 0.001, search=(0.001, 0.05), points=2, scale="log"), SWEEPS, BITS)
+    )
 
     def _coarsen(
         self, level: LevelPattern, data: Vector, scale: Vector, theta: float, above: Transfer | None
     ) -> Transfer | None:
-        return aggregate_unknowns(level, data, scale, theta, above)
+        return aggregate_unknowns(level, data, scale, theta * 0.5**level.depth, above)
 
 
 class ClassicalMultigrid(_Multigrid):
