@@ -168,7 +168,7 @@ def test_smoothed_prolongators_are_their_definition(monkeypatch, theta):
         ).toarray()
         > 0
     )
-    for numbers in (A, sp.csr_array(A + 0.3 * sp.eye_array(49)), sp.csr_array(anisotropic.power(1) * 7.0)):
+    for numbers in (A, sp.csr_array(A + 0.3 * sp.eye_array(49)), sp.csr_array(7.0 * anisotropic)):
         preconditioner = build(FAMILIES[0], numbers, theta=theta, door=door, previous=preconditioner)
         level = preconditioner._levels[0]
         scale = 1.0 / np.sqrt(numbers.diagonal())
@@ -183,22 +183,20 @@ def test_direct_interpolation_is_that_of_pyamg():
 
     rng = np.random.default_rng(6)
     A = laplacian(15, shift=0.05)
-    A.data *= 1.0  # an M-matrix, where every convention for positive entries agrees
-    scale = sp.diags_array(rng.uniform(0.5, 2.0, 225))
-    A = sp.csr_array(scale @ A @ scale)
-    A = sp.csr_array((A + A.T) / 2)
+    # An M-matrix, where every convention for positive entries agrees.
+    A = sp.csr_array(A + sp.diags_array(rng.uniform(0.0, 1.0, 225)))
     preconditioner = build(FAMILIES[1], A)
     level = preconditioner._levels[0]
     transfer = level.transfer
     splitting = (transfer.coarse != 0xFFFFFFFF).astype(np.int32)
     weights = transfer.weights(level, A.data, 1.0 / np.sqrt(A.diagonal()), None)
     found = sp.csr_array((weights, transfer.indices.astype(np.int32), transfer.indptr.astype(np.int32)))
-    strong = sp.csr_matrix(rt_strength(A, 0.25))
+    strong = sp.csr_matrix(strength_of_connection(A, 0.25))
     expected = direct_interpolation(sp.csr_matrix(A), strong, splitting)
     np.testing.assert_allclose(found.toarray(), expected.toarray(), rtol=1e-12, atol=1e-14)
 
 
-def rt_strength(A, theta):
+def strength_of_connection(A, theta):
     off = A.toarray() - np.diag(A.diagonal())
     strong = (np.abs(off) >= theta * np.abs(off).max(axis=1, keepdims=True)) & (off != 0.0)
     return A.toarray() * (strong | np.eye(A.shape[0], dtype=bool))
@@ -347,6 +345,33 @@ def test_an_indefinite_matrix_breaks_down(family):
     instance = Door().admit(A, np.ones(100), None, rtol=1e-10, atol=0.0)
     with pytest.raises(Breakdown, match="not positive definite"):
         method.prepare(instance, values(family))
+
+
+@both
+def test_a_refresh_that_breaks_down_leaves_the_hierarchy_as_it_was(family):
+    A, door, r = laplacian(10), Door(), np.ones(100)
+    preconditioner = build(family, A, door=door)
+    before, after = np.empty(100), np.empty(100)
+    preconditioner.apply(r, before)
+    with pytest.raises(Breakdown):
+        build(family, laplacian(10, shift=-3.0), door=door, previous=preconditioner)
+    preconditioner.apply(r, after)
+    np.testing.assert_array_equal(after, before)
+
+
+@both
+def test_a_refresh_follows_a_new_scaling(family):
+    A, door, n = laplacian(40), Door(), 1600
+    b = np.random.default_rng(0).normal(size=n)
+    method, state, counts = PreconditionedConjugateGradients(family), None, []
+    for seed in (1, 2, 3):
+        scale = sp.diags_array(10.0 ** np.random.default_rng(seed).uniform(-1, 1, n))
+        S = sp.csr_array(scale @ A @ scale)
+        S = sp.csr_array((S + S.T) / 2)
+        instance = door.admit(S, scale @ b, None, rtol=1e-8, atol=0.0)
+        state = method.prepare(instance, values(family), state)
+        counts.append(method.iterate(state, instance, values(family), 0.0 * b, Stop(instance.target, 99)).iterations)
+    assert max(counts[1:]) <= counts[0] + 3
 
 
 def test_a_product_that_would_be_too_dense_falls_back_to_plain_aggregation(monkeypatch):

@@ -314,6 +314,9 @@ def refresh_galerkin_product(
     for c in range(r_indptr.size - 1):
         count = _restricted_row(indptr, indices, data, r_indptr, r_indices, r_data, c, stamp, sums, found)
         for t in range(count):
+            ahead = np.uint64(p_indptr[found[min(np.uint64(t) + _LOOKAHEAD, np.uint64(count - 1))]])
+            prefetch(p_data, ahead)
+            prefetch(p_indices, ahead)
             j = found[t]
             weight = sums[j]
             for k in range(p_indptr[j], p_indptr[j + np.uint32(1)]):

@@ -138,6 +138,8 @@ class MultigridPreconditioner(Preconditioner):
 
     def _store(self, numbers: _Numbers) -> None:
         """Scale every level's numbers to a unit diagonal and keep them in the storage precision."""
+        if self._levels[-1].size <= _COARSEST:  # first, because it may break down
+            self._inverse = _inverse(self._levels[-1], *numbers[-1][:2]).astype(self._storage)
         for depth, (level, (data, scale, weights)) in enumerate(zip(self._levels, numbers, strict=True)):
             row = self._table[depth]
             entry, weight = int(row[multigrid.ENTRIES]), int(row[multigrid.WEIGHTS])
@@ -148,8 +150,6 @@ class MultigridPreconditioner(Preconditioner):
                 coarse_scale = numbers[depth + 1][1]
                 galerkin.scale_prolongator(transfer.indptr, transfer.indices, weights, scale, coarse_scale, target)
         self._scale[:] = numbers[0][1]
-        if self._levels[-1].size <= _COARSEST:
-            self._inverse = _inverse(self._levels[-1], *numbers[-1][:2]).astype(self._storage)
         indptr, indices, position, p_indptr, p_indices = self._patterns
         finest = self._levels[0]
         self._arrays = (
