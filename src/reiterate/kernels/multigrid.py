@@ -230,3 +230,61 @@ def cycle(
             for _ in range(sweeps):
                 _backward(a_indptr, a_indices, a_values, a_position, r_level, x_level)
     _scale_up(scale, workspace_x[: z.size], factor, z)
+
+
+@reduction_kernel
+def _inner(x, y):
+    total = 0.0
+    for i in range(x.size):
+        total += x[i] * y[i]
+    return total
+
+
+@kernel
+def invert_semidefinite(A, tolerance, work):
+    """Overwrite a dense symmetric positive semidefinite A by a symmetric positive semidefinite B with A B A = A.
+
+    By Cholesky's factor L and B = L⁻ᵀL⁻¹. A pivot of at most ``tolerance`` counts as zero, and its row and column of B
+    are zero; for nonsingular A, B is the inverse. m³ multiply-adds. (LAPACK would wake threads, and wait for them.)
+
+    Parameters
+    ----------
+    A : float64 array of shape (m, m), overwritten
+        With a diagonal of ones and zeros.
+    tolerance : float
+    work : float64 array of shape (m, m), overwritten
+
+    Returns
+    -------
+    bool
+        Whether no pivot is negative beyond √tolerance, or not a number.
+    """
+    size = A.shape[0]
+    for i in range(size):
+        for j in range(i):
+            pivot = A[j, j]
+            A[i, j] = (A[i, j] - _inner(A[i, :j], A[j, :j])) / pivot if pivot > 0.0 else 0.0
+        pivot = A[i, i] - _inner(A[i, :i], A[i, :i])
+        if pivot > tolerance:
+            A[i, i] = np.sqrt(pivot)
+        elif pivot > -np.sqrt(tolerance):
+            A[i, : i + 1] = 0.0
+        else:
+            return False
+    for i in range(size):
+        row = work[i]
+        row[:] = 0.0
+        if A[i, i] > 0.0:
+            inverse = 1.0 / A[i, i]
+            for j in range(i):
+                factor = A[i, j] * inverse
+                for k in range(j + 1):
+                    row[k] -= factor * work[j, k]
+            row[i] = inverse
+    A[:, :] = 0.0
+    for i in range(size):
+        for j in range(i + 1):
+            factor = work[i, j]
+            for k in range(i + 1):
+                A[j, k] += factor * work[i, k]
+    return True

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import eigh, lapack
 
 from reiterate.errors import Breakdown
 from reiterate.kernels import csr, galerkin, multigrid
@@ -19,11 +18,11 @@ from reiterate.linear.preconditioner import Preconditioner
 Coarsen = Callable[[LevelPattern, Vector, Vector, "Transfer | None"], "Transfer | None"]
 """Chooses the transfer below a level from its numbers, its scale and the transfer above it."""
 
-_COARSEST = 256  # unknowns whose dense inverse costs less than further levels
+_COARSEST = 128  # unknowns whose dense inverse costs less than further levels
 _STALLED = 0.9  # a coarse level that keeps more of the unknowns than this is not worth having
 _DENSEST = 4.0  # entries of a coarse matrix over those of the fine one: beyond, the product would exhaust memory
 _ROUNDING = 1e-13  # of a Galerkin diagonal, relative to what its terms add up to without cancellation
-_RANK = 1e-12  # eigenvalues of the coarsest matrix, relative to the largest, that count as zero
+_RANK = 1e-12  # pivots of the coarsest matrix, whose diagonal is one, that count as zero
 _SETUP_PASSES = 10.0  # over the entries of a level: Lanczos steps, prolongator, scaling
 _FRESH = 2.0  # cost of a build over that of a refresh, as measured
 
@@ -35,7 +34,7 @@ class MultigridPreconditioner(Preconditioner):
 
     The hierarchy is set up in float64 and stored in ``storage``, float64 or float32, scaled to a unit diagonal on
     every level, so that single precision holds matrices of any units. The coarsest level is a dense inverse, a
-    pseudo-inverse where the matrix is singular; where coarsening ends early it is Gauss-Seidel.
+    generalized one where the matrix is singular; where coarsening ends early it is Gauss-Seidel.
     """
 
     def __init__(
@@ -256,23 +255,12 @@ def _refreshed_product(
 
 
 def _inverse(level: LevelPattern, data: Vector, scale: Vector) -> Vector:
-    """The inverse of the scaled coarsest matrix; where it is singular, the pseudo-inverse."""
+    """The inverse of the scaled coarsest matrix; where it is singular, a semidefinite generalized inverse."""
     dense = np.zeros((level.size, level.size))
     rows = np.repeat(np.arange(level.size), np.diff(level.indptr))
     dense[rows, level.indices] = data * scale[rows] * scale[level.indices]
-    dense = 0.5 * (dense + dense.T)
+    if not multigrid.invert_semidefinite(dense, _RANK, np.empty_like(dense)):
+        raise Breakdown("multigrid: the coarsest matrix has a negative pivot; A is not positive definite")
     if not np.all(np.isfinite(dense)):
         raise Breakdown("multigrid: overflow in the coarsest matrix")
-    factor, failed = lapack.dpotrf(dense, lower=True)
-    if not failed and np.min(np.diagonal(factor)) ** 2 > 1e-8:
-        lower, failed = lapack.dpotri(factor, lower=True)
-        if not failed:
-            inverse: Vector = np.tril(lower) + np.tril(lower, -1).T
-            return inverse
-    eigenvalues, vectors = eigh(dense)
-    if eigenvalues[0] < -np.sqrt(_RANK) * max(eigenvalues[-1], 1.0):
-        raise Breakdown("multigrid: the coarsest matrix has negative eigenvalues; A is not positive definite")
-    kept = eigenvalues > _RANK * eigenvalues[-1]
-    vectors = vectors[:, kept]
-    pseudo: Vector = (vectors / eigenvalues[kept]) @ vectors.T
-    return pseudo
+    return dense

@@ -48,7 +48,7 @@ class _Multigrid(Family):
         Raises
         ------
         Breakdown
-            A diagonal entry or an eigenvalue of a coarse matrix is negative, or numbers overflow.
+            A diagonal entry or a pivot of a coarse matrix is negative, or numbers overflow.
         """
         if isinstance(previous, MultigridPreconditioner) and previous.pattern is instance.pattern:
             previous.refresh(instance.data)
@@ -91,7 +91,7 @@ class SmoothedAggregationMultigrid(_Multigrid):
 
     name = "amg"
     parameters = ParameterSpace(
-        (Parameter("theta", 0.0, 1.0, 0.001, search=(0.001, 0.05), points=2, scale="log"), SWEEPS, BITS)
+        (Parameter("theta", 0.0, 1.0, 0.02, search=(0.001, 0.05), points=2, scale="log"), SWEEPS, BITS)
     )
 
     def _coarsen(
