@@ -78,6 +78,11 @@ class KrylovMethod(LinearMethod):
         """Whether both the iteration and the preconditioner apply."""
         return self.fits(traits) and self.family.accepts(traits)
 
+    def warm_up(self) -> None:
+        """Run once on a system of a few unknowns; the family compiles what only larger ones need."""
+        super().warm_up()
+        self.family.warm_up()
+
     def prepare(self, instance: LinearInstance, values: Values, previous: Prepared | None = None) -> Prepared:
         """Build the preconditioner, with what the previous one can lend."""
         state = None if previous is None else previous.state

@@ -26,6 +26,7 @@ from reiterate.linear.incomplete_cholesky import ThresholdIncompleteCholesky
 from reiterate.linear.incomplete_cholesky_cg import IncompleteCholeskyConjugateGradients
 from reiterate.linear.incomplete_lu import IncompleteLU, SymmetricOverRelaxation, ThresholdIncompleteLU
 from reiterate.linear.minres import MinimalResidual
+from reiterate.linear.multigrid import ClassicalMultigrid, SmoothedAggregationMultigrid
 from reiterate.linear.preconditioned_cg import PreconditionedConjugateGradients
 from reiterate.linear.sor import SuccessiveOverRelaxation
 from reiterate.linear.ssor_cg import SymmetricOverRelaxedConjugateGradients
@@ -36,7 +37,7 @@ _ANY_FAMILY: Final = (
     SymmetricOverRelaxation(),
     IncompleteLU(),
     ThresholdIncompleteLU(),
-    DirectFactor(),
+    DirectFactor(definite=False),
 )
 _KRYLOV: Final = (
     GeneralizedMinimalResidual,
@@ -55,6 +56,8 @@ METHODS: Final[dict[str, Method]] = {
         SymmetricOverRelaxedConjugateGradients(),
         IncompleteCholeskyConjugateGradients(),
         PreconditionedConjugateGradients(ThresholdIncompleteCholesky()),
+        PreconditionedConjugateGradients(SmoothedAggregationMultigrid()),
+        PreconditionedConjugateGradients(ClassicalMultigrid()),
         PreconditionedConjugateGradients(DirectFactor()),
         MinimalResidual(Identity()),
         MinimalResidual(Jacobi()),

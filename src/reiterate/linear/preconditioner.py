@@ -89,3 +89,6 @@ class Family(ABC):
         Breakdown
             With the reason in the field's words, e.g. a pivot that is not positive.
         """
+
+    def warm_up(self) -> None:  # noqa: B027 - most families need nothing that a system of four unknowns does not
+        """Compile or load what a system of a few unknowns does not reach, so that this is never counted as a cost."""
