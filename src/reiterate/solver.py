@@ -21,7 +21,7 @@ from reiterate.learners import LEARNERS, make_learner
 from reiterate.linear.door import Door, admit_start, as_array, check_tolerances
 from reiterate.linear.guesses import Guesses
 from reiterate.linear.instance import Vector, norm
-from reiterate.linear.portfolio import DEFAULT, METHODS, configuration, configurations
+from reiterate.linear.portfolio import DEFAULT, DEFAULT_FOR_ITERATIONS, METHODS, configuration, configurations, suits
 
 
 class Solver:
@@ -33,7 +33,7 @@ class Solver:
     ----------
     methods : sequence of str, optional
         Configurations to choose from: ``"ssor_cg(omega=1.5)"`` is one, ``"ssor_cg"`` is the whole grid of its
-        parameters. Default: ``"cg"``, ``"jacobi_cg"``, ``"ssor_cg"``.
+        parameters. Default: what may pay for the kind and size of the matrix.
     learner : str or callable
         Name of an online learner (``"auto"``, ``"cheb_cb"``, ``"tsallis_inf"``, ``"binned_tsallis_inf"``,
         ``"uniform"``, ``"fixed"``), or a callable ``(arms, rng) -> Learner``.
@@ -108,9 +108,10 @@ class Solver:
         self._projections = 0
         self._guesses = Guesses() if guesses else None
         self._door = Door(null_space, None if memory_limit is None else int(memory_limit))
+        default = DEFAULT_FOR_ITERATIONS if cost == "iterations" else DEFAULT
         self._engine = Engine(
             METHODS,
-            configurations(DEFAULT if methods is None else methods),
+            configurations(default if methods is None else methods),
             [configuration(fallback)] if fallback is not None else [],
             _learner_factory(learner),
             _generator(seed),
@@ -119,6 +120,7 @@ class Solver:
             max_seconds=max_seconds,
             patience=patience,
             memory_limit=memory_limit,
+            suits=suits if methods is None else None,
         )
 
     def solve(
