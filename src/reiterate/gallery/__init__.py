@@ -4,11 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from reiterate.gallery.constant import ConstantHeat
 from reiterate.gallery.diffusion import Diffusion3D
 from reiterate.gallery.heat_equation import Heat
 from reiterate.gallery.stream import Simulation, System
 
-__all__ = ["GALLERY", "Diffusion3D", "Heat", "Simulation", "System", "diffusion3d", "heat"]
+__all__ = [
+    "GALLERY",
+    "ConstantHeat",
+    "Diffusion3D",
+    "Heat",
+    "Simulation",
+    "System",
+    "constant",
+    "diffusion3d",
+    "heat",
+]
 
 
 def heat(nx: int = 100, steps: int = 500, *, start: float = 0.0, dt: float = 5 / 5000) -> Heat:
@@ -29,5 +40,14 @@ def diffusion3d(
     return Diffusion3D(size, steps, contrast=contrast, drift=drift, dt=dt, seed=seed)
 
 
-GALLERY: dict[str, Callable[..., Simulation]] = {"heat": heat, "diffusion3d": diffusion3d}
+def constant(nx: int = 80, steps: int = 2000, *, dt: float = 0.001) -> ConstantHeat:
+    """Simulate heat under a moving source with one matrix for all systems; see :class:`ConstantHeat`."""
+    return ConstantHeat(nx, steps, dt=dt)
+
+
+GALLERY: dict[str, Callable[..., Simulation]] = {
+    "heat": heat,
+    "diffusion3d": diffusion3d,
+    "constant": constant,
+}
 """The built-in simulations by name."""
