@@ -7,6 +7,7 @@ SMALL = {
     "heat": {"nx": 7, "steps": 4},
     "diffusion3d": {"size": 5, "steps": 4},
     "constant": {"nx": 7, "steps": 4},
+    "convection": {"nx": 6, "steps": 4},
 }
 
 

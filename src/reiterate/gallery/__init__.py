@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from reiterate.gallery.constant import ConstantHeat
+from reiterate.gallery.convection import Convection
 from reiterate.gallery.diffusion import Diffusion3D
 from reiterate.gallery.heat_equation import Heat
 from reiterate.gallery.stream import Simulation, System
@@ -12,11 +13,13 @@ from reiterate.gallery.stream import Simulation, System
 __all__ = [
     "GALLERY",
     "ConstantHeat",
+    "Convection",
     "Diffusion3D",
     "Heat",
     "Simulation",
     "System",
     "constant",
+    "convection",
     "diffusion3d",
     "heat",
 ]
@@ -45,9 +48,23 @@ def constant(nx: int = 80, steps: int = 2000, *, dt: float = 0.001) -> ConstantH
     return ConstantHeat(nx, steps, dt=dt)
 
 
+def convection(
+    nx: int = 80,
+    steps: int = 200,
+    *,
+    lowest: float = 1.0,
+    highest: float = 1e4,
+    dt: float = 0.1,
+    scheme: str = "upwind",
+) -> Convection:
+    """Simulate heat in a recirculating wind whose Péclet number sweeps up and back; see :class:`Convection`."""
+    return Convection(nx, steps, lowest=lowest, highest=highest, dt=dt, scheme=scheme)
+
+
 GALLERY: dict[str, Callable[..., Simulation]] = {
     "heat": heat,
     "diffusion3d": diffusion3d,
     "constant": constant,
+    "convection": convection,
 }
 """The built-in simulations by name."""
