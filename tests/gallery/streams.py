@@ -8,6 +8,7 @@ SMALL = {
     "diffusion3d": {"size": 5, "steps": 4},
     "constant": {"nx": 7, "steps": 4},
     "convection": {"nx": 6, "steps": 4},
+    "newton": {"nx": 6, "steps": 4},
 }
 
 

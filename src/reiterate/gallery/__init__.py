@@ -8,6 +8,7 @@ from reiterate.gallery.constant import ConstantHeat
 from reiterate.gallery.convection import Convection
 from reiterate.gallery.diffusion import Diffusion3D
 from reiterate.gallery.heat_equation import Heat
+from reiterate.gallery.minimal_surface import MinimalSurface
 from reiterate.gallery.stream import Simulation, System
 
 __all__ = [
@@ -16,12 +17,14 @@ __all__ = [
     "Convection",
     "Diffusion3D",
     "Heat",
+    "MinimalSurface",
     "Simulation",
     "System",
     "constant",
     "convection",
     "diffusion3d",
     "heat",
+    "newton",
 ]
 
 
@@ -61,10 +64,16 @@ def convection(
     return Convection(nx, steps, lowest=lowest, highest=highest, dt=dt, scheme=scheme)
 
 
+def newton(nx: int = 64, steps: int = 200, *, height: float = 1.0) -> MinimalSurface:
+    """Simulate a soap film in a moving frame by Newton's method; see :class:`MinimalSurface`."""
+    return MinimalSurface(nx, steps, height=height)
+
+
 GALLERY: dict[str, Callable[..., Simulation]] = {
     "heat": heat,
     "diffusion3d": diffusion3d,
     "constant": constant,
     "convection": convection,
+    "newton": newton,
 }
 """The built-in simulations by name."""
