@@ -137,6 +137,28 @@ def demo_newton(
     _run_demo("newton", simulation, description, rtol, seed, as_json, report)
 
 
+@demo.command("thermal_block")
+def demo_thermal_block(
+    blocks: Annotated[int, typer.Option(min=1, help="Blocks along a side, each of its own conductivity.")] = 3,
+    cells: Annotated[int, typer.Option(min=2, help="Grid cells along the side of a block.")] = 24,
+    steps: Steps = 150,
+    contrast: Annotated[float, typer.Option(help="Conductivities are from 1/contrast to contrast.")] = 10.0,
+    rtol: Tolerance = 1e-8,
+    seed: Seed = 0,
+    as_json: AsJson = False,
+    report: ReportPath = None,
+) -> None:
+    """Heat through blocks whose conductivities wander: a sweep through parameter space."""
+    from reiterate import gallery
+
+    description = (
+        f"Heat through {blocks} × {blocks} blocks of {cells} × {cells} cells with conductivities "
+        f"from {1 / contrast if contrast else 0:g} to {contrast:g}, {steps:,} points of parameter space."
+    )
+    simulation = _build(lambda: gallery.thermal_block(blocks=blocks, cells=cells, steps=steps, contrast=contrast))
+    _run_demo("thermal_block", simulation, description, rtol, seed, as_json, report)
+
+
 def _build(make: Any) -> Simulation:
     simulation: Simulation = make()
     return simulation

@@ -9,6 +9,7 @@ SMALL = {
     "constant": {"nx": 7, "steps": 4},
     "convection": {"nx": 6, "steps": 4},
     "newton": {"nx": 6, "steps": 4},
+    "thermal_block": {"blocks": 2, "cells": 3, "steps": 4},
 }
 
 

@@ -10,6 +10,7 @@ from reiterate.gallery.diffusion import Diffusion3D
 from reiterate.gallery.heat_equation import Heat
 from reiterate.gallery.minimal_surface import MinimalSurface
 from reiterate.gallery.stream import Simulation, System
+from reiterate.gallery.thermal_block import ThermalBlock
 
 __all__ = [
     "GALLERY",
@@ -20,11 +21,13 @@ __all__ = [
     "MinimalSurface",
     "Simulation",
     "System",
+    "ThermalBlock",
     "constant",
     "convection",
     "diffusion3d",
     "heat",
     "newton",
+    "thermal_block",
 ]
 
 
@@ -69,11 +72,25 @@ def newton(nx: int = 64, steps: int = 200, *, height: float = 1.0) -> MinimalSur
     return MinimalSurface(nx, steps, height=height)
 
 
+def thermal_block(
+    blocks: int = 3,
+    cells: int = 24,
+    steps: int = 300,
+    *,
+    contrast: float = 10.0,
+    drift: float = 0.05,
+    seed: int = 0,
+) -> ThermalBlock:
+    """Sweep through the conductivities of a plate of blocks; see :class:`ThermalBlock`."""
+    return ThermalBlock(blocks, cells, steps, contrast=contrast, drift=drift, seed=seed)
+
+
 GALLERY: dict[str, Callable[..., Simulation]] = {
     "heat": heat,
     "diffusion3d": diffusion3d,
     "constant": constant,
     "convection": convection,
     "newton": newton,
+    "thermal_block": thermal_block,
 }
 """The built-in simulations by name."""
