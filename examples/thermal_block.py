@@ -25,14 +25,14 @@ def main(picture: str = "thermal_block.png") -> None:
             snapshots.append((sim.step, k, sim.state))
     print(solver.summary())
 
-    figure = Figure(figsize=(10, 6), layout="constrained")
-    axes = figure.subplot_mosaic([["k0", "u0", "k1", "u1", "k2", "u2"], ["output"] * 6])
+    figure = Figure(figsize=(11, 4.8), layout="constrained")
+    axes = figure.subplot_mosaic([["k0", "u0", "k1", "u1", "k2", "u2"], ["output"] * 6], height_ratios=[1.2, 1])
     for n, (step, k, state) in enumerate(snapshots):
         frame = {"origin": "lower", "extent": (0, 1, 0, 1)}
         blocks = axes[f"k{n}"].imshow(np.log10(k), cmap="viridis", vmin=-1, vmax=1, **frame)
         heat = axes[f"u{n}"].imshow(state, cmap="inferno", vmin=0, **frame)
         axes[f"u{n}"].contour(state, levels=8, extent=(0, 1, 0, 1), colors="white", linewidths=0.5)
-        for name, image, title in (("k", blocks, "log10 k"), ("u", heat, "temperature")):
+        for name, image, title in (("k", blocks, "log10 k"), ("u", heat, "heat")):
             axes[f"{name}{n}"].set(title=f"{title}, step {step}", xticks=[], yticks=[])
             figure.colorbar(image, ax=axes[f"{name}{n}"], location="bottom")
     axes["output"].plot(outputs)
