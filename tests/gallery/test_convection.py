@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from scipy.sparse import eye_array
 from scipy.sparse.linalg import spsolve
 
+from reiterate.comparison import compare
 from reiterate.errors import InvalidInput
 from reiterate.gallery import convection
 from tests.gallery.streams import solve
@@ -90,3 +91,8 @@ def test_unusable_arguments_are_refused(argument, value):
         convection(**{argument: value})
     assert caught.value.argument == argument
     assert repr(value) in str(caught.value)
+
+
+def test_is_refused_by_the_comparison_of_methods_for_definite_matrices():
+    with pytest.raises(InvalidInput, match="simulation: Convection has matrices that are not symmetric positive def"):
+        compare(convection(4, 2), "", "", rtol=1e-8, seed=0)
