@@ -31,7 +31,13 @@ def test_help_reads_well(run):
 
 @pytest.mark.parametrize(
     "arguments",
-    [("demo", "heat", "--nx", "12", "--steps", "30"), ("demo", "diffusion3d", "--size", "6", "--steps", "10")],
+    [
+        ("demo", "heat", "--nx", "12", "--steps", "30"),
+        ("demo", "diffusion3d", "--size", "6", "--steps", "10"),
+        ("demo", "constant", "--nx", "12", "--steps", "20"),
+        ("demo", "newton", "--nx", "12", "--steps", "20"),
+        ("demo", "thermal_block", "--cells", "4", "--steps", "20"),
+    ],
 )
 def test_demo_as_json(run, tmp_path, arguments):
     result = run(*arguments, "--json")

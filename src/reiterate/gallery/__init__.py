@@ -4,11 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from reiterate.gallery.constant import ConstantHeat
+from reiterate.gallery.convection import Convection
 from reiterate.gallery.diffusion import Diffusion3D
 from reiterate.gallery.heat_equation import Heat
+from reiterate.gallery.minimal_surface import MinimalSurface
 from reiterate.gallery.stream import Simulation, System
+from reiterate.gallery.thermal_block import ThermalBlock
 
-__all__ = ["GALLERY", "Diffusion3D", "Heat", "Simulation", "System", "diffusion3d", "heat"]
+__all__ = [
+    "GALLERY",
+    "ConstantHeat",
+    "Convection",
+    "Diffusion3D",
+    "Heat",
+    "MinimalSurface",
+    "Simulation",
+    "System",
+    "ThermalBlock",
+    "constant",
+    "convection",
+    "diffusion3d",
+    "heat",
+    "newton",
+    "thermal_block",
+]
 
 
 def heat(nx: int = 100, steps: int = 500, *, start: float = 0.0, dt: float = 5 / 5000) -> Heat:
@@ -29,5 +49,48 @@ def diffusion3d(
     return Diffusion3D(size, steps, contrast=contrast, drift=drift, dt=dt, seed=seed)
 
 
-GALLERY: dict[str, Callable[..., Simulation]] = {"heat": heat, "diffusion3d": diffusion3d}
+def constant(nx: int = 80, steps: int = 2000, *, dt: float = 0.001) -> ConstantHeat:
+    """Simulate heat under a moving source with one matrix for all systems; see :class:`ConstantHeat`."""
+    return ConstantHeat(nx, steps, dt=dt)
+
+
+def convection(
+    nx: int = 80,
+    steps: int = 200,
+    *,
+    lowest: float = 1.0,
+    highest: float = 1e4,
+    dt: float = 0.1,
+    scheme: str = "upwind",
+) -> Convection:
+    """Simulate heat in a recirculating wind whose Péclet number sweeps up and back; see :class:`Convection`."""
+    return Convection(nx, steps, lowest=lowest, highest=highest, dt=dt, scheme=scheme)
+
+
+def newton(nx: int = 64, steps: int = 200, *, height: float = 1.0) -> MinimalSurface:
+    """Simulate a soap film in a moving frame by Newton's method; see :class:`MinimalSurface`."""
+    return MinimalSurface(nx, steps, height=height)
+
+
+def thermal_block(
+    blocks: int = 3,
+    cells: int = 24,
+    steps: int = 300,
+    *,
+    contrast: float = 10.0,
+    drift: float = 0.05,
+    seed: int = 0,
+) -> ThermalBlock:
+    """Sweep through the conductivities of a plate of blocks; see :class:`ThermalBlock`."""
+    return ThermalBlock(blocks, cells, steps, contrast=contrast, drift=drift, seed=seed)
+
+
+GALLERY: dict[str, Callable[..., Simulation]] = {
+    "heat": heat,
+    "diffusion3d": diffusion3d,
+    "constant": constant,
+    "convection": convection,
+    "newton": newton,
+    "thermal_block": thermal_block,
+}
 """The built-in simulations by name."""
