@@ -38,6 +38,8 @@ class LinearTraits:
         Whether A is positive definite; ``None`` while nothing speaks against it.
     complex : bool
         Whether A has complex entries.
+    entries : bool
+        Whether the entries of A are known; else it is only a function that multiplies.
     constant_null_space : bool
         A 1 = 0 up to rounding, as for a pressure equation with pure Neumann conditions: A is singular, and
         positive *semi*definite at best.
@@ -50,6 +52,7 @@ class LinearTraits:
     positive_diagonal: bool
     definite: bool | None = None
     complex: bool = False
+    entries: bool = True
     constant_null_space: bool = False
 
     @property
@@ -73,6 +76,10 @@ class Facts:
         Numbers that may predict what a method costs.
     version
         Equal for equal matrices of one stream.
+    data : array of shape (nnz,)
+        The entries; none where only products are known.
+    operator : Operator
+        Products with A, by the kernels that iterate.
     """
 
     def __init__(
@@ -83,8 +90,11 @@ class Facts:
         traits: LinearTraits,
         features: Mapping[str, float],
         version: Hashable = None,
+        operator: Operator | None = None,
     ) -> None:
         self.A = A
+        self.data: Vector = A.data if operator is None else np.empty(0)
+        self.operator: Operator = SparseOperator(pattern, A.data) if operator is None else operator
         self.pattern = pattern
         self.diagonal = diagonal
         self.traits = traits
@@ -135,8 +145,8 @@ class LinearInstance:
         self.A = facts.A
         self.pattern = facts.pattern
         self.diagonal = facts.diagonal
-        self.data: Vector = facts.A.data
-        self.operator: Operator = SparseOperator(facts.pattern, self.data)
+        self.data: Vector = facts.data
+        self.operator: Operator = facts.operator
         self._context = dict(context)
         norm_b = norm(self.b)
         # Next to a much larger atol, b counts as zero: the merit is then an absolute one.
@@ -213,6 +223,8 @@ class LinearInstance:
     def rounding_level(self, x: Vector) -> float:
         """The merit that rounding errors of the residual itself amount to: u ‖ |A||x| + |b| ‖ / ‖b‖."""
         with np.errstate(over="ignore", invalid="ignore"):
+            if not self.traits.entries:
+                return _UNIT_ROUNDOFF * (norm(self.A @ x) + norm(self.b)) / self.norm_b
             return _UNIT_ROUNDOFF * norm(abs(self.A) @ np.abs(x) + np.abs(self.b)) / self.norm_b
 
     def reveal(self, revealed: Mapping[str, Any]) -> None:
