@@ -139,16 +139,18 @@ class LinearInstance:
     ) -> None:
         self._facts = facts
         self._project = project
-        self._exponent = _exponent_of(b, atol)
-        self.b = self.enter(b)
-        atol = _scale(atol, -self._exponent)
+        norm_b = norm(b)
+        self._exponent = _exponent_of(b, norm_b, atol)
+        self.b = b
+        if self._exponent:
+            self.b = self.enter(b)
+            norm_b, atol = norm(self.b), _scale(atol, -self._exponent)
         self.A = facts.A
         self.pattern = facts.pattern
         self.diagonal = facts.diagonal
         self.data: Vector = facts.data
         self.operator: Operator = facts.operator
         self._context = dict(context)
-        norm_b = norm(self.b)
         # Next to a much larger atol, b counts as zero: the merit is then an absolute one.
         relative = norm_b > 0.0 and math.isfinite(atol / norm_b)
         self.norm_b = norm_b if relative else 1.0
@@ -232,12 +234,12 @@ class LinearInstance:
         self._facts.traits = replace(self._facts.traits, **revealed)
 
 
-def _exponent_of(b: Vector, atol: float) -> int:
+def _exponent_of(b: Vector, norm_b: float, atol: float) -> int:
     """Of the power of two to divide by, so that squares of the norm of b stay in range; 0 where they are anyway."""
+    if 2.0**-_COMFORTABLE_EXPONENT < max(norm_b, atol) < 2.0**_COMFORTABLE_EXPONENT:
+        return 0
     parts = (b.real, b.imag) if b.dtype.kind == "c" else (b,)
-    largest = max(atol, *(float(np.abs(part).max(initial=0.0)) for part in parts))
-    exponent = math.frexp(largest)[1]
-    return exponent if abs(exponent) > _COMFORTABLE_EXPONENT else 0
+    return math.frexp(max(atol, *(float(np.abs(part).max(initial=0.0)) for part in parts)))[1]
 
 
 def _scale(x: Any, exponent: int) -> Any:
