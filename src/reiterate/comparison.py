@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reiterate.contracts import Learner, Prepared, Record, Stop
-from reiterate.errors import InvalidInput
+from reiterate.errors import InvalidInput, NotConverged
 from reiterate.gallery.stream import Simulation
 from reiterate.learners import make_learner
 from reiterate.learners.oracles import BestFixed, InstanceOptimal
@@ -24,6 +24,7 @@ from reiterate.report.data import Comparison, CostTable, Kind, Run
 from reiterate.solver import Solver
 
 _MOST_ITERATIONS = 100_000
+_RECURRENCE_SLACK = 1.01  # a residual by recurrence may differ a little from the true one
 
 
 class Watcher(Protocol):
@@ -50,10 +51,12 @@ def play(contender: Contender, simulation: Simulation, parameter_name: str, watc
     """Let one contender solve the whole simulation."""
     solver = contender.make()
     simulation.restart()
+    records: list[Record] = []
     for step, system in enumerate(simulation):
         simulation.advance(solver.solve(system.A, system.b, x0=system.x0, context=system.context))
+        assert solver.last is not None
+        records.append(solver.last)
         watch(contender.name, step + 1, len(simulation), solver.last)
-    records = list(solver.history)
     return Run(
         contender.name,
         contender.kind,
@@ -76,6 +79,11 @@ def tabulate(
     table : CostTable
     context : array of shape (steps,)
     context_name : str
+
+    Raises
+    ------
+    NotConverged
+        A configuration did not solve an instance: such a table would make failing look cheap.
     """
     arms = configurations(spellings)
     counts = np.empty((len(simulation), len(arms)), dtype=np.int64)
@@ -92,6 +100,10 @@ def tabulate(
         for column, arm in enumerate(arms):
             stop = Stop(instance.target, _MOST_ITERATIONS)
             progress = METHODS[arm.method].iterate(prepared[arm.method], instance, arm.values, system.x0, stop)
+            merit = instance.merit(progress.x)
+            if not merit <= _RECURRENCE_SLACK * instance.target:
+                story = f"{arm} did not solve instance {step}: {progress.reason or progress.status.value}"
+                raise NotConverged(story, x=progress.x, merit=merit, target=instance.target)
             counts[step, column] = progress.iterations
             solution = progress.x if column == 0 else solution
         simulation.advance(solution)
@@ -104,7 +116,7 @@ def fixed(spelling: str, rtol: float, name: str | None = None) -> Contender:
     """A configuration that is never changed."""
 
     def make() -> Solver:
-        return Solver([spelling], "fixed", rtol=rtol, cost="iterations", max_iterations=_MOST_ITERATIONS)
+        return Solver([spelling], "fixed", rtol=rtol, cost="iterations", guesses=False, max_iterations=_MOST_ITERATIONS)
 
     return Contender(name or spelling, "fixed", make)
 
@@ -123,6 +135,7 @@ def learning(
             factory,
             rtol=rtol,
             cost="iterations",
+            guesses=False,
             seed=seed,
             patience=None,
             max_iterations=_MOST_ITERATIONS,
@@ -141,6 +154,7 @@ def oracle(kind: Literal["best fixed", "instance-optimal"], table: CostTable, rt
             lambda arms, rng: oracles[kind](arms, rng, costs=table.iterations),
             rtol=rtol,
             cost="iterations",
+            guesses=False,
             patience=None,
             max_iterations=_MOST_ITERATIONS,
         )

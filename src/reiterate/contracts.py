@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import enum
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
 
@@ -124,6 +124,13 @@ class Instance(Protocol):
     @property
     def target(self) -> float:
         """The instance is solved when ``merit(x) <= target``."""
+
+    @property
+    def version(self) -> Hashable:
+        """Instances of equal version have in common whatever methods prepare from; ``None``: unknown."""
+
+    def origin(self) -> Any | None:
+        """An iterate of harmless merit, to fall back on when the given one is worse; ``None``: there is none."""
 
     def merit(self, x: Any) -> float:
         """What is left at ``x``, from first principles; never taken from a method's own recurrence."""

@@ -12,11 +12,10 @@ from pathlib import Path
 from typing import Any
 
 _SLOW_START = 2.0
-_REQUIRED = ("numpy", "scipy", "numba", "pyamg", "rich", "typer", "matplotlib")
+_REQUIRED = ("numpy", "scipy", "numba", "pyamg", "rslab", "rich", "typer", "matplotlib")
 _OPTIONAL = {
     "pypardiso": "Intel MKL Pardiso",
     "sksparse": "CHOLMOD",
-    "rslab": "rslab direct solvers",
     "petsc4py": "PETSc",
 }
 

@@ -25,6 +25,10 @@ class InvalidInput(ReiterateError, ValueError):
     def __init__(self, argument: str, message: str) -> None:
         super().__init__(f"{argument}: {message}")
         self.argument = argument
+        self._message = message
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.argument, self._message)
 
 
 class NotConverged(ReiterateError):
@@ -49,6 +53,10 @@ class NotConverged(ReiterateError):
         self.target = target
         self.attempts = tuple(attempts)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        known = {"x": self.x, "merit": self.merit, "target": self.target, "attempts": self.attempts}
+        return _rebuild, (type(self), str(self), known)
+
 
 class ToleranceUnreachable(NotConverged):
     """The tolerance is below what double precision can reach for this instance; ``x`` is as good as it gets."""
@@ -56,3 +64,7 @@ class ToleranceUnreachable(NotConverged):
 
 class Breakdown(ReiterateError):
     """A method cannot prepare this instance, e.g. a factor would be singular; the engine goes on with another."""
+
+
+def _rebuild(kind: type[NotConverged], message: str, known: dict[str, Any]) -> NotConverged:
+    return kind(message, **known)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import math
+import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Sized
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -14,11 +16,12 @@ from reiterate.configuration import Configuration
 from reiterate.contracts import Learner, LearnerFactory, Record
 from reiterate.engine import Engine, History
 from reiterate.engine.cost import UNITS, CostUnit
-from reiterate.errors import InvalidInput
+from reiterate.errors import InvalidInput, NotConverged, ReiterateError
 from reiterate.learners import LEARNERS, make_learner
-from reiterate.linear.door import Door, admit_start, check_tolerances
-from reiterate.linear.instance import Vector
-from reiterate.linear.portfolio import DEFAULT, METHODS, configuration, configurations
+from reiterate.linear.door import Door, admit_start, as_array, check_tolerances
+from reiterate.linear.guesses import Guesses
+from reiterate.linear.instance import Vector, norm
+from reiterate.linear.portfolio import DEFAULT, DEFAULT_FOR_ITERATIONS, METHODS, configuration, configurations, suits
 
 
 class Solver:
@@ -30,7 +33,7 @@ class Solver:
     ----------
     methods : sequence of str, optional
         Configurations to choose from: ``"ssor_cg(omega=1.5)"`` is one, ``"ssor_cg"`` is the whole grid of its
-        parameters. Default: ``"cg"``, ``"jacobi_cg"``, ``"ssor_cg"``.
+        parameters. Default: what may pay for the kind and size of the matrix.
     learner : str or callable
         Name of an online learner (``"auto"``, ``"cheb_cb"``, ``"tsallis_inf"``, ``"binned_tsallis_inf"``,
         ``"uniform"``, ``"fixed"``), or a callable ``(arms, rng) -> Learner``.
@@ -51,6 +54,16 @@ class Solver:
     patience : float or None
         A configuration that takes this many times the incumbent's usual iterations is stopped, and the incumbent
         finishes from the same iterate. ``None``: never.
+    null_space : "constant" or None
+        For singular symmetric A with A 1 = 0 (pure Neumann conditions), which is recognized: ``"constant"`` has
+        every b projected onto the range of A, and the residual is that of the projected system. ``None``: only what
+        a solution within the tolerance allows is projected; any other b is refused. The solution has zero mean.
+    guesses : bool
+        Whether a solve may begin somewhere else than at ``x0`` when that has a smaller residual: at the last
+        solution, or at what the last few make expect. ``False``: always at ``x0``.
+    memory_limit : float, optional
+        Bytes that prepared states (factors, hierarchies) may hold together; the least useful ones go first, and a
+        factor that is estimated to exceed it is not begun.
 
     Examples
     --------
@@ -75,6 +88,9 @@ class Solver:
         max_iterations: int = 10_000,
         max_seconds: float | None = None,
         patience: float | None = 8.0,
+        null_space: Literal["constant"] | None = None,
+        memory_limit: float | None = None,
+        guesses: bool = True,
     ) -> None:
         check_tolerances(rtol, atol)
         if cost not in UNITS:
@@ -84,10 +100,18 @@ class Solver:
         _check_positive("patience", patience)
         self._rtol, self._atol = float(rtol), float(atol)
         self._cost: CostUnit = cost
-        self._door = Door()
+        if null_space not in (None, "constant"):
+            raise InvalidInput("null_space", f"{null_space!r} is neither None nor 'constant'")
+        if memory_limit is not None:
+            _check_positive("memory_limit", memory_limit)
+        self._busy = threading.Lock()
+        self._projections = 0
+        self._guesses = Guesses() if guesses else None
+        self._door = Door(null_space, None if memory_limit is None else int(memory_limit))
+        default = DEFAULT_FOR_ITERATIONS if cost == "iterations" else DEFAULT
         self._engine = Engine(
             METHODS,
-            configurations(DEFAULT if methods is None else methods),
+            configurations(default if methods is None else methods),
             [configuration(fallback)] if fallback is not None else [],
             _learner_factory(learner),
             _generator(seed),
@@ -95,6 +119,8 @@ class Solver:
             max_iterations=max_iterations,
             max_seconds=max_seconds,
             patience=patience,
+            memory_limit=memory_limit,
+            suits=suits if methods is None else None,
         )
 
     def solve(
@@ -112,10 +138,11 @@ class Solver:
         Parameters
         ----------
         A : SciPy sparse matrix or array of any format, shape (n, n)
-            Real; float64, or of a type that converts to it without loss. Not modified.
-        b : array-like of shape (n,)
-            Not modified.
-        x0 : array-like of shape (n,), optional
+            Real or complex, of a type that converts to float64 or complex128 without loss. Not modified.
+        b : array-like of shape (n,) or (n, k)
+            One right-hand side, or k of them, which are solved one after another and share what is prepared. Not
+            modified.
+        x0 : array-like of the shape of b, optional
             Where to begin; zeros by default. Not modified.
         context : mapping of str to float, optional
             Numbers that may predict what a configuration costs, e.g. ``{"dt": dt}``. Learners of one
@@ -125,8 +152,8 @@ class Solver:
 
         Returns
         -------
-        ndarray of shape (n,), float64
-            Satisfies ‖b − A x‖ ≤ max(rtol ‖b‖, atol).
+        ndarray of the shape of b, float64 or complex128
+            Satisfies ‖b − A x‖ ≤ max(rtol ‖b‖, atol) in every column.
 
         Raises
         ------
@@ -137,18 +164,58 @@ class Solver:
         ToleranceUnreachable
             A kind of :class:`NotConverged`: double precision cannot reach the tolerance.
         """
-        instance = self._door.admit(
-            A,
-            b,
-            context,
-            rtol=self._rtol if rtol is None else rtol,
-            atol=self._atol if atol is None else atol,
-        )
+        if not self._busy.acquire(blocking=False):
+            raise ReiterateError("this Solver is solving in another thread; give every thread a Solver of its own")
+        try:
+            rtol = self._rtol if rtol is None else rtol
+            atol = self._atol if atol is None else atol
+            check_tolerances(rtol, atol)
+            return self._solve(A, as_array("b", b), x0, context, rtol, atol)
+        finally:
+            self._busy.release()
+
+    def _solve(
+        self, A: Any, b: Vector, x0: ArrayLike | None, context: Mapping[str, float] | None, rtol: float, atol: float
+    ) -> Vector:
+        """Split what is more than one system: columns, and the parts of a complex b with a real A."""
+        if b.ndim == 2 and b.shape[1] > 0:
+            starts = None if x0 is None else as_array("x0", x0)
+            if starts is not None and starts.shape != b.shape:
+                raise InvalidInput("x0", f"has shape {starts.shape}; b has shape {b.shape}, so it must have the same")
+            columns = [
+                self._solve(A, b[:, j], None if starts is None else starts[:, j], context, rtol, atol)
+                for j in range(b.shape[1])
+            ]
+            return np.stack(columns, axis=1)
+        if b.dtype.kind == "c" and not _is_complex(A):
+            size = norm(b.astype(np.complex128).ravel())
+            allowed = max(rtol * size, atol) / math.sqrt(2.0)
+            start = None if x0 is None else as_array("x0", x0)
+            real = self._solve(A, b.real, None if start is None else start.real, context, 0.0, allowed)
+            imaginary = self._solve(A, b.imag, None if start is None else start.imag, context, 0.0, allowed)
+            return real + 1j * imaginary
+        return self._solve_vector(A, b, x0, context, rtol, atol)
+
+    def _solve_vector(
+        self, A: Any, b: Vector, x0: ArrayLike | None, context: Mapping[str, float] | None, rtol: float, atol: float
+    ) -> Vector:
+        instance = self._door.admit(A, b, context, rtol=rtol, atol=atol)
+        start = instance.enter(admit_start(x0, instance.b.size, instance.b.dtype))
         # A zero right-hand side has the solution zero, whatever the guess and however singular A is.
-        start = admit_start(x0, instance.b.size)
         if not instance.b.any():
             start[:] = 0.0
-        return cast(Vector, self._engine.solve(instance, start))
+        elif self._guesses is not None:
+            start = self._guesses.start(instance, start)
+        self._projections += instance.projected
+        try:
+            x = cast(Vector, self._engine.solve(instance, start))
+        except NotConverged as error:
+            error.x = instance.leave(error.x)
+            raise
+        x = instance.normalize(x)
+        if self._guesses is not None and self.last is not None:
+            self._guesses.solved(instance, x, self.last.work)
+        return instance.leave(x)
 
     @property
     def last(self) -> Record | None:
@@ -181,6 +248,13 @@ class Solver:
             f"{tally.cost / tally.solves:>12.4g}  {tally.rescued:>7}"
             for configuration, tally in by_use
         ]
+        if self._guesses is not None and self._guesses.chosen.total() > self._guesses.chosen["given"]:
+            starts = ", ".join(f"{name} {count}" for name, count in self._guesses.chosen.most_common())
+            lines.append(f"(solves began at: {starts})")
+        if self._projections:
+            lines.append(
+                f"{self._projections} right-hand sides were projected onto the range of a singular A (A 1 = 0)"
+            )
         return "\n".join([*lines, f"(cost in {unit})"])
 
     def report(self, path: str | Path) -> Path:
@@ -206,15 +280,14 @@ def solve(A: Any, b: ArrayLike, x0: ArrayLike | None = None, **options: Any) -> 
     return Solver(**options).solve(A, b, x0)
 
 
-def solve_stream(
-    systems: Iterable[Sequence[Any]], solver: Solver | None = None, *, progress: bool = False
-) -> Iterator[Vector]:
+def solve_stream(systems: Iterable[Any], solver: Solver | None = None, *, progress: bool = False) -> Iterator[Vector]:
     """Solve the systems of an iterable one after another, lazily.
 
     Parameters
     ----------
     systems
-        Pairs (A, b), or triples (A, b, x0).
+        Tuples (A, b), (A, b, x0) or (A, b, x0, context), or objects with these attributes, such as those of the
+        gallery.
     solver
         Whose knowledge to use and extend; a new :class:`Solver` by default.
     progress
@@ -230,22 +303,44 @@ def solve_stream(
 
         total = len(systems) if isinstance(systems, Sized) else None
         systems = track(systems, description="Solving", total=total)
-    for system in systems:
-        if len(system) not in (2, 3):
-            raise InvalidInput("systems", f"holds a tuple of {len(system)} things; give (A, b) or (A, b, x0)")
-        yield solver.solve(*system)
+    try:
+        iterator = iter(systems)
+    except TypeError:
+        raise InvalidInput("systems", f"{systems!r} is not an iterable of systems; {_FORMS}") from None
+    for system in iterator:
+        yield solver.solve(**_arguments(system))
+
+
+_FORMS = "give (A, b), (A, b, x0), (A, b, x0, context), or objects with these attributes"
+
+
+def _arguments(system: Any) -> dict[str, Any]:
+    """What a stream's element passes to :meth:`Solver.solve`."""
+    names = ("A", "b", "x0", "context")
+    if isinstance(system, tuple | list) and 2 <= len(system) <= len(names):
+        return dict(zip(names, system, strict=False))
+    if hasattr(system, "A") and hasattr(system, "b"):
+        return {name: getattr(system, name) for name in names if hasattr(system, name)}
+    raise InvalidInput("systems", f"holds a {type(system).__name__}; {_FORMS}")
+
+
+def _is_complex(A: Any) -> bool:
+    dtype = getattr(A, "dtype", None)
+    return bool((np.asarray(A).dtype if dtype is None else np.dtype(dtype)).kind == "c")
 
 
 def _learner_factory(learner: str | LearnerFactory) -> LearnerFactory:
     if callable(learner):
         return learner
+    if not isinstance(learner, str):
+        raise InvalidInput("learner", f"{learner!r} is neither a name nor a callable (arms, rng) -> Learner")
     if learner != "auto" and learner not in LEARNERS:
         make_learner(learner, 1, np.random.default_rng(0))  # raises, and lists the names there are
+    return functools.partial(_make_learner, learner)
 
-    def factory(arms: int, rng: np.random.Generator) -> Learner:
-        return make_learner(learner, arms, rng)
 
-    return factory
+def _make_learner(name: str, arms: int, rng: np.random.Generator) -> Learner:
+    return make_learner(name, arms, rng)
 
 
 def _generator(seed: int | np.random.Generator | None) -> np.random.Generator:

@@ -17,6 +17,11 @@ class Decay:
     context: dict = field(default_factory=dict)
     target: float = 1.5e-6
     level: float = 0.0
+    version: object = None
+    base: object = None
+
+    def origin(self):
+        return self.base
 
     def merit(self, x):
         return abs(x)

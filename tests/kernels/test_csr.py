@@ -63,7 +63,7 @@ def test_inspection_finds_one_unsymmetric_number(A, factor, spoil):
     indptr, indices, data = unsigned(A)
     position, cursor, diagonal = np.empty(n, np.uint32), np.empty(n, np.uint32), np.empty(n)
     csr.find_diagonal(indptr, indices, position)
-    symmetric, smallest, coupling = csr.inspect_symmetric_pattern(
+    symmetric, smallest, coupling, _ = csr.inspect_symmetric_pattern(
         indptr, indices, data, position, diagonal, cursor, 1e-12
     )
     if spoiled:

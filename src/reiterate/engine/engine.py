@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,17 +16,18 @@ from reiterate.contracts import (
     Learner,
     LearnerFactory,
     Method,
-    Prepared,
     Record,
     Status,
     Stop,
-    Values,
 )
 from reiterate.engine.cost import CostUnit, total_cost
+from reiterate.engine.group import Group
 from reiterate.engine.history import History, ended_by_itself
 from reiterate.engine.pursuit import Pursuit
 from reiterate.engine.quarantine import Quarantine
-from reiterate.errors import Breakdown
+from reiterate.engine.turn import Turn
+from reiterate.engine.upkeep import Upkeep
+from reiterate.errors import Breakdown, InvalidInput
 
 _FEW_ITERATIONS = 10.0  # below this, running longer than usual wastes nothing worth saving
 
@@ -54,6 +55,10 @@ class Engine:
     patience
         A chosen configuration is stopped when it has taken this many times the incumbent's mean
         iterations, and the incumbent finishes from the same iterate. ``None``: never.
+    memory_limit
+        Bytes that prepared states may hold together.
+    suits
+        Whether a method of this name, which accepts an instance of such traits, is worth trying. ``None``: always.
     """
 
     def __init__(
@@ -68,6 +73,8 @@ class Engine:
         max_iterations: int = 10_000,
         max_seconds: float | None = None,
         patience: float | None = None,
+        memory_limit: float | None = None,
+        suits: Callable[[str, Any], bool] | None = None,
     ) -> None:
         self._methods = methods
         self.configurations = tuple(configurations)
@@ -78,22 +85,34 @@ class Engine:
         self._max_iterations = max_iterations
         self._max_seconds = max_seconds
         self._patience = patience
+        self._suits = suits
         self._arm_methods = [methods[name] for name in dict.fromkeys(c.method for c in self.configurations)]
-        self._learners: dict[tuple[bool, ...], tuple[Learner | None, tuple[Configuration, ...]]] = {}
-        self._prepared: dict[tuple[Any, ...], tuple[int, Prepared]] = {}
+        self._groups: dict[tuple[bool, ...], Group] = {}
+        self._upkeep = Upkeep(cost, memory_limit)
         self._warm: set[str] = set()
         self._quarantine = Quarantine()
         self._index = 0
         self.history = History()
 
-    def learner_for(self, instance: Instance) -> tuple[Learner | None, tuple[Configuration, ...]]:
-        """The learner that chooses for such an instance, and its arms; no learner where no arm applies."""
-        accepted = tuple(method.accepts(instance.traits) for method in self._arm_methods)
-        if accepted not in self._learners:
-            names = {method.name for method, accepts in zip(self._arm_methods, accepted, strict=True) if accepts}
+    def group_for(self, instance: Instance) -> Group:
+        """The arms that apply to such an instance, with their learner."""
+        accepted = tuple(
+            method.accepts(instance.traits) and (self._suits is None or self._suits(method.name, instance.traits))
+            for method in self._arm_methods
+        )
+        if accepted not in self._groups:
+            names = {method.name for method, applies in zip(self._arm_methods, accepted, strict=True) if applies}
             arms = tuple(configuration for configuration in self.configurations if configuration.method in names)
-            self._learners[accepted] = (self._learner_factory(len(arms), self._rng) if arms else None), arms
-        return self._learners[accepted]
+            learner = self._learner_factory(len(arms), self._rng) if arms else None
+            if arms and not isinstance(learner, Learner):
+                raise InvalidInput("learner", f"built {learner!r}, which is not a reiterate Learner")
+            self._groups[accepted] = Group(arms, learner)
+        return self._groups[accepted]
+
+    @property
+    def memory(self) -> int:
+        """Bytes that prepared states hold."""
+        return self._upkeep.memory
 
     def solve(self, instance: Instance, x: Any) -> Any:
         """An iterate whose merit is verified to be at or below the instance's target.
@@ -111,32 +130,45 @@ class Engine:
         """
         begin = time.perf_counter()
         index, self._index = self._index, self._index + 1
-        learner, arms = self.learner_for(instance)
-        choice = learner.choose(instance.context) if learner is not None else None
+        group = self.group_for(instance)
+        choice = group.choose(instance.context)
         pursuit = Pursuit(instance, x)
-        for configuration, stop in self._turns(pursuit, arms, choice, index):
+        for configuration, stop in self._turns(pursuit, group, choice, index):
             self._attempt(configuration, pursuit, stop, index)
-            if pursuit.solved or pursuit.at_rounding:
+            if pursuit.solved or pursuit.hopeless:
                 break
+        if not pursuit.attempts:
+            pursuit.verify_start()
         cost = total_cost(self._cost, pursuit.attempts)
-        # An instance that was solved to begin with says nothing about any arm.
-        if learner is not None and choice is not None and any(a.iterations for a in pursuit.attempts):
-            learner.learn(choice, cost, censored=not ended_by_itself(pursuit.attempts))
-        self._record(index, pursuit, arms, choice, cost, begin)
+        self._record(index, pursuit, group, choice, cost, begin)
+        if choice is not None:
+            self._learn(pursuit, group, choice, cost)
         if not pursuit.solved:
             raise pursuit.failure(self._methods, (*self.configurations, *self._rescuers))
         return pursuit.x
 
+    def _learn(self, pursuit: Pursuit, group: Group, choice: Choice, cost: float) -> None:
+        """Tell the learner what its choice cost, if it was played and there was something to solve."""
+        chosen = group.arms[choice.arm]
+        played = any(attempt.configuration == chosen for attempt in pursuit.attempts)
+        if not played or not any(attempt.iterations for attempt in pursuit.attempts):
+            return
+        alone = ended_by_itself(chosen, pursuit.attempts)
+        group.report(chosen, cost, sum(attempt.iterations for attempt in pursuit.attempts), alone=alone)
+        assert group.learner is not None
+        group.learner.learn(choice, cost, censored=not alone)
+
     def _turns(
-        self, pursuit: Pursuit, arms: Sequence[Configuration], choice: Choice | None, index: int
+        self, pursuit: Pursuit, group: Group, choice: Choice | None, index: int
     ) -> Iterator[tuple[Configuration, Stop]]:
         """Who may try, in order: the choice, under the patience cap; the incumbent; the rescuers."""
         begin = time.perf_counter()
-        incumbent = self.history.incumbent()
+        incumbent = group.incumbent()
         turns: list[tuple[Configuration, int]] = []
-        if choice is not None and not self._quarantine.holds(arms[choice.arm].method, index):
-            turns.append((arms[choice.arm], self._patience_cap(arms[choice.arm], incumbent)))
-        if incumbent is not None:
+        if choice is not None and not self._quarantine.holds(group.arms[choice.arm].method, index):
+            chosen = group.arms[choice.arm]
+            turns.append((chosen, self._patience_cap(chosen, incumbent, group)))
+        if incumbent is not None and not self._quarantine.holds(incumbent.method, index):
             turns.append((incumbent, self._max_iterations))
         turns.extend((rescuer, self._max_iterations) for rescuer in self._rescuers)
         tried: set[Configuration] = set()
@@ -151,74 +183,45 @@ class Engine:
             tried.add(configuration)
             yield configuration, Stop(pursuit.instance.target, max_iterations, left)
 
-    def _patience_cap(self, chosen: Configuration, incumbent: Configuration | None) -> int:
+    def _patience_cap(self, chosen: Configuration, incumbent: Configuration | None, group: Group) -> int:
         if self._patience is None or incumbent is None or incumbent == chosen:
             return self._max_iterations
-        tally = self.history.tallies[incumbent]
-        usual = max(tally.iterations / tally.solves, _FEW_ITERATIONS)
+        usual = max(group.usual_iterations(incumbent), _FEW_ITERATIONS)
         return min(self._max_iterations, round(self._patience * usual))
 
     def _attempt(self, configuration: Configuration, pursuit: Pursuit, stop: Stop, index: int) -> None:
-        """One configuration's turn, repeated from where it stopped while only its own residual met the target."""
+        """One configuration's turn: its prepared state may have to be renewed half-way, or its residual was wrong."""
         method = self._methods[configuration.method]
         if method.name not in self._warm:
+            begin = time.perf_counter()
             method.warm_up()
             self._warm.add(method.name)
-        instance, values = pursuit.instance, configuration.values
-        iterations, work, reason = 0, 0.0, ""
-        begin = time.perf_counter()
+            pursuit.warming += time.perf_counter() - begin
+        turn = Turn(method, configuration.values, pursuit, stop, self._cost)
         try:
-            prepared, work = self._prepare(method, values, instance, index)
+            turn.play(self._upkeep)
         except Breakdown as breakdown:
-            seconds = time.perf_counter() - begin
-            status, reason = Status.BREAKDOWN, str(breakdown)
+            turn.status, turn.reason = Status.BREAKDOWN, str(breakdown)
             pursuit.verify_start()
-        else:
-            seconds = 0.0
-            worthwhile = True
-            while worthwhile:
-                progress = method.iterate(prepared, instance, values, pursuit.x, stop)
-                seconds += time.perf_counter() - begin
-                iterations += progress.iterations
-                work += progress.work
-                status, reason = progress.status, progress.reason
-                worthwhile = pursuit.offer(progress) and status is Status.CONVERGED and not pursuit.solved
-                begin = time.perf_counter()
-            if progress.revealed:
-                instance.reveal(progress.revealed)
-            if status is Status.CONVERGED and not pursuit.solved:
-                status, reason = Status.BREAKDOWN, "its own residual met the target, the true one did not"
-                pursuit.judge_rounding()
-        pursuit.seconds += seconds
-        pursuit.attempts.append(Attempt(configuration, status, iterations, seconds, work, pursuit.merit, reason))
-        if configuration not in self.configurations:
-            # A rescuer is rarely needed twice in a row, and its state, e.g. a factor, can be the largest of all.
-            self._prepared.pop(_state_key(method, values), None)
-        broke_down = status is Status.BREAKDOWN and not pursuit.at_rounding
+        pursuit.seconds += turn.seconds
+        pursuit.attempts.append(
+            Attempt(configuration, turn.status, turn.iterations, turn.seconds, turn.work, pursuit.merit, turn.reason)
+        )
+        broke_down = turn.status is Status.BREAKDOWN and not pursuit.at_rounding
         self._quarantine.report(method.name, index, broke_down=broke_down)
-
-    def _prepare(self, method: Method, values: Values, instance: Instance, index: int) -> tuple[Prepared, float]:
-        """The method's prepared state for this instance, and the work of making it now."""
-        key = _state_key(method, values)
-        built_for, previous = self._prepared.get(key, (-1, None))
-        if built_for == index and previous is not None:
-            return previous, 0.0
-        prepared = method.prepare(instance, values, previous)
-        self._prepared[key] = index, prepared
-        return prepared, prepared.work
 
     def _record(
         self,
         index: int,
         pursuit: Pursuit,
-        arms: Sequence[Configuration],
+        group: Group,
         choice: Choice | None,
         cost: float,
         begin: float,
     ) -> None:
         attempts = tuple(pursuit.attempts)
         if choice is not None:
-            configuration, probability = arms[choice.arm], choice.probability
+            configuration, probability = group.arms[choice.arm], choice.probability
         else:
             configuration = attempts[0].configuration if attempts else self.configurations[0]
             probability = 1.0
@@ -232,13 +235,9 @@ class Engine:
                 iterations=sum(attempt.iterations for attempt in attempts),
                 seconds=pursuit.seconds,
                 work=sum(attempt.work for attempt in attempts),
-                overhead=time.perf_counter() - begin - pursuit.seconds,
+                overhead=time.perf_counter() - begin - pursuit.seconds - pursuit.warming,
                 merit=pursuit.merit,
                 target=pursuit.instance.target,
                 cost=cost,
             )
         )
-
-
-def _state_key(method: Method, values: Values) -> tuple[Any, ...]:
-    return (method.name, *(values[name] for name in method.state_parameters))

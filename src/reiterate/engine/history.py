@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -71,19 +70,10 @@ class History:
         tally.iterations += record.iterations
         tally.seconds += record.seconds
         tally.cost += record.cost
-        if record.attempts and not ended_by_itself(record.attempts):
+        if record.attempts and not ended_by_itself(record.configuration, record.attempts):
             tally.rescued += 1
 
-    def incumbent(self) -> Configuration | None:
-        """The configuration of smallest mean cost among those that always finished by themselves."""
-        best, smallest = None, math.inf
-        for configuration, tally in self.tallies.items():
-            mean = tally.cost / tally.solves
-            if tally.rescued == 0 and mean < smallest:
-                best, smallest = configuration, mean
-        return best
 
-
-def ended_by_itself(attempts: Sequence[Attempt]) -> bool:
+def ended_by_itself(chosen: Configuration, attempts: Sequence[Attempt]) -> bool:
     """Whether the chosen configuration reached the target without help."""
-    return len(attempts) == 1 and attempts[0].status is Status.CONVERGED
+    return len(attempts) == 1 and attempts[0].configuration == chosen and attempts[0].status is Status.CONVERGED

@@ -12,6 +12,8 @@ from reiterate.errors import NotConverged, ToleranceUnreachable
 
 _WORTHWHILE = 0.5  # a repetition must at least halve the merit
 _NEAR_ROUNDING = 100.0
+_MEANINGFUL = 1e-3  # an iterate beyond it has failed for other reasons than rounding
+_HOPELESS = 0.1  # the level is an upper bound, which luck or a better method may undercut
 
 
 class Pursuit:
@@ -26,8 +28,12 @@ class Pursuit:
     attempts : list[Attempt]
     seconds : float
         Spent in methods.
+    warming : float
+        Seconds spent on compiling, which nobody is charged for.
     at_rounding : bool
-        The target lies below the rounding errors of the merit itself: nobody can reach it.
+        The target lies below the rounding errors of the merit itself.
+    hopeless : bool
+        It lies so far below them that nobody can reach it.
     """
 
     def __init__(self, instance: Instance, x: Any) -> None:
@@ -36,31 +42,47 @@ class Pursuit:
         self.merit = math.inf
         self.attempts: list[Attempt] = []
         self.seconds = 0.0
+        self.warming = 0.0
         self.at_rounding = False
+        self.hopeless = False
+        self._start_verified = False
 
     @property
     def solved(self) -> bool:
         """Whether the target is reached, verified."""
-        return self.merit <= self.instance.target
+        return math.isfinite(self.merit) and self.merit <= self.instance.target
 
     def offer(self, progress: Progress) -> bool:
         """Verify an iterate and keep it if it is the best; whether it is much better than what was there."""
-        merit = self.instance.merit(progress.x)
-        worthwhile = merit <= _WORTHWHILE * self.merit
-        if progress.status is not Status.CONVERGED:
+        merit = _merit(self.instance, progress.x)
+        before = self.merit
+        if not merit <= self.instance.target:
             self.verify_start()
         if merit <= self.merit:
             self.x, self.merit = progress.x, merit
-        return worthwhile
+        return merit <= _WORTHWHILE * before
 
     def verify_start(self) -> None:
-        """Compute the merit of the first iterate, which is not needed as long as all goes well."""
+        """Compute the merit of the first iterate, which is not needed as long as all goes well.
+
+        A first iterate that is worse than the instance's origin must not spoil what comes next: it is replaced.
+        """
+        if self._start_verified:
+            return
+        self._start_verified = True
         if math.isinf(self.merit):
-            self.merit = self.instance.merit(self.x)
+            self.merit = _merit(self.instance, self.x)
+        origin = self.instance.origin()
+        if origin is not None:
+            merit = _merit(self.instance, origin)
+            if merit < self.merit:
+                self.x, self.merit = origin, merit
 
     def judge_rounding(self) -> None:
         """Find out whether the target is out of reach in double precision."""
-        self.at_rounding = self.instance.target < self.instance.rounding_level(self.x)
+        level = self.instance.rounding_level(self.x)
+        self.at_rounding = self.instance.target < level
+        self.hopeless = self.instance.target < _HOPELESS * level
 
     def failure(self, methods: Mapping[str, Method], asked: Iterable[Configuration]) -> NotConverged:
         """The error that says what was tried, how it ended, and what to do."""
@@ -68,11 +90,12 @@ class Pursuit:
         target = self.instance.target
         known = {"x": self.x, "merit": self.merit, "target": target, "attempts": self.attempts}
         level = self.instance.rounding_level(self.x)
-        if self.at_rounding or (target < _NEAR_ROUNDING * level and self.merit < _NEAR_ROUNDING * level):
+        near = target < _NEAR_ROUNDING * level and self.merit < _NEAR_ROUNDING * level
+        if (self.at_rounding or near) and self.merit < _MEANINGFUL:
             return ToleranceUnreachable(
-                f"the tolerance {target:.1e} is below what double precision can reach here: rounding errors alone "
-                f"amount to about {level:.1e}, the best iterate has {self.merit:.1e}. It is on this error as .x; "
-                f"a tolerance of {max(10.0 * level, self.merit):.0e} can be met",
+                f"the tolerance {target:.1e} is below what double precision can reach here: rounding errors may "
+                f"amount to {level:.1e}, the best iterate has {self.merit:.1e}. It is on this error as .x; "
+                f"a tolerance of {2.0 * self.merit:.0e} can be met",
                 **known,
             )
         if not self.attempts:
@@ -84,9 +107,18 @@ class Pursuit:
             f"iterations at {attempt.merit:.1e}"
             for attempt in self.attempts
         )
+        capped = any(attempt.status in (Status.ITERATION_CAP, Status.TIME_CAP) for attempt in self.attempts)
+        remedy = "raise max_iterations or max_seconds, loosen the tolerance, or allow other methods"
+        if not capped:
+            remedy = "no cap was in the way: check the matrix, e.g. its rank and scaling, or allow other methods"
         return NotConverged(
             f"not converged: the best iterate has {self.merit:.1e}, the target is {target:.1e}. Tried {story}. "
-            "The best iterate is on this error as .x; raise max_iterations or max_seconds, loosen the "
-            "tolerance, or allow other methods",
+            f"The best iterate is on this error as .x; {remedy}",
             **known,
         )
+
+
+def _merit(instance: Instance, x: Any) -> float:
+    """The merit, infinite where it is no number, so that any other iterate is better."""
+    merit = instance.merit(x)
+    return math.inf if math.isnan(merit) else merit

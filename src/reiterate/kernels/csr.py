@@ -30,7 +30,7 @@ def matvec(indptr, indices, data, x, y):
 
 @kernel
 def matvec_dot(indptr, indices, data, x, y):
-    """Write A x to ``y`` and return x·(A x), in one pass over the matrix; shapes as :func:`matvec`, m = n."""
+    """Write A x to ``y`` and return Re x·(A x), x conjugated, in one pass; shapes as :func:`matvec`, m = n."""
     dot = 0.0
     for i in range(y.size):
         begin = indptr[i]
@@ -40,7 +40,7 @@ def matvec_dot(indptr, indices, data, x, y):
         for k in range(begin, indptr[i + 1]):
             total += data[k] * x[indices[k]]
         y[i] = total
-        dot += total * x[i]
+        dot += (np.conj(x[i]) * total).real
     return dot
 
 
@@ -57,7 +57,7 @@ def residual(indptr, indices, data, x, b, r):
             total += data[k] * x[indices[k]]
         difference = b[i] - total
         r[i] = difference
-        square += difference * difference
+        square += difference.real * difference.real + difference.imag * difference.imag
     return square
 
 
@@ -125,7 +125,7 @@ def inspect_symmetric_pattern(indptr, indices, data, position, diagonal, cursor,
     diagonal : float64 array of shape (n,), written
     cursor : uint32 array of shape (n,), overwritten (workspace)
     tolerance : float
-        a_ij and a_ji count as equal when they differ by at most ``tolerance`` · sqrt(|a_ii a_jj|).
+        a_ij and a_ji count as equal when they differ by at most ``tolerance`` · sqrt(|a_ii|) · sqrt(|a_jj|).
 
     Returns
     -------
@@ -134,12 +134,14 @@ def inspect_symmetric_pattern(indptr, indices, data, position, diagonal, cursor,
     coupling : float
         Mean over the rows of Σ_{j≠i} |a_ij| / |a_ii|: near 1 for an elliptic operator, small where a mass
         term dominates. Free of units, hence comparable between instances.
+    largest_row_sum : float
+        Largest |Σ_j a_ij| / Σ_j |a_ij|: rounding errors where constant vectors are in the null space.
     """
     n = position.size
     smallest = np.inf
     coupling = 0.0
     symmetric = True
-    bound = tolerance * tolerance
+    largest_row_sum = 0.0
     for i in range(n):
         value = data[position[i]]
         diagonal[i] = value
@@ -148,15 +150,20 @@ def inspect_symmetric_pattern(indptr, indices, data, position, diagonal, cursor,
     for i in range(n):
         # Strictly lower entries only: their mirrors are met by the cursors that start right of the diagonal.
         off_diagonal = 0.0
+        row_sum = diagonal[i]
+        bound = tolerance * np.sqrt(abs(diagonal[i]))
         for k in range(indptr[i], position[i]):
             j = indices[k]
             mirror = cursor[j]
             cursor[j] = mirror + np.uint32(1)
             difference = data[k] - data[mirror]
-            if difference * difference > bound * abs(diagonal[i] * diagonal[j]):
+            if difference != 0.0 and abs(difference) > bound * np.sqrt(abs(diagonal[j])):
                 symmetric = False
             off_diagonal += abs(data[k])
+            row_sum += data[k]
         for k in range(position[i] + np.uint32(1), indptr[i + 1]):
             off_diagonal += abs(data[k])
+            row_sum += data[k]
         coupling += off_diagonal / abs(diagonal[i])
-    return symmetric, smallest, coupling / max(n, 1)
+        largest_row_sum = max(largest_row_sum, abs(row_sum) / (abs(diagonal[i]) + off_diagonal))
+    return symmetric, smallest, coupling / max(n, 1), largest_row_sum

@@ -21,14 +21,17 @@ class ContextVariable:
     ----------
     name
         The variable. ``None``: the first of the first context that is not empty, from then on.
+
+    A context that lacks the variable counts as the last one that had it.
     """
 
-    __slots__ = ("name",)
+    __slots__ = ("_last", "name")
 
     def __init__(self, name: str | None) -> None:
         if name is not None and not isinstance(name, str):
             raise InvalidInput("variable", f"{name!r} is not the name of a context variable")
         self.name = name
+        self._last: float | None = None
 
     def value(self, context: Context | None) -> float | None:
         """The variable's value, or ``None`` without a context."""
@@ -37,16 +40,15 @@ class ContextVariable:
         if self.name is None:
             self.name = next(iter(context))
         if self.name not in context:
-            raise InvalidInput(
-                "context", f"has no {self.name!r}, which this learner conditions on; it has {', '.join(context)}"
-            )
+            return self._last
         value = context[self.name]
         try:
             number = float(value)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             number = math.nan
         if not abs(number) <= LARGEST:
             raise InvalidInput("context", f"{self.name}={value!r} is not a number within ±{LARGEST:g}")
+        self._last = number
         return number
 
 

@@ -1,77 +1,141 @@
-"""A direct factorization, the fallback that makes "right or loud" possible."""
+"""Direct methods: factor, solve, refine; the fallback that makes "right or loud" possible."""
 
 from __future__ import annotations
 
 import time
+from typing import Any
 
 import numpy as np
-from scipy.sparse.linalg import splu
+from numpy.typing import NDArray
 
 from reiterate.configuration import ParameterSpace
 from reiterate.contracts import Prepared, Progress, Status, Stop, Values
-from reiterate.errors import Breakdown
-from reiterate.linear.instance import LinearInstance, LinearTraits, Vector, norm
+from reiterate.linear.factor_engines import ENGINES, factorize_by_what_works
+from reiterate.linear.factors import Factor, factorize
+from reiterate.linear.instance import LinearInstance, LinearTraits, norm
 from reiterate.linear.method import LinearMethod
 from reiterate.linear.work import in_matvecs
 
-_SIZE_LIMIT = 300_000
-_REFINEMENTS = 5
+_PATIENCE = 5  # steps before the rate is judged
 
 
-class Direct(LinearMethod):
-    """``direct``: LU factors by SuperLU, and iterative refinement until the target or rounding is reached.
+class _DirectMethod(LinearMethod):
+    """Refinement with a factor; a subclass says which.
 
-    Takes any nonsingular matrix of up to 300,000 unknowns, beyond which fill-in can exceed the memory of a
-    workstation. One "iteration" is one solve with the factors. Work is counted from the fill:
-    nnz(L + U)²/n multiply-adds for the factor. Equivalent: ``scipy.sparse.linalg.splu(A).solve(b)``.
-    Source of the guarantee: with refinement the solution is componentwise backward stable (Skeel 1980).
+    Parameters
+    ----------
+    memory_limit : int, optional
+        Bytes that a factorization may take, by an estimate made before it; the ``memory_limit`` of an instance comes
+        first. Default: half of the machine's memory.
+    """
+
+    parameters = ParameterSpace()
+    requires = "factors that fit into memory"
+
+    def __init__(self, memory_limit: int | None = None) -> None:
+        self.memory_limit = memory_limit
+
+    def accepts(self, traits: LinearTraits) -> bool:
+        """Any square matrix; what does not fit into memory is found out by its estimate."""
+        return True
+
+    def factorize(self, instance: LinearInstance, previous: Factor | None) -> Factor:
+        """Factors of the instance's matrix."""
+        raise NotImplementedError
+
+    def prepare(self, instance: LinearInstance, values: Values, previous: Prepared | None = None) -> Prepared:
+        """Factor A; for a known pattern without symbolic work, for known numbers not at all."""
+        factor = self.factorize(instance, None if previous is None else previous.state)
+        return Prepared(factor, in_matvecs(instance.pattern, factor.setup_traffic), factor.memory)
+
+    def serves(self, prepared: Prepared, instance: LinearInstance) -> bool:
+        """A factor of an earlier instance refines too, the faster the nearer its matrix is."""
+        return bool(prepared.state.serves(instance))
+
+    def iterate(
+        self, prepared: Prepared, instance: LinearInstance, values: Values, x: NDArray[Any], stop: Stop
+    ) -> Progress:
+        """Refine ``x``, shape (n,), until the target is met or a step no longer helps."""
+        factor: Factor = prepared.state
+        with np.errstate(over="ignore", invalid="ignore"):
+            progress = _refine(factor, instance, x.astype(instance.b.dtype, copy=False), stop)
+        progress.work = progress.iterations * in_matvecs(instance.pattern, factor.traffic)
+        if instance.traits.maybe_definite and factor.indefinite and factor.holds(instance):
+            progress.revealed = {"definite": False}
+        return progress
+
+
+class Direct(_DirectMethod):
+    """``direct``: triangular factors and iterative refinement, by the first engine whose factors stand a check.
+
+    The engines are rslab, Pardiso where installed, and SuperLU: see the methods of those names. Takes any nonsingular
+    matrix whose factors are estimated to fit into memory. One "iteration" is one solve with the factors.
+    Source of the guarantee: with refinement the solution is componentwise backward stable (Skeel 1980); with factors M
+    of an earlier instance the error falls by ‖I − M⁻¹A‖ a step. Cost model: 12 nnz(L + U)²/n bytes for the
+    factorization, 12 nnz(L + U) a solve. Equivalent: ``scipy.sparse.linalg.splu(A).solve(b)``.
     """
 
     name = "direct"
-    parameters = ParameterSpace()
-    requires = f"at most {_SIZE_LIMIT} unknowns"
+
+    def factorize(self, instance: LinearInstance, previous: Factor | None) -> Factor:
+        """By the first engine that works."""
+        return factorize_by_what_works(instance, previous, self.memory_limit)
+
+
+class DirectBy(_DirectMethod):
+    """A direct method by one engine, for those who know which they want; else as :class:`Direct`."""
+
+    def __init__(self, name: str, memory_limit: int | None = None) -> None:
+        super().__init__(memory_limit)
+        self.name = name
+        self.engine = ENGINES[name]
+        self.definite_only = name == "cholmod"
+        if self.definite_only:
+            self.requires = "a real symmetric positive definite matrix"
+        self.__doc__ = f"``{name}``: triangular factors and iterative refinement. {self.engine.__doc__}"
 
     def accepts(self, traits: LinearTraits) -> bool:
-        """Not too large to factor."""
-        return traits.size <= _SIZE_LIMIT
+        """What the engine can factor."""
+        return traits.maybe_definite if self.definite_only else super().accepts(traits)
 
-    def prepare(self, instance: LinearInstance, values: Values, previous: Prepared | None = None) -> Prepared:
-        """Factor A; the numbers of an earlier instance are of no use to SuperLU."""
-        symmetric = instance.traits.symmetric
-        try:
-            factor = splu(
-                instance.A.tocsc(),
-                permc_spec="MMD_AT_PLUS_A" if symmetric else "COLAMD",
-                diag_pivot_thresh=0.01 if symmetric else 1.0,
-                options={"SymmetricMode": symmetric},
-            )
-        except RuntimeError as error:
-            raise Breakdown(f"SuperLU: {str(error).rstrip('.')}; the matrix is singular") from None
-        except MemoryError:
-            raise Breakdown("SuperLU: the factors do not fit into memory") from None
-        multiply_adds = float(factor.nnz) ** 2 / instance.pattern.size
-        return Prepared(factor, work=in_matvecs(instance.pattern, 12.0 * multiply_adds))
+    def factorize(self, instance: LinearInstance, previous: Factor | None) -> Factor:
+        """By the engine of this name."""
+        return factorize(instance, self.engine, previous, self.memory_limit)
 
-    def iterate(self, prepared: Prepared, instance: LinearInstance, values: Values, x: Vector, stop: Stop) -> Progress:
-        """Refine ``x``, shape (n,), until the target is met or a step no longer helps."""
-        begin = time.perf_counter()
-        factor = prepared.state
-        work = in_matvecs(instance.pattern, 12.0 * float(factor.nnz))
-        best, done = x, 0
-        residual = instance.b - instance.A @ best
-        size = norm(residual)
-        target = instance.target * instance.norm_b
-        while size > target and done < min(stop.max_iterations, _REFINEMENTS):
-            candidate = best + factor.solve(residual)
-            done += 1
-            next_residual = instance.b - instance.A @ candidate
-            next_size = norm(next_residual)
-            if not np.isfinite(next_size):
-                return Progress(best, Status.BREAKDOWN, done, done * work, "the factors are numerically singular")
-            if next_size >= size:
-                return Progress(best, Status.BREAKDOWN, done, done * work, "iterative refinement has reached its limit")
-            best, residual, size = candidate, next_residual, next_size
-            if stop.max_seconds is not None and time.perf_counter() - begin > stop.max_seconds:
-                break
-        status = Status.CONVERGED if size <= target else Status.ITERATION_CAP
-        return Progress(best, status, done, done * work)
+
+def _refine(factor: Factor, instance: LinearInstance, x: NDArray[Any], stop: Stop) -> Progress:
+    """Repeat x ← x + M⁻¹(b − A x) for as long as that pays."""
+    begin = time.perf_counter()
+    best, done = x, 0
+    residual = instance.b - instance.A @ best
+    size = norm(residual)
+    if not size <= norm(instance.b):
+        # A guess that is worse than none would cost steps, each of which gains 16 digits at most.
+        best, residual, size = instance.origin(), instance.b, norm(instance.b)
+    first = size
+    target = instance.target * instance.norm_b
+    while size > target:
+        if done >= stop.max_iterations:
+            return Progress(best, Status.ITERATION_CAP, done, 0.0)
+        if stop.max_seconds is not None and done and time.perf_counter() - begin > stop.max_seconds:
+            return Progress(best, Status.TIME_CAP, done, 0.0)
+        candidate = best + factor.solve(residual)
+        done += 1
+        next_residual = instance.b - instance.A @ candidate
+        next_size = norm(next_residual)
+        if not np.isfinite(next_size):
+            return Progress(best, Status.BREAKDOWN, done, 0.0, "overflow or NaN: the factors are numerically singular")
+        if next_size >= size or (done > _PATIENCE and next_size > first * 0.5**done):
+            better = candidate if next_size < size else best
+            return Progress(better, Status.BREAKDOWN, done, 0.0, _reason(factor))
+        best, residual, size = candidate, next_residual, next_size
+    return Progress(best, Status.CONVERGED, done, 0.0)
+
+
+def _reason(factor: Factor) -> str:
+    if factor.condition * np.finfo(np.float64).eps > 1e-3 or factor.perturbed:
+        return (
+            "iterative refinement has reached its limit: the matrix is singular to working precision "
+            f"(condition number at least {factor.condition:.1g})"
+        )
+    return "iterative refinement has reached its limit"

@@ -6,27 +6,36 @@ Nothing that the caller owns is ever modified.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Hashable, Mapping
+from typing import Any, Literal
 
 import numpy as np
 import scipy.sparse as sp
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from reiterate.errors import InvalidInput
-from reiterate.kernels import csr
-from reiterate.linear.instance import LinearInstance, LinearTraits, Vector
+from reiterate.kernels.fingerprint import fingerprint
+from reiterate.linear.inspection import inspect
+from reiterate.linear.instance import Facts, LinearInstance, Vector, norm
 from reiterate.linear.pattern import Pattern
 
-_SYMMETRY_TOLERANCE = 1e-12
+_KEEP = 4  # patterns and matrices: a time step may alternate between a few
 _LARGEST_EXACT_INTEGER = 2**53
 
 
 class Door:
-    """Admits the systems of one stream; remembers the last pattern, whose symbolic facts are then free."""
+    """Admits the systems of one stream; what it has learnt of the last few patterns and matrices is then free.
 
-    def __init__(self) -> None:
-        self._pattern: Pattern | None = None
+    ``null_space="constant"`` has every right-hand side projected where the constants are in the null space of A.
+    ``memory_limit`` is passed on to the instances.
+    """
+
+    def __init__(self, null_space: Literal["constant"] | None = None, memory_limit: int | None = None) -> None:
+        self._null_space = null_space
+        self._memory_limit = memory_limit
+        self._patterns: dict[int, Pattern] = {}
+        self._matrices: dict[Hashable, Facts] = {}
+        self._count = 0
 
     def admit(
         self, A: Any, b: ArrayLike, context: Mapping[str, float] | None, *, rtol: float, atol: float
@@ -48,58 +57,96 @@ class Door:
         check_tolerances(rtol, atol)
         given = _admit_context(context)
         matrix = _admit_matrix(A)
-        size = matrix.shape[0]
-        rhs = admit_vector("b", b, size)
-        matrix, pattern = self._find_pattern(matrix)
-        diagonal, traits, features = _inspect(matrix, pattern)
-        return LinearInstance(
-            matrix,
-            rhs,
-            pattern,
-            diagonal=diagonal,
-            traits=traits,
-            context={**given, **{k: v for k, v in features.items() if k not in given}},
-            rtol=rtol,
-            atol=atol,
-        )
+        rhs = admit_vector("b", b, matrix.shape[0], matrix.dtype)
+        if not math.isfinite(norm(rhs)):
+            raise InvalidInput("b", "has a norm beyond double precision's range; scale the system down")
+        facts = self._facts(matrix)
+        # The user's numbers come first: learners of one variable condition on the first.
+        features = {name: value for name, value in facts.features.items() if name not in given}
+        project = None
+        if facts.traits.constant_null_space:
+            constants = facts.pattern.constants
+            rhs, rtol, atol = constants.admit(rhs, rtol, atol, insist=self._null_space == "constant")
+            project = constants.project
+        context = {**given, **features}
+        instance = LinearInstance(facts, rhs, context=context, rtol=rtol, atol=atol, project=project)
+        instance.memory_limit = self._memory_limit
+        return instance
 
-    def _find_pattern(self, matrix: Any) -> tuple[Any, Pattern]:
-        if self._pattern is None or not self._pattern.matches(matrix.indptr, matrix.indices):
-            pattern = Pattern(matrix.indptr, matrix.indices)
-            if not pattern.symmetric and not np.all(matrix.data):
-                # Explicit zeros can hide a symmetric matrix behind an unsymmetric pattern.
-                matrix = matrix.copy()
-                matrix.eliminate_zeros()
-                pattern = Pattern(matrix.indptr, matrix.indices)
-            self._pattern = pattern
-        return matrix, self._pattern
+    def _facts(self, matrix: Any) -> Facts:
+        """What is known of the matrix, inspected unless its like was among the last few."""
+        number, matrix, pattern = self._find_pattern(matrix)
+        version = (number, int(fingerprint(matrix.data.view(np.uint64))))
+        known = self._matrices.pop(version, None)
+        if known is None:
+            diagonal, traits, features = inspect(matrix, pattern)
+            known = Facts(matrix, pattern, diagonal, traits, features, version)
+        else:
+            # The numbers are equal, but the arrays that held them then may have been overwritten since.
+            known = Facts(matrix, pattern, known.diagonal, known.traits, known.features, version)
+        self._matrices[version] = known
+        _drop_oldest(self._matrices)
+        return known
+
+    def _find_pattern(self, matrix: Any) -> tuple[int, Any, Pattern]:
+        for number, pattern in reversed(self._patterns.items()):
+            if pattern.matches(matrix.indptr, matrix.indices):
+                return number, matrix, pattern
+        pattern = Pattern(matrix.indptr, matrix.indices)
+        if not pattern.symmetric and not np.all(matrix.data):
+            # Explicit zeros can hide a symmetric matrix behind an unsymmetric pattern.
+            matrix = matrix.copy()
+            matrix.eliminate_zeros()
+            return self._find_pattern(matrix)
+        self._count += 1
+        self._patterns[self._count] = pattern
+        _drop_oldest(self._patterns)
+        return self._count, matrix, pattern
 
 
-def admit_start(x0: ArrayLike | None, size: int) -> Vector:
-    """The initial guess as a new float64 array of shape (n,); zeros where none is given."""
+def _drop_oldest(kept: dict[Any, Any]) -> None:
+    while len(kept) > _KEEP:
+        del kept[next(iter(kept))]
+
+
+def admit_start(x0: ArrayLike | None, size: int, dtype: DTypeLike = np.float64) -> Vector:
+    """The initial guess as a new array of shape (n,); zeros where none is given."""
     if x0 is None:
-        return np.zeros(size)
-    start = admit_vector("x0", x0, size)
-    return start.copy() if start is x0 or np.may_share_memory(start, x0) else start
+        return np.zeros(size, dtype=dtype)
+    start = admit_vector("x0", x0, size, dtype)
+    return start.copy() if start is x0 or np.may_share_memory(start, np.asarray(x0)) else start
 
 
-def admit_vector(argument: str, vector: ArrayLike, size: int) -> Vector:
-    """A finite float64 vector of shape (size,), converted only where nothing can be lost."""
-    if sp.issparse(vector):
-        raise InvalidInput(argument, "is sparse; pass a dense vector, e.g. b.toarray().ravel()")
-    array = np.asarray(vector)
-    if array.shape != (size,):
-        hint = "; pass one column at a time, e.g. b[:, 0]" if array.ndim == 2 else ""
-        raise InvalidInput(argument, f"has shape {array.shape}; A has {size} rows, so it must be ({size},){hint}")
-    converted = _as_float64(argument, array)
-    if not math.isfinite(converted.sum()) and not np.isfinite(converted).all():
+def admit_vector(argument: str, vector: ArrayLike, size: int, dtype: DTypeLike = np.float64) -> Vector:
+    """A finite vector of shape (size,) and this dtype, converted only where nothing can be lost."""
+    array = as_array(argument, vector)
+    if array.shape not in ((size,), (size, 1)):
+        raise InvalidInput(argument, f"has shape {array.shape}; A has {size} rows, so it must be ({size},)")
+    converted = _convert(argument, array.reshape(size)).astype(dtype, copy=False)
+    with np.errstate(over="ignore", invalid="ignore"):
+        finite = np.isfinite(converted.sum())
+    if not finite and not np.isfinite(converted).all():
         i = int(np.argmin(np.isfinite(converted)))
         raise InvalidInput(argument, f"entry {i} is {converted[i]}; every entry must be finite")
     return np.require(converted, requirements=["C", "A", "W"])
 
 
+def as_array(argument: str, given: ArrayLike) -> NDArray[Any]:
+    """An array of numbers of any shape, if that is what is given."""
+    if sp.issparse(given):
+        raise InvalidInput(argument, f"is sparse; pass a dense array, e.g. {argument}.toarray()")
+    if given is None or isinstance(given, str | bytes):
+        raise InvalidInput(argument, f"is {given!r}; pass an array of numbers")
+    if isinstance(given, np.ma.MaskedArray):
+        raise InvalidInput(argument, f"is masked; pass plain numbers, e.g. {argument}.filled(0.0)")
+    try:
+        return np.asarray(given)
+    except ValueError as error:
+        raise InvalidInput(argument, f"cannot be made an array: {error}") from None
+
+
 def check_tolerances(rtol: float, atol: float) -> None:
-    """Refuse tolerances that are no finite nonnegative numbers, or both zero."""
+    """Refuse tolerances that are not finite nonnegative numbers, and a relative one that asks for nothing."""
     for name, value in (("rtol", rtol), ("atol", atol)):
         if isinstance(value, bool) or not isinstance(value, int | float | np.floating | np.integer):
             raise InvalidInput(name, f"{value!r} is not a number")
@@ -117,31 +164,36 @@ def _admit_matrix(A: Any) -> Any:
     if A.shape[0] == 0:
         raise InvalidInput("A", "has shape (0, 0): there is nothing to solve")
     matrix = A.tocsr()
-    if matrix.dtype != np.float64:
-        matrix = type(matrix)((_as_float64("A", matrix.data), matrix.indices, matrix.indptr), shape=A.shape)
+    if matrix.dtype not in (np.float64, np.complex128):
+        matrix = type(matrix)((_convert("A", matrix.data), matrix.indices, matrix.indptr), shape=A.shape)
     if not matrix.has_canonical_format or matrix.indices.size != matrix.indptr[-1]:
         matrix = matrix.copy()
         matrix.sum_duplicates()
         matrix.prune()
-    if not matrix.data.flags.writeable:
-        # Numba would compile every kernel again for read-only arrays.
-        matrix = matrix.copy()
+    flags = matrix.data.flags
+    if not (flags.writeable and flags.c_contiguous and flags.aligned):
+        # Numba would compile every kernel again for read-only or strided arrays.
+        data = np.array(matrix.data, order="C")
+        matrix = type(matrix)((data, matrix.indices, matrix.indptr), shape=A.shape)
     return matrix
 
 
 def _admit_dense(A: Any) -> Any:
     if callable(getattr(A, "matvec", None)) and not isinstance(A, np.ndarray):
         raise InvalidInput("A", f"is a {type(A).__name__} without entries; pass the sparse matrix itself")
-    array = np.asarray(A)
+    array = as_array("A", A)
     if array.ndim != 2:
         raise InvalidInput("A", f"has shape {array.shape}; it must be a square sparse matrix")
-    return sp.csr_array(_as_float64("A", array))
+    return sp.csr_array(_convert("A", array))
 
 
-def _as_float64(argument: str, array: NDArray[Any]) -> Vector:
+def _convert(argument: str, array: NDArray[Any]) -> Vector:
+    """The numbers in float64 or complex128, if those can hold them."""
     kind = array.dtype.kind
     if kind == "f" and array.dtype.itemsize <= 8:
         return array.astype(np.float64, copy=False)
+    if kind == "c" and array.dtype.itemsize <= 16:
+        return array.astype(np.complex128, copy=False)
     if kind == "b":
         return array.astype(np.float64)
     if kind in "iu":
@@ -149,7 +201,7 @@ def _as_float64(argument: str, array: NDArray[Any]) -> Vector:
             raise InvalidInput(argument, "has integers beyond 2**53, which float64 cannot hold exactly")
         return array.astype(np.float64)
     remedy = {
-        "c": "complex systems are not supported; split them into real and imaginary parts",
+        "c": "it would lose digits in complex128; convert it yourself with .astype(complex)",
         "f": "it would lose digits in float64; convert it yourself with .astype(float)",
         "O": "convert it with .astype(float)",
     }.get(kind, "numbers are needed")
@@ -165,55 +217,9 @@ def _admit_context(context: Mapping[str, float] | None) -> dict[str, float]:
     for name, value in context.items():
         try:
             number = float(value)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             number = math.nan
         if not math.isfinite(number):
             raise InvalidInput("context", f"{name!r} is {value!r}; every value must be a finite number")
         admitted[str(name)] = number
     return admitted
-
-
-def _inspect(matrix: Any, pattern: Pattern) -> tuple[Vector | None, LinearTraits, dict[str, float]]:
-    """The diagonal, the traits, and features that may predict a cost; refuses entries that are not finite."""
-    size, nnz = pattern.size, pattern.nnz
-    if not pattern.full_diagonal:
-        _refuse_non_finite(matrix)
-        symmetric = pattern.symmetric and _is_symmetric(matrix)
-        return None, LinearTraits(size, nnz, symmetric, full_diagonal=False, positive_diagonal=False), {}
-    diagonal = np.empty(size)
-    if not pattern.symmetric:
-        _refuse_non_finite(matrix)
-        np.take(matrix.data, pattern.position, out=diagonal)
-        full, positive = bool(np.all(diagonal)), bool(np.all(diagonal > 0.0))
-        return diagonal, LinearTraits(size, nnz, False, full_diagonal=full, positive_diagonal=positive), {}
-    symmetric, smallest, coupling = csr.inspect_symmetric_pattern(
-        pattern.indptr, pattern.indices, matrix.data, pattern.position, diagonal, pattern.cursor,
-        _SYMMETRY_TOLERANCE,
-    )  # fmt: skip
-    features = {"coupling": float(coupling)}
-    if not math.isfinite(coupling):
-        # A zero on the diagonal and a non-finite entry both show here, so finite matrices are not scanned twice.
-        _refuse_non_finite(matrix)
-        features = {}
-    positive = bool(smallest > 0.0)
-    full = positive or bool(np.all(diagonal))
-    traits = LinearTraits(size, nnz, bool(symmetric), full_diagonal=full, positive_diagonal=positive)
-    return diagonal, traits, features
-
-
-def _refuse_non_finite(matrix: Any) -> None:
-    finite = np.isfinite(matrix.data)
-    if finite.all():
-        return
-    k = int(np.argmin(finite))
-    row = int(np.searchsorted(matrix.indptr, k, side="right")) - 1
-    raise InvalidInput(
-        "A",
-        f"entry ({row}, {int(matrix.indices[k])}) is {matrix.data[k]}; "
-        f"{int((~finite).sum())} of the {finite.size} entries are not finite",
-    )
-
-
-def _is_symmetric(matrix: Any) -> bool:
-    difference = abs(matrix - matrix.T)
-    return bool(difference.nnz == 0 or difference.max() <= _SYMMETRY_TOLERANCE * abs(matrix).max())

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+import copy
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy.linalg.blas import dnrm2
 
 from reiterate.linear.operator import Operator, SparseOperator
 from reiterate.linear.pattern import Pattern
+from reiterate.linear.vectors import Vector, norm
 
-Vector = NDArray[np.float64]
+__all__ = ["Facts", "LinearInstance", "LinearTraits", "Vector", "norm"]
 
 _UNIT_ROUNDOFF = np.finfo(np.float64).eps / 2
+_COMFORTABLE_EXPONENT = 300  # squares of such numbers, and products of those with entries of A, are far from overflow
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,13 +29,18 @@ class LinearTraits:
     size, nnz : int
         Unknowns; stored entries.
     symmetric : bool
-        A = Aᵀ up to rounding.
+        A = Aᵀ up to rounding (not conjugated where A is complex).
     full_diagonal : bool
         No zero on the diagonal.
     positive_diagonal : bool
         Every diagonal entry is positive: necessary for positive definiteness.
     definite : bool or None
         Whether A is positive definite; ``None`` while nothing speaks against it.
+    complex : bool
+        Whether A has complex entries.
+    constant_null_space : bool
+        A 1 = 0 up to rounding, as for a pressure equation with pure Neumann conditions: A is singular, and
+        positive *semi*definite at best.
     """
 
     size: int
@@ -43,11 +49,47 @@ class LinearTraits:
     full_diagonal: bool
     positive_diagonal: bool
     definite: bool | None = None
+    complex: bool = False
+    constant_null_space: bool = False
 
     @property
     def maybe_definite(self) -> bool:
-        """Whether a method for symmetric positive definite systems may be tried."""
-        return self.symmetric and self.positive_diagonal and self.definite is not False
+        """Whether a method for symmetric positive (semi)definite systems may be tried."""
+        return self.symmetric and not self.complex and self.positive_diagonal and self.definite is not False
+
+
+class Facts:
+    """A matrix and what is known of it: shared by all instances that have it.
+
+    Attributes
+    ----------
+    A
+        The matrix as a SciPy CSR object, float64 or complex128.
+    pattern : Pattern
+    diagonal : array of shape (n,) or None
+        Where the whole diagonal is stored.
+    traits : LinearTraits
+    features : dict of str to float
+        Numbers that may predict what a method costs.
+    version
+        Equal for equal matrices of one stream.
+    """
+
+    def __init__(
+        self,
+        A: Any,
+        pattern: Pattern,
+        diagonal: Vector | None,
+        traits: LinearTraits,
+        features: Mapping[str, float],
+        version: Hashable = None,
+    ) -> None:
+        self.A = A
+        self.pattern = pattern
+        self.diagonal = diagonal
+        self.traits = traits
+        self.features = dict(features)
+        self.version = version
 
 
 class LinearInstance:
@@ -56,49 +98,56 @@ class LinearInstance:
     Its merit is ‖b − A x‖ / ‖b‖ (for b = 0: ‖A x‖), computed by SciPy's product in double precision, not by
     the kernels that iterate.
 
+    Where ‖b‖ is so large or small that its square would leave double precision's range, the instance is
+    A y = σ b with a power of two σ, and its iterates are y = σ x: see :meth:`enter` and :meth:`leave`.
+
     Attributes
     ----------
-    A
-        The matrix as a SciPy CSR object, float64.
-    b : float64 array of shape (n,)
-    pattern : Pattern
-    data : float64 array of shape (nnz,)
-    diagonal : float64 array of shape (n,) or None
-        Where the whole diagonal is stored.
+    A, pattern, diagonal, data
+        The matrix: a SciPy CSR object, its pattern, its diagonal where that is full, and its entries.
+    b : array of shape (n,)
+        The right-hand side, times σ.
     operator : Operator
         Products with A, by the kernels that iterate.
     norm_b : float
         ‖b‖, or 1 where b = 0: what turns an absolute residual norm into the merit.
+    memory_limit : int or None
+        Bytes that a factorization may take; ``None`` leaves it to the method.
     """
+
+    memory_limit: int | None = None
 
     def __init__(
         self,
-        A: Any,
+        facts: Facts,
         b: Vector,
-        pattern: Pattern,
         *,
-        diagonal: Vector | None,
-        traits: LinearTraits,
         context: Mapping[str, float],
         rtol: float,
         atol: float,
+        project: Callable[[Vector], Vector] | None = None,
     ) -> None:
-        self.A = A
-        self.b = b
-        self.pattern = pattern
-        self.data: Vector = A.data
-        self.operator: Operator = SparseOperator(pattern, A.data)
-        self.diagonal = diagonal
-        self._traits = traits
+        self._facts = facts
+        self._project = project
+        self._exponent = _exponent_of(b, atol)
+        self.b = self.enter(b)
+        atol = _scale(atol, -self._exponent)
+        self.A = facts.A
+        self.pattern = facts.pattern
+        self.diagonal = facts.diagonal
+        self.data: Vector = facts.A.data
+        self.operator: Operator = SparseOperator(facts.pattern, self.data)
         self._context = dict(context)
-        norm_b = norm(b)
-        self.norm_b = norm_b if norm_b > 0.0 else 1.0
-        self._target = max(rtol, atol / self.norm_b) if norm_b > 0.0 else atol
+        norm_b = norm(self.b)
+        # Next to a much larger atol, b counts as zero: the merit is then an absolute one.
+        relative = norm_b > 0.0 and math.isfinite(atol / norm_b)
+        self.norm_b = norm_b if relative else 1.0
+        self._target = max(rtol, atol / norm_b) if relative else atol
 
     @property
     def traits(self) -> LinearTraits:
         """What is known of A."""
-        return self._traits
+        return self._facts.traits
 
     @property
     def context(self) -> Mapping[str, float]:
@@ -106,32 +155,81 @@ class LinearInstance:
         return self._context
 
     @property
+    def version(self) -> Hashable:
+        """Equal for instances with the same matrix."""
+        return self._facts.version
+
+    @property
     def target(self) -> float:
         """Relative residual to reach."""
         return self._target
+
+    @property
+    def projected(self) -> bool:
+        """Whether b was projected onto the range of a singular A."""
+        return self._project is not None
+
+    def normalize(self, x: Vector) -> Vector:
+        """Of all solutions, the one that is promised: without a component in the known null space of A."""
+        return x if self._project is None else self._project(x)
 
     @property
     def square_threshold(self) -> float:
         """The target as a bound on ‖b − A x‖², for kernels."""
         return (self._target * self.norm_b) ** 2
 
+    def enter(self, x: Vector) -> Vector:
+        """A vector in the instance's own scale."""
+        return x if self._exponent == 0 else _scale(x, -self._exponent)
+
+    def leave(self, y: Vector) -> Vector:
+        """A vector in the caller's scale."""
+        return y if self._exponent == 0 else _scale(y, self._exponent)
+
+    def pinned(self) -> LinearInstance:
+        """The instance with a regular matrix, if A is singular because A 1 = 0; else itself.
+
+        One diagonal entry of every connected part is doubled: A + Σ a_kk e_k e_kᵀ. For a right-hand side in the range
+        of A its solution has x_k = 0 and solves A x = b, because 1ᵀ(A + a_kk e_k e_kᵀ) x = a_kk x_k = 1ᵀb = 0.
+        """
+        if not self.traits.constant_null_space:
+            return self
+        twin = copy.copy(self)
+        twin.data = self.data.copy()
+        twin.data[self.pattern.position[self.pattern.constants.representatives]] *= 2.0
+        twin.A = type(self.A)((twin.data, self.A.indices, self.A.indptr), shape=self.A.shape)
+        twin.operator = SparseOperator(self.pattern, twin.data)
+        return twin
+
+    def origin(self) -> Vector:
+        """Zero, whose merit is 1."""
+        return np.zeros(self.b.size, dtype=self.b.dtype)
+
     def merit(self, x: Vector) -> float:
         """‖b − A x‖ / ‖b‖."""
-        return norm(self.b - self.A @ x) / self.norm_b
+        with np.errstate(over="ignore", invalid="ignore"):
+            return norm(self.b - self.A @ x) / self.norm_b
 
     def rounding_level(self, x: Vector) -> float:
         """The merit that rounding errors of the residual itself amount to: u ‖ |A||x| + |b| ‖ / ‖b‖."""
-        return _UNIT_ROUNDOFF * norm(abs(self.A) @ np.abs(x) + np.abs(self.b)) / self.norm_b
+        with np.errstate(over="ignore", invalid="ignore"):
+            return _UNIT_ROUNDOFF * norm(abs(self.A) @ np.abs(x) + np.abs(self.b)) / self.norm_b
 
     def reveal(self, revealed: Mapping[str, Any]) -> None:
         """Correct the traits, e.g. ``{"definite": False}`` after a direction of negative curvature."""
-        self._traits = replace(self._traits, **revealed)
+        self._facts.traits = replace(self._facts.traits, **revealed)
 
 
-def norm(v: Vector) -> float:
-    """Euclidean norm that neither overflows nor underflows on the way."""
-    # Not v @ v: BLAS would wake threads for it, and wait for them on a busy machine.
-    square = float(np.einsum("i,i->", v, v))
-    if 1e-280 < square < 1e280:
-        return math.sqrt(square)
-    return float(dnrm2(v)) if v.size else 0.0
+def _exponent_of(b: Vector, atol: float) -> int:
+    """Of the power of two to divide by, so that squares of the norm of b stay in range; 0 where they are anyway."""
+    parts = (b.real, b.imag) if b.dtype.kind == "c" else (b,)
+    largest = max(atol, *(float(np.abs(part).max(initial=0.0)) for part in parts))
+    exponent = math.frexp(largest)[1]
+    return exponent if abs(exponent) > _COMFORTABLE_EXPONENT else 0
+
+
+def _scale(x: Any, exponent: int) -> Any:
+    """Multiply by 2^exponent, in two steps, because the power itself may leave the range."""
+    half = exponent // 2
+    with np.errstate(over="ignore", under="ignore"):
+        return x * math.ldexp(1.0, half) * math.ldexp(1.0, exponent - half)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -47,8 +48,16 @@ class KrylovMethod(LinearMethod):
     own_parameters: ClassVar[tuple[Parameter, ...]] = ()
     headline: ClassVar[str]
     """What the method is and where it comes from, in one sentence."""
+    flexible: ClassVar[bool] = False
+    """Whether M may change from one application to the next."""
+    needs_definite: ClassVar[bool] = False
+    """Whether M must be symmetric positive definite."""
 
     def __init__(self, family: Family) -> None:
+        if family.varies and not self.flexible:
+            raise TypeError(f"{self.suffix} needs a constant preconditioner; {family.name} changes: use fgmres")
+        if self.needs_definite and not family.definite:
+            raise TypeError(f"{self.suffix} needs a positive definite preconditioner, which {family.name} is not")
         self.family = family
         self.name = f"{family.name}_{self.suffix}" if family.name else self.suffix
         self.parameters = ParameterSpace((*family.parameters, *self.own_parameters))
@@ -57,6 +66,10 @@ class KrylovMethod(LinearMethod):
         self.state_parameters = tuple(parameter.name for parameter in family.parameters)
         self.__doc__ = f"``{self.name}``: {self.headline} {type(family).__doc__}"
 
+    def variants(self) -> Sequence[Values]:
+        """Those of the family."""
+        return self.family.variants
+
     def fits(self, traits: LinearTraits) -> bool:
         """Whether the iteration, whatever its preconditioner, applies."""
         raise NotImplementedError
@@ -64,6 +77,11 @@ class KrylovMethod(LinearMethod):
     def accepts(self, traits: LinearTraits) -> bool:
         """Whether both the iteration and the preconditioner apply."""
         return self.fits(traits) and self.family.accepts(traits)
+
+    def warm_up(self) -> None:
+        """Run once on a system of a few unknowns; the family compiles what only larger ones need."""
+        super().warm_up()
+        self.family.warm_up()
 
     def prepare(self, instance: LinearInstance, values: Values, previous: Prepared | None = None) -> Prepared:
         """Build the preconditioner, with what the previous one can lend."""

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import scipy.sparse as sp
 
-from reiterate.contracts import Method, Stop
+from reiterate.contracts import Method, Stop, Values
 from reiterate.linear.door import Door
 from reiterate.linear.instance import LinearTraits
 
@@ -12,14 +15,22 @@ from reiterate.linear.instance import LinearTraits
 class LinearMethod(Method):
     """A method for A x = b."""
 
+    def variants(self) -> Sequence[Values]:
+        """Values, where not the defaults, that between them take every kernel of the method."""
+        return ({},)
+
     def warm_up(self) -> None:
         """Run once on a system of a few unknowns, so that every kernel is compiled or loaded."""
-        A = sp.diags_array([-1.0, 4.0, -1.0], offsets=[-1, 0, 1], shape=(4, 4)).tocsr()
+        self.rehearse(sp.diags_array([-1.0, 4.0, -1.0], offsets=[-1, 0, 1], shape=(4, 4)).tocsr())
+
+    def rehearse(self, A: Any) -> None:
+        """Run every variant on A, a small SciPy matrix."""
         b = A.sum(axis=1)
         instance = Door().admit(A, b, None, rtol=1e-8, atol=0.0)
-        values = {parameter.name: parameter.default for parameter in self.parameters}
-        prepared = self.prepare(instance, values)
-        self.iterate(prepared, instance, values, 0.0 * b, Stop(instance.target, 10))
+        for variant in self.variants():
+            values = {**{parameter.name: parameter.default for parameter in self.parameters}, **variant}
+            prepared = self.prepare(instance, values)
+            self.iterate(prepared, instance, values, 0.0 * b, Stop(instance.target, 10))
 
 
 class DefiniteMethod(LinearMethod):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 
 from reiterate.errors import InvalidInput
 from reiterate.kernels import csr
+from reiterate.linear.null_space import Constants
 
 Index = NDArray[np.uint32]
 
@@ -30,9 +32,8 @@ class Pattern:
     def __init__(self, indptr: NDArray[Any], indices: NDArray[Any]) -> None:
         size, nnz = indptr.size - 1, indices.size
         _check_structure(indptr, indices)
-        self._source = (indptr, indices)
-        self.indptr = _as_unsigned(indptr)
-        self.indices = _as_unsigned(indices)
+        self.indptr = _own(indptr)
+        self.indices = _own(indices)
         self.size = size
         self.nnz = nnz
         self.position: Index = np.empty(size, dtype=np.uint32)
@@ -40,19 +41,14 @@ class Pattern:
         self.full_diagonal = csr.find_diagonal(self.indptr, self.indices, self.position) == 0
         self.symmetric = bool(csr.is_pattern_symmetric(self.indptr, self.indices, self.cursor))
 
+    @functools.cached_property
+    def constants(self) -> Constants:
+        """The constants on its connected parts."""
+        return Constants(self.indptr, self.indices)
+
     def matches(self, indptr: NDArray[Any], indices: NDArray[Any]) -> bool:
-        """Whether these arrays describe this pattern."""
-        if _is_same_memory(indptr, self._source[0]) and _is_same_memory(indices, self._source[1]):
-            return True
+        """Whether these arrays describe this pattern; compared by content, because callers reuse memory."""
         return np.array_equal(indptr, self.indptr) and np.array_equal(indices, self.indices)
-
-
-def _is_same_memory(first: NDArray[Any], second: NDArray[Any]) -> bool:
-    """Whether two arrays are views of the same numbers, as those of matrices that share a pattern often are."""
-    if first is second:
-        return True
-    one, other = first.__array_interface__, second.__array_interface__
-    return all(one[key] == other[key] for key in ("data", "shape", "strides", "typestr"))
 
 
 def _check_structure(indptr: NDArray[Any], indices: NDArray[Any]) -> None:
@@ -65,7 +61,5 @@ def _check_structure(indptr: NDArray[Any], indices: NDArray[Any]) -> None:
         raise InvalidInput("A", f"column indices lie outside 0…{size - 1}; rebuild the matrix")
 
 
-def _as_unsigned(index: NDArray[Any]) -> Index:
-    # Writable, because Numba would compile every kernel again for read-only arrays.
-    narrow: NDArray[np.int32] = np.require(index, dtype=np.int32, requirements=["C", "A", "W"])
-    return narrow.view(np.uint32)
+def _own(index: NDArray[Any]) -> Index:
+    return np.array(index, dtype=np.int32, order="C").view(np.uint32)

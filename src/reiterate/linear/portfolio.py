@@ -12,10 +12,41 @@ from typing import Final
 from reiterate.configuration import Configuration, parse_spelling
 from reiterate.contracts import Method
 from reiterate.errors import InvalidInput
+from reiterate.linear.bicgstab import BiConjugateGradientsStabilized
+from reiterate.linear.bicgstabl import BiConjugateGradientsStabilizedL
+from reiterate.linear.block_jacobi import Jacobi
 from reiterate.linear.cg import ConjugateGradients, JacobiConjugateGradients
-from reiterate.linear.direct import Direct
+from reiterate.linear.direct import Direct, DirectBy
+from reiterate.linear.direct_factor import DirectFactor
+from reiterate.linear.factor_engines import ENGINES
+from reiterate.linear.gmres import FlexibleGeneralizedMinimalResidual, GeneralizedMinimalResidual
+from reiterate.linear.identity import Identity
+from reiterate.linear.idr import InducedDimensionReduction
+from reiterate.linear.incomplete_cholesky import ThresholdIncompleteCholesky
+from reiterate.linear.incomplete_cholesky_cg import IncompleteCholeskyConjugateGradients
+from reiterate.linear.incomplete_lu import IncompleteLU, SymmetricOverRelaxation, ThresholdIncompleteLU
+from reiterate.linear.instance import LinearTraits
+from reiterate.linear.minres import MinimalResidual
+from reiterate.linear.multigrid import ClassicalMultigrid, SmoothedAggregationMultigrid
+from reiterate.linear.preconditioned_cg import PreconditionedConjugateGradients
 from reiterate.linear.sor import SuccessiveOverRelaxation
 from reiterate.linear.ssor_cg import SymmetricOverRelaxedConjugateGradients
+
+_ANY_FAMILY: Final = (
+    Identity(),
+    Jacobi(),
+    SymmetricOverRelaxation(),
+    IncompleteLU(),
+    ThresholdIncompleteLU(),
+    DirectFactor(definite=False),
+)
+_KRYLOV: Final = (
+    GeneralizedMinimalResidual,
+    FlexibleGeneralizedMinimalResidual,
+    BiConjugateGradientsStabilized,
+    BiConjugateGradientsStabilizedL,
+    InducedDimensionReduction,
+)
 
 METHODS: Final[dict[str, Method]] = {
     method.name: method
@@ -24,12 +55,50 @@ METHODS: Final[dict[str, Method]] = {
         JacobiConjugateGradients(),
         SuccessiveOverRelaxation(),
         SymmetricOverRelaxedConjugateGradients(),
+        IncompleteCholeskyConjugateGradients(),
+        PreconditionedConjugateGradients(ThresholdIncompleteCholesky()),
+        PreconditionedConjugateGradients(SmoothedAggregationMultigrid()),
+        PreconditionedConjugateGradients(ClassicalMultigrid()),
+        PreconditionedConjugateGradients(DirectFactor()),
+        MinimalResidual(Identity()),
+        MinimalResidual(Jacobi()),
+        *(krylov(family) for krylov in _KRYLOV for family in _ANY_FAMILY),
         Direct(),
+        *(DirectBy(name) for name in ENGINES),
     )
 }
 
-DEFAULT: Final = ("cg", "jacobi_cg", "ssor_cg")
-"""What is tuned when nothing is named; ``sor`` never beats ``ssor_cg`` where both apply."""
+DEFAULT: Final = (
+    "cg",
+    "jacobi_cg",
+    "ssor_cg",
+    "ic_cg(modification=0.0)",
+    "ic_cg(modification=0.95)",
+    "amg_cg(theta=0.05, bits=32)",
+    "factor_cg",
+    "jacobi_minres",
+    "ilu_bicgstab",
+    "ilu_gmres(restart=30)",
+    "factor_gmres(restart=30)",
+)
+"""What is tuned when nothing is named, where :func:`suits` says that it may pay."""
+
+DEFAULT_FOR_ITERATIONS: Final = ("cg", "jacobi_cg", "ssor_cg")
+"""The same where iterations are counted: those of other methods mean something else."""
+
+_LARGEST_FACTOR: Final = 30_000  # unknowns; beyond, one try can cost more than a whole stream of iterations
+_SMALLEST_HIERARCHY: Final = 5_000  # below, building one costs more than any iteration
+
+
+def suits(name: str, traits: LinearTraits) -> bool:
+    """Whether a method of the default portfolio is worth trying on such a matrix."""
+    if name.startswith("factor") and traits.size > _LARGEST_FACTOR:
+        return False
+    if name == "amg_cg":
+        return traits.size >= _SMALLEST_HIERARCHY
+    if name.endswith("_cg") or name == "cg":
+        return True
+    return not traits.maybe_definite
 
 
 def configuration(spelling: str) -> Configuration:

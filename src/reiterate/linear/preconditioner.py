@@ -61,6 +61,8 @@ class Family(ABC):
         Whether M is symmetric positive definite, as CG and MINRES need.
     varies : bool
         Whether M changes from one application to the next, so that only flexible methods may use it.
+    variants : tuple of mappings
+        Values, where not the defaults, that between them take every kernel of the family; for warming up.
     """
 
     name: str
@@ -68,6 +70,7 @@ class Family(ABC):
     requires: str
     definite: bool = False
     varies: bool = False
+    variants: tuple[Values, ...] = ({},)
 
     @abstractmethod
     def accepts(self, traits: LinearTraits) -> bool:
@@ -86,3 +89,6 @@ class Family(ABC):
         Breakdown
             With the reason in the field's words, e.g. a pivot that is not positive.
         """
+
+    def warm_up(self) -> None:  # noqa: B027 - most families need nothing that a system of four unknowns does not
+        """Compile or load what a system of a few unknowns does not reach, so that this is never counted as a cost."""

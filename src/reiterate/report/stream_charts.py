@@ -52,7 +52,7 @@ def failed(record: Record) -> bool:
 
 def rescued(record: Record) -> bool:
     """Whether another configuration had to finish what the chosen one began."""
-    return not failed(record) and bool(record.attempts) and not ended_by_itself(record.attempts)
+    return not failed(record) and bool(record.attempts) and not ended_by_itself(record.configuration, record.attempts)
 
 
 def choices(records: Sequence[Record], style: Style) -> Figure:

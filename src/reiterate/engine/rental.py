@@ -1,0 +1,96 @@
+"""Rent or buy: when to renew a prepared state that has aged.
+
+Using an old state costs extra iterations: the rent. Renewing it costs its preparation: the price.
+
+Rule. Let R be the rent paid since the last renewal and B the price. Renew when the rent expected of the next
+instance exceeds the mean cost of the cycle so far, (B + R) / age: for rents that grow in the same way after every
+renewal this is the period of least mean cost (Barlow and Hunter 1960). Without trusting the expectation: never
+before R reaches λB, and at the latest, in the middle of a solve if need be, when R reaches B/λ.
+
+Guarantee. Let newer states never be worse than older ones. Then the cost over any stream is at most (1 + 1/λ) times
+that of the best sequence of renewals in hindsight, plus one renewal. Proof: between two renewals of ours we pay
+(1 + θ)B with some λ ≤ θ ≤ 1/λ. In the same span the best sequence either renews, and pays B, or uses a state at
+least as old as ours, and pays at least our rent θB. The ratio is (1 + θ) / min(θ, 1) ≤ 1 + 1/λ. With λ = 1 this is the
+break-even rule of ski rental, 2 (Karlin, Manasse, Rudolph, Sleator 1988); trading a weaker guarantee for the use of
+a prediction is that of Purohit, Svitkina and Kumar (2018).
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections import deque
+
+_TRUST = 0.5  # λ
+_KEEP = 5  # medians over so many of the last observations shrug off a noisy clock
+
+
+class Rental:
+    """Decides for one prepared state whether to go on renting or to renew.
+
+    Costs are in any one unit. ``renewed`` and ``used`` are told what happened; :attr:`due` and :attr:`allowance` say
+    what to do next.
+    """
+
+    def __init__(self, trust: float = _TRUST) -> None:
+        self._trust = trust
+        self._prices: deque[float] = deque(maxlen=_KEEP)
+        self._baselines: deque[float] = deque(maxlen=_KEEP)
+        self._units: deque[float] = deque(maxlen=_KEEP)
+        self._rents: list[float] = []
+        self._paid = 0.0
+
+    @property
+    def price(self) -> float:
+        """What a renewal costs; 0 as long as none has been seen."""
+        return statistics.median(self._prices) if self._prices else 0.0
+
+    @property
+    def baseline(self) -> float:
+        """Iterations that a solve takes right after a renewal."""
+        return statistics.median(self._baselines) if self._baselines else math.inf
+
+    @property
+    def due(self) -> bool:
+        """Whether to renew before the next instance."""
+        if not self._rents or not self._baselines:
+            return False
+        expected = self._expected_rent()
+        if self._paid + expected <= self._trust * self.price:
+            return False
+        if self._paid + expected >= self.price / self._trust:
+            return True
+        return expected * len(self._rents) >= self.price + self._paid
+
+    @property
+    def allowance(self) -> float:
+        """Iterations after which to stop, renew and go on: when the rent of this solve would use up what is left."""
+        if not self._baselines or not self._units:
+            return math.inf
+        left = max(self.price / self._trust - self._paid, 0.0)
+        unit = statistics.median(self._units)
+        return self.baseline + (left / unit if unit > 0.0 else math.inf)
+
+    def renewed(self, price: float) -> None:
+        """A renewal was made, for ``price``."""
+        self._prices.append(price)
+        self._rents.clear()
+        self._paid = 0.0
+
+    def used(self, iterations: int, cost: float, *, fresh: bool) -> None:
+        """A solve took so many iterations at this cost, preparation aside; ``fresh``: with the numbers of its own."""
+        if iterations > 0:
+            self._units.append(cost / iterations)
+        if fresh:
+            self._baselines.append(float(iterations))
+            return
+        unit = statistics.median(self._units) if self._units else 0.0
+        rent = max(iterations - self.baseline, 0.0) * unit
+        self._rents.append(rent)
+        self._paid += rent
+
+    def _expected_rent(self) -> float:
+        """Of the next solve, from the last two: a state does not grow younger."""
+        last = self._rents[-1]
+        before = self._rents[-2] if len(self._rents) > 1 else 0.0
+        return max(last, 2.0 * last - before)

@@ -1,0 +1,100 @@
+"""One configuration's turn within a solve: lease a state, iterate, verify; again where that is worthwhile."""
+
+from __future__ import annotations
+
+import time
+
+from reiterate.contracts import Method, Progress, Status, Stop, Values
+from reiterate.engine.cost import CostUnit
+from reiterate.engine.pursuit import Pursuit
+from reiterate.engine.upkeep import Lease, Upkeep
+
+
+class Turn:
+    """What a turn took so far.
+
+    Attributes
+    ----------
+    iterations, seconds, work
+        Of preparing and iterating; verification is not in them.
+    status, reason
+        How it ended.
+    """
+
+    def __init__(self, method: Method, values: Values, pursuit: Pursuit, stop: Stop, cost: CostUnit) -> None:
+        self._method = method
+        self._values = values
+        self._pursuit = pursuit
+        self._stop = stop
+        self._cost = cost
+        self.iterations = 0
+        self.seconds = 0.0
+        self.work = 0.0
+        self.status = Status.ITERATION_CAP
+        self.reason = ""
+
+    def play(self, upkeep: Upkeep) -> None:
+        """Iterate until the target is verified, or this configuration can do no more.
+
+        A state that has aged is renewed as soon as its extra iterations have cost what that costs, or when the
+        iteration breaks down with it. An iteration whose own residual met the target while the true one did not
+        goes on from its iterate, for as long as that halves the merit.
+
+        Raises
+        ------
+        Breakdown
+            The method cannot be prepared for this instance.
+        """
+        renew = again = True
+        lease = self._lease(upkeep, renew=False)
+        while again:
+            progress = self._iterate(lease)
+            better = self._pursuit.offer(progress)
+            if progress.revealed:
+                self._pursuit.instance.reveal(progress.revealed)
+            renew = not lease.fresh and not self._pursuit.solved and not self._exhausted
+            if renew:
+                lease = self._lease(upkeep, renew=True)
+            again = renew or (
+                better and self.status is Status.CONVERGED and not self._pursuit.solved and not self._exhausted
+            )
+        if self.status is Status.CONVERGED and not self._pursuit.solved:
+            self.status, self.reason = Status.BREAKDOWN, "its own residual met the target, the true one did not"
+            self._pursuit.judge_rounding()
+
+    @property
+    def _exhausted(self) -> bool:
+        limit = self._stop.max_seconds
+        return self.iterations >= self._stop.max_iterations or (limit is not None and self.seconds >= limit)
+
+    def _lease(self, upkeep: Upkeep, *, renew: bool) -> Lease:
+        begin = time.perf_counter()
+        try:
+            lease = upkeep.lease(self._method, self._values, self._pursuit.instance, renew=renew)
+        finally:
+            self.seconds += time.perf_counter() - begin
+        self.work += lease.work
+        return lease
+
+    def _iterate(self, lease: Lease) -> Progress:
+        """One call of the method, within what is left of the caps."""
+        stop = self._stop
+        left = stop.max_iterations - self.iterations
+        if lease.allowance < left:
+            left = max(int(lease.allowance), 1)
+        seconds_left = None if stop.max_seconds is None else max(stop.max_seconds - self.seconds, 0.0)
+        begin = time.perf_counter()
+        progress = self._method.iterate(
+            lease.prepared,
+            self._pursuit.instance,
+            self._values,
+            self._pursuit.x,
+            Stop(stop.target, left, seconds_left),
+        )
+        seconds = time.perf_counter() - begin
+        self.seconds += seconds
+        self.iterations += progress.iterations
+        self.work += progress.work
+        self.status, self.reason = progress.status, progress.reason
+        lease.settle(progress.iterations, seconds if self._cost == "time" else progress.work)
+        return progress

@@ -1,0 +1,99 @@
+"""How much memory a factorization may take, and an estimate of what it will take, made before it begins."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from pathlib import Path
+from typing import Final
+from weakref import WeakKeyDictionary
+
+import numpy as np
+import rslab
+import scipy.sparse as sp
+
+from reiterate.errors import Breakdown
+from reiterate.linear.instance import LinearInstance
+from reiterate.linear.pattern import Pattern
+
+_SHARE: Final = 0.5
+_UNKNOWN_MACHINE: Final = 8 * 2**30
+_CONTROL_GROUP: Final = Path("/sys/fs/cgroup/memory.max")
+_LARGEST_INDEX: Final = 2**31 - 1
+_ORDERING_ALLOWANCE: Final = 2.0
+_PIVOTING_ALLOWANCE: Final = 3.0
+
+_fill_of_pattern: WeakKeyDictionary[Pattern, int] = WeakKeyDictionary()
+
+
+class TooLarge(Breakdown):
+    """The estimate is above the limit."""
+
+
+def default_memory_limit() -> int:
+    """Bytes that one factorization may take where nothing else is said: half of the machine's, or container's, memory.
+
+    Where the system does not tell, the machine is taken to have 8 GiB.
+    """
+    try:
+        total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):
+        total = _UNKNOWN_MACHINE
+    with contextlib.suppress(OSError, ValueError):  # no control group, or one without a limit
+        total = min(total, int(_CONTROL_GROUP.read_text()))
+    return int(_SHARE * total)
+
+
+def memory_limit_of(instance: LinearInstance, limit: int | None) -> int:
+    """The instance's own limit, else the method's, else the machine's."""
+    for stated in (instance.memory_limit, limit):
+        if stated is not None:
+            return stated
+    return default_memory_limit()
+
+
+def refuse_beyond(title: str, needed: float, limit: int) -> None:
+    """Raise :class:`TooLarge` where a factorization would take ``needed`` bytes and may take ``limit``."""
+    if needed > limit:
+        estimate = f"the factorization is estimated to take {in_words(needed)} of memory"
+        raise TooLarge(f"{title}: {estimate}; the limit is {in_words(limit)}")
+
+
+def in_words(size: float) -> str:
+    """Bytes, readably."""
+    for unit, scale in (("GiB", 2**30), ("MiB", 2**20), ("KiB", 2**10)):
+        if size >= scale:
+            return f"{size / scale:.3g} {unit}"
+    return f"{size:.0f} bytes"
+
+
+def refuse_large_fill(title: str, instance: LinearInstance, limit: int, *, triangles: int, pivoting: bool) -> None:
+    """For engines that cannot tell themselves: refuse where the factors would not fit, or break 32-bit indices.
+
+    The fill is that of the best of several orderings, counted on the elimination tree of A + Aᵀ by rslab's symbolic
+    analysis; twice that because the engine orders by itself, three times where it exchanges rows as it likes (1.3 to
+    2.6 was measured). A heuristic, not a bound. While full triangles would fit, nothing is analyzed.
+    """
+    entry = instance.data.itemsize + 4.0
+    size = float(instance.pattern.size)
+    full = triangles * size * (size + 1.0) / 2.0
+    if full * entry <= limit and full <= _LARGEST_INDEX:
+        return
+    allowance = _PIVOTING_ALLOWANCE if pivoting else _ORDERING_ALLOWANCE
+    stored = min(full, allowance * triangles * _triangle_fill(instance))
+    refuse_beyond(title, stored * entry, limit)
+    if stored > _LARGEST_INDEX:
+        raise TooLarge(f"{title}: an estimated {stored:.2g} entries in the factors; it counts to {_LARGEST_INDEX}")
+
+
+def _triangle_fill(instance: LinearInstance) -> int:
+    """Entries of one triangular factor of the pattern, made symmetric; remembered for the pattern."""
+    pattern = instance.pattern
+    if pattern not in _fill_of_pattern:
+        arrays = np.ones(pattern.nnz), pattern.indices.view(np.int32), pattern.indptr.view(np.int32)
+        graph = sp.csr_array(arrays, shape=(pattern.size, pattern.size))
+        symmetric = (
+            graph if pattern.symmetric and pattern.full_diagonal else graph + graph.T + sp.eye_array(pattern.size)
+        )
+        _fill_of_pattern[pattern] = int(rslab.analyze(symmetric.tocsc(), path="ldlt").factor_nnz)
+    return _fill_of_pattern[pattern]

@@ -1,0 +1,78 @@
+"""What a look at the numbers of a matrix tells: its diagonal, its traits, and features that may predict a cost."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from reiterate.errors import InvalidInput
+from reiterate.kernels import csr
+from reiterate.linear.instance import LinearTraits, Vector
+from reiterate.linear.pattern import Pattern
+
+_SYMMETRY_TOLERANCE = 1e-12
+_NULL_SPACE_TOLERANCE = 1e-13
+
+
+def inspect(matrix: Any, pattern: Pattern) -> tuple[Vector | None, LinearTraits, dict[str, float]]:
+    """The diagonal (where it is full), the traits, and the features of a CSR matrix; one pass for the usual kind.
+
+    Raises
+    ------
+    InvalidInput
+        An entry is not finite.
+    """
+    if pattern.symmetric and pattern.full_diagonal and matrix.dtype == np.float64:
+        return _inspect_symmetric_pattern(matrix, pattern)
+    _refuse_non_finite(matrix)
+    size, nnz, is_complex = pattern.size, pattern.nnz, matrix.dtype.kind == "c"
+    symmetric = pattern.symmetric and _is_symmetric(matrix)
+    if not pattern.full_diagonal:
+        return None, LinearTraits(size, nnz, symmetric, False, False, complex=is_complex), {}
+    diagonal = np.take(matrix.data, pattern.position)
+    full = bool(np.all(diagonal))
+    positive = bool(np.all((diagonal.real > 0.0) & (diagonal.imag == 0.0)))
+    return diagonal, LinearTraits(size, nnz, symmetric, full, positive, complex=is_complex), {}
+
+
+def _inspect_symmetric_pattern(matrix: Any, pattern: Pattern) -> tuple[Vector, LinearTraits, dict[str, float]]:
+    diagonal = np.empty(pattern.size)
+    symmetric, smallest, coupling, largest_row_sum = csr.inspect_symmetric_pattern(
+        pattern.indptr, pattern.indices, matrix.data, pattern.position, diagonal, pattern.cursor,
+        _SYMMETRY_TOLERANCE,
+    )  # fmt: skip
+    features = {"coupling": float(coupling)}
+    if not math.isfinite(coupling):
+        # A zero on the diagonal and a non-finite entry both show here, so finite matrices are not scanned twice.
+        _refuse_non_finite(matrix)
+        features = {}
+    positive = bool(smallest > 0.0)
+    traits = LinearTraits(
+        pattern.size,
+        pattern.nnz,
+        bool(symmetric),
+        full_diagonal=positive or bool(np.all(diagonal)),
+        positive_diagonal=positive,
+        constant_null_space=bool(symmetric and positive and largest_row_sum <= _NULL_SPACE_TOLERANCE),
+    )
+    return diagonal, traits, features
+
+
+def _refuse_non_finite(matrix: Any) -> None:
+    finite = np.isfinite(matrix.data)
+    if finite.all():
+        return
+    k = int(np.argmin(finite))
+    row = int(np.searchsorted(matrix.indptr, k, side="right")) - 1
+    raise InvalidInput(
+        "A",
+        f"entry ({row}, {int(matrix.indices[k])}) is {matrix.data[k]}; "
+        f"{int((~finite).sum())} of the {finite.size} entries are not finite",
+    )
+
+
+def _is_symmetric(matrix: Any) -> bool:
+    difference = abs(matrix - matrix.T)
+    return bool(difference.nnz == 0 or difference.max() <= _SYMMETRY_TOLERANCE * abs(matrix).max())

@@ -1,0 +1,279 @@
+"""Pairs of sparse triangular factors as preconditioners: a layout that depends on the pattern alone, and solves."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reiterate.configuration import Parameter
+from reiterate.contracts import Values
+from reiterate.errors import Breakdown, InvalidInput
+from reiterate.kernels import levels, triangular
+from reiterate.linear.instance import LinearInstance
+from reiterate.linear.pattern import Index, Pattern
+from reiterate.linear.preconditioner import Preconditioner
+
+_PADDING_LIMIT = 1.1
+_DISTINCT_WIDTHS = 64
+
+BITS: Final = Parameter("bits", low=31, high=65, default=64, search=(64, 64), points=1, integer=True)
+"""Precision in which factors are stored; sums and vectors stay in double precision.
+
+32 bits halve the memory of factors but not the time: sweeps wait for gathered vectors more than for stored values, and
+gain 0 to 5 per cent, so that the search leaves this parameter alone.
+"""
+
+SINGLE_AND_DOUBLE: Final[tuple[Values, ...]] = ({}, {"bits": 32})
+"""Variants of families with that parameter."""
+
+SHIFTS: Final = (0.0, 1e-3, 1e-2, 1e-1, 1.0)
+"""Multiples of the diagonal that are added to it, one after the other, until a factorization succeeds."""
+
+
+def storage_type(dtype: np.dtype[Any], bits: float) -> np.dtype[Any]:
+    """The type of stored factors for vectors of type ``dtype``."""
+    if bits not in (32, 64):
+        raise InvalidInput("bits", f"{bits!r} is no precision of factors; 32 and 64 are")
+    return np.dtype(np.result_type(dtype, np.float64)) if bits == 64 else np.dtype(f"{dtype.kind}{dtype.itemsize // 2}")
+
+
+@dataclass(slots=True)
+class FactorPattern:
+    """Where entries of a pair of triangular factors may be: rows of L, the diagonal and U, in one sorted pattern.
+
+    Attributes
+    ----------
+    indptr, indices, position : uint32 arrays of shape (n + 1,), (nnz,), (n,)
+        With every diagonal entry stored, at ``position``.
+    source : uint32 array of shape (nnz,) or None
+        Where A keeps each entry, or PADDING; ``None`` where the pattern is that of A.
+    """
+
+    indptr: Index
+    indices: Index
+    position: Index
+    source: Index | None = None
+
+    @classmethod
+    def of(cls, pattern: Pattern) -> FactorPattern:
+        """The pattern of A itself: no fill."""
+        return cls(pattern.indptr, pattern.indices, pattern.position)
+
+    @classmethod
+    def with_fill(cls, indptr: Index, indices: Index, position: Index, pattern: Pattern) -> FactorPattern:
+        """A pattern that differs from that of A."""
+        source = np.empty(indices.size, dtype=np.uint32)
+        triangular.locate_entries(indptr, indices, pattern.indptr, pattern.indices, source)
+        return cls(indptr, indices, position, source)
+
+
+class Layout:
+    """The level order of a pattern of factors, and both triangles in the order of their sweeps.
+
+    The entries of L come first in ``columns``, ``source`` and all arrays of values, then those of U.
+
+    Attributes
+    ----------
+    order : uint32 array of shape (n,)
+        Rows in level order.
+    lower_count : int
+        Stored entries of L.
+    has_triangles : bool
+        Whether elimination changes stored off-diagonal entries.
+    """
+
+    def __init__(self, pattern: FactorPattern) -> None:
+        self.pattern = pattern
+        indptr, position = pattern.indptr, pattern.position
+        self.size = size = position.size
+        below = position - indptr[:-1]
+        above = indptr[1:] - position - np.uint32(1)
+        marker = np.empty(size, dtype=np.uint32)
+        self.has_triangles = bool(triangular.has_triangles(indptr, pattern.indices, position, marker))
+        padded = None if self.has_triangles else _widest(below, above)
+        self.order = order = _order_rows(pattern, below, above, by_width=padded is None)
+        self.rank: Index = np.empty(size, dtype=np.uint32)
+        self.rank[order] = np.arange(size, dtype=np.uint32)
+        lower_width = below[order] if padded is None else np.full(size, padded, dtype=np.uint32)
+        upper_width = above[order] if padded is None else lower_width
+        self.width: Index = np.concatenate((lower_width, upper_width))
+        self.lower_count = int(lower_width.sum(dtype=np.int64))
+        self.upper_count = int(upper_width.sum(dtype=np.int64))
+        self.columns: Index = np.empty(self.lower_count + self.upper_count, dtype=np.uint32)
+        self.source: Index = np.empty_like(self.columns)
+        self._lay_out(lower_width, upper_width)
+
+    def _lay_out(self, lower_width: Index, upper_width: Index) -> None:
+        pattern, order, rank, count = self.pattern, self.order, self.rank, self.lower_count
+        indptr, indices, position = pattern.indptr, pattern.indices, pattern.position
+        columns, source = self.columns, self.source
+        after = position + np.uint32(1)
+        sweep = upper_width[::-1].copy()
+        levels.lay_out_triangle(
+            indices, indptr[:-1], position, order, rank, lower_width, columns[:count], source[:count]
+        )
+        levels.lay_out_triangle(
+            indices, after, indptr[1:], order[::-1].copy(), rank, sweep, columns[count:], source[count:]
+        )
+        columns[:count][source[:count] == levels.PADDING] = 0
+        # U is stored last row first.
+        ends = count + np.cumsum(sweep, dtype=np.int64)[::-1]
+        self.upper_begin: Index = (ends - upper_width).astype(np.uint32)
+        self.mirror: Index = np.empty(count, dtype=np.uint32)
+        triangular.find_mirrors(
+            indptr,
+            indices,
+            position,
+            order,
+            lower_width,
+            columns[:count],
+            source[:count],
+            self.upper_begin,
+            self.mirror,
+        )
+        if pattern.source is not None:
+            triangular.compose(source, pattern.source)
+        self.lower_runs, self.lower_widths = _runs(lower_width)
+        self.upper_runs, self.upper_widths = _runs(sweep)
+
+    def lower(self, values: NDArray[Any]) -> tuple[Index, Index, Index, NDArray[Any]]:
+        """Runs, widths, columns and values of the strictly lower triangle, as sweeps take them."""
+        count = self.lower_count
+        return self.lower_runs, self.lower_widths, self.columns[:count], values[:count]
+
+    def upper(self, values: NDArray[Any]) -> tuple[Index, Index, Index, NDArray[Any]]:
+        """Runs, widths, columns and values of the strictly upper triangle, as sweeps take them."""
+        count = self.lower_count
+        return self.upper_runs, self.upper_widths, self.columns[count:], values[count:]
+
+    @property
+    def memory(self) -> int:
+        """Bytes held."""
+        arrays = (self.columns, self.source, self.mirror, self.width, self.order, self.rank, self.upper_begin)
+        return sum(array.nbytes for array in arrays)
+
+
+def _widest(below: Index, above: Index) -> int | None:
+    """The width to which every row can be padded at little cost, if there is one."""
+    widest = int(max(below.max(), above.max()))
+    stored = min(int(below.sum(dtype=np.int64)), int(above.sum(dtype=np.int64)))
+    return widest if below.size * widest <= _PADDING_LIMIT * stored else None
+
+
+def _order_rows(pattern: FactorPattern, below: Index, above: Index, *, by_width: bool) -> Index:
+    """Rows by level; within a level in natural order, or by their widths so that runs become long."""
+    size = pattern.position.size
+    level = np.empty(size, dtype=np.uint32)
+    count = triangular.find_common_levels(pattern.indptr, pattern.indices, pattern.position, level)
+    keys: list[tuple[Any, int]] = [(level, int(count))]
+    if by_width:
+        limit = np.uint32(_DISTINCT_WIDTHS - 1)
+        keys = [(np.minimum(width, limit), _DISTINCT_WIDTHS) for width in (above, below)] + keys
+    order = np.arange(size, dtype=np.uint32)
+    for key, key_count in keys:
+        rearranged = np.empty_like(order)
+        levels.sort_by_key(key, key_count, order, rearranged, np.empty(key_count + 1, dtype=np.uint32))
+        order = rearranged
+    return order
+
+
+def _runs(width: Index) -> tuple[Index, Index]:
+    """Where runs of rows of equal width begin (and the last one ends), and those widths."""
+    changes = np.flatnonzero(np.diff(width)) + 1
+    runs = np.concatenate(([0], changes, [width.size])).astype(np.uint32)
+    return runs, width[runs[:-1]]
+
+
+class TriangularFactors(Preconditioner):
+    """M = (I + L) D (I + U), applied by one forward and one backward sweep.
+
+    An application moves 4 bytes and one stored value an entry, and 64 bytes a row.
+
+    Attributes
+    ----------
+    layout : Layout
+    values : array of shape (entries,)
+        L, then U, in the order of ``layout``; float64 or float32, complex128 or complex64.
+    inverse : array of shape (n,)
+        D⁻¹ in level order.
+    diagonal : array of shape (n,)
+        That of A in level order.
+    shift : float
+        Multiple of the diagonal of A that was added before factoring.
+    """
+
+    def __init__(self, layout: Layout, dtype: np.dtype[Any], storage: np.dtype[Any]) -> None:
+        self.layout = layout
+        self.size = size = layout.size
+        self.dtype = dtype
+        self.values: NDArray[Any] = np.empty(layout.columns.size, dtype=storage)
+        self.inverse: NDArray[Any] = np.empty(size, dtype=dtype)
+        self.diagonal: NDArray[Any] = np.empty(size, dtype=dtype)
+        self.shift = 0.0
+        self._entries: NDArray[Any] | None = None
+        self.work: NDArray[Any] = np.zeros(size, dtype=dtype)
+        entry = 4.0 + storage.itemsize
+        self.traffic = entry * layout.columns.size + size * (8.0 + 7.0 * dtype.itemsize)
+        self.memory = layout.memory + self.values.nbytes + 3 * self.work.nbytes
+
+    def fill(self, instance: LinearInstance, factor: float, *, upper_only: bool = False) -> None:
+        """Write ``factor`` times the entries of A to the values, and its diagonal to ``diagonal``."""
+        assert instance.diagonal is not None
+        begin = self.layout.lower_count if upper_only else 0
+        triangular.gather_entries(instance.data, self.layout.source[begin:], factor, self.values[begin:])
+        triangular.gather_entries(instance.diagonal, self.layout.order, factor, self.diagonal)
+
+    def entries_of(self, instance: LinearInstance, scaling: NDArray[Any] | None = None) -> NDArray[Any]:
+        """The entries of A in the order of ``layout``, overwritten by the next call.
+
+        A has the pattern that was factored. Given ``scaling`` of shape (n,) in level order, h_i a_ij h_j.
+        """
+        if self._entries is None:
+            self._entries = np.empty(self.values.size, dtype=self.dtype)
+            self.memory += self._entries.nbytes
+        layout = self.layout
+        if scaling is None:
+            triangular.gather_entries(instance.data, layout.source, 1.0, self._entries)
+        else:
+            triangular.gather_scaled_entries(
+                instance.data, layout.source, layout.columns, layout.width, layout.upper_begin, scaling, self._entries
+            )
+        return self._entries
+
+    def scale_for_storage(self, instance: LinearInstance) -> float:
+        """A power of two that brings A into the range of the stored values; 1 in double precision."""
+        assert instance.diagonal is not None
+        if self.values.dtype.itemsize == self.dtype.itemsize:
+            return 1.0
+        _, exponent = math.frexp(float(np.max(np.abs(instance.diagonal))))
+        return math.ldexp(1.0, max(-1000, min(1000, -exponent)))
+
+    def fall_back(self, instance: LinearInstance) -> None:
+        """After a breakdown: leave the diagonal of A, by its modulus, since others may still hold this object."""
+        assert instance.diagonal is not None
+        self.values[:] = 0.0
+        self.inverse[:] = 1.0 / np.abs(instance.diagonal[self.layout.order])
+
+    def apply(self, r: NDArray[Any], z: NDArray[Any]) -> None:
+        """Write M⁻¹ r to ``z``, both of shape (n,)."""
+        layout = self.layout
+        triangular.forward_solve(*layout.lower(self.values), layout.order, r, self.work)
+        triangular.backward_solve(*layout.upper(self.values), layout.order, self.inverse, self.work, z)
+
+
+def mean_widths(pattern: Pattern) -> tuple[float, float]:
+    """Mean number of entries that a row of A has left and right of its diagonal."""
+    below = float(np.sum(pattern.position - pattern.indptr[:-1], dtype=np.int64))
+    return below / pattern.size, (pattern.nnz - pattern.size - below) / pattern.size
+
+
+def capacity(width: float, size: int) -> int:
+    """Entries to admit in each row of a factor, at least one, for a mean width that was asked for."""
+    most = max(1, min(math.ceil(width), size))
+    if most * size >= 2**31:
+        raise Breakdown(f"an incomplete factor of up to {most * size} entries is too large; at most {2**31 - 1} fit")
+    return most

@@ -1,0 +1,24 @@
+"""Vectors, and their norm."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg.blas import dnrm2, dznrm2
+
+Vector = NDArray[Any]
+"""float64, or complex128 where A is complex."""
+
+
+def norm(v: Vector) -> float:
+    """Euclidean norm that neither overflows nor underflows on the way."""
+    # Not v @ v: BLAS would wake threads for it, and wait for them on a busy machine.
+    square = float(np.einsum("i,i->", v.conj() if v.dtype.kind == "c" else v, v).real)
+    if 1e-280 < square < 1e280:
+        return math.sqrt(square)
+    if not v.size:
+        return 0.0
+    return float(dznrm2(v) if v.dtype.kind == "c" else dnrm2(v))

@@ -1,0 +1,278 @@
+"""Systems that break solvers: each gives a verified solution or a typed error that names the reason."""
+
+import pickle
+import threading
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+
+import reiterate as rt
+from reiterate.linear.door import Door
+from tests.matrices import arrow, laplacian
+
+
+def tridiagonal(n):
+    return sp.diags_array([-1.0, 4.0, -1.0], offsets=[-1, 0, 1], shape=(n, n)).tocsr()
+
+
+def unsymmetric(n):
+    return sp.csr_array(tridiagonal(n) + sp.diags_array(np.full(n - 2, 0.1), offsets=2, shape=(n, n)))
+
+
+def excess(A, b, x, rtol=1e-8, atol=0.0):
+    """The residual in units of what is allowed, in extended precision."""
+    dense = A.toarray().astype(np.longdouble)
+    r = b.astype(np.longdouble) - dense @ x.astype(np.longdouble)
+    allowed = max(np.longdouble(rtol) * np.sqrt((b.astype(np.longdouble) ** 2).sum()), np.longdouble(atol))
+    return float(np.sqrt((r * r).sum()) / allowed)
+
+
+@pytest.mark.parametrize("size_of_b", [1e300, 1e200, 1e155, 1e-155, 1e-200, 1e-300, 5e-324 * 2**20])
+@pytest.mark.parametrize("method", ["cg", "jacobi_cg", "ssor_cg(omega=1.5)", "sor(omega=1.0)"])
+def test_the_size_of_b_does_not_matter(method, size_of_b):
+    A, b = tridiagonal(40), np.ones(40) * size_of_b
+    solver = rt.Solver([method], fallback=None)
+    rtol = 1e-8 if size_of_b > 1e-300 else 1e-5
+    assert excess(A, b, solver.solve(A, b, rtol=rtol), rtol) <= 1.001
+
+
+@pytest.mark.parametrize("size_of_A", [1e200, 1e150, 1e-150, 1e-200])
+@pytest.mark.parametrize("size_of_b", [1e200, 1.0, 1e-150])
+def test_nor_does_the_size_of_the_matrix(size_of_A, size_of_b):
+    if not 1e-290 < size_of_b / size_of_A < 1e290:
+        pytest.skip("the solution itself is out of range")
+    A, b = size_of_A * tridiagonal(40), np.ones(40) * size_of_b
+    assert excess(A, b, rt.solve(A, b)) <= 1.001
+
+
+def test_an_unsymmetric_matrix_stays_so_however_it_is_scaled():
+    for factor in (1e-170, 1.0, 1e160):
+        assert not Door().admit(factor * unsymmetric(9), np.ones(9), None, rtol=1e-8, atol=0.0).traits.symmetric
+
+
+def test_an_overflowing_norm_is_refused_and_no_guess_passes_for_a_solution():
+    A, b = sp.csr_array(sp.eye_array(10)), np.full(10, 1e308)
+    with pytest.raises(rt.InvalidInput, match="norm"):
+        rt.solve(A, b, x0=0.9 * b)
+
+
+def test_an_absolute_tolerance_far_above_b():
+    A, b = tridiagonal(10), np.ones(10) * 1e-312
+    x = rt.Solver(atol=1e-3).solve(A, b, x0=np.ones(10))
+    assert excess(A, b, x, atol=1e-3) <= 1.0
+
+
+@pytest.mark.parametrize("size", [1e155, 1e300, 1.7e308, -1.7e308])
+def test_a_terrible_guess_costs_little(size):
+    for A in (tridiagonal(40), unsymmetric(40)):
+        b = np.ones(40)
+        assert excess(A, b, rt.solve(A, b, x0=np.full(40, size))) <= 1.001
+
+
+def test_what_is_solved_to_begin_with_needs_no_method():
+    A = unsymmetric(20)
+    solver = rt.Solver(["cg"], fallback=None)
+    np.testing.assert_array_equal(solver.solve(A, A @ np.ones(20), x0=np.ones(20)), np.ones(20))
+    np.testing.assert_array_equal(solver.solve(A, np.zeros(20)), np.zeros(20))
+
+
+def test_caps_hold_over_repetitions():
+    solver = rt.Solver(["cg"], max_iterations=30, fallback=None, rtol=1e-10)
+    with pytest.raises(rt.NotConverged):
+        solver.solve(laplacian(400, 1), np.ones(400), x0=np.full(400, 1e120))
+    assert solver.last.iterations <= 30
+
+
+def test_a_pattern_rewritten_in_place_is_noticed():
+    rng = np.random.default_rng(0)
+    A = laplacian(6)
+    solver = rt.Solver(seed=0, cost="work")
+    b = rng.normal(size=36)
+    solver.solve(A, b)
+    order = rng.permutation(36)
+    permuted = sp.csr_array(A[order][:, order])
+    permuted.sort_indices()
+    A.indptr[:], A.indices[:], A.data[:] = permuted.indptr, permuted.indices, permuted.data
+    assert excess(A, b, solver.solve(A, b)) <= 1.001
+    assert len(solver.last.attempts) == 1
+    A.indices[3] = 10**8
+    with pytest.raises(rt.InvalidInput, match="column indices"):
+        solver.solve(A, b)
+
+
+def test_numbers_rewritten_in_place_are_noticed():
+    A, b = tridiagonal(30), np.ones(30)
+    solver = rt.Solver(["ssor_cg(omega=1.2)"], fallback=None)
+    for _ in range(4):
+        A.data *= -1.0
+        A.data *= -1.5
+        assert excess(A, b, solver.solve(A, b)) <= 1.001
+        assert len(solver.last.attempts) == 1
+
+
+def test_compiling_is_nobodys_cost():
+    A, b = tridiagonal(60), np.ones(60)
+    strided = np.zeros(2 * A.nnz)
+    strided[::2] = A.data
+    solver = rt.Solver(["cg"])
+    solver.solve(A, b)
+    usual = min(solver.last.seconds, 0.01)
+    solver.solve(sp.csr_array((strided[::2], A.indices, A.indptr), shape=A.shape), b)
+    assert solver.last.seconds < usual + 0.05
+
+
+def test_a_method_that_never_ran_gets_no_credit():
+    A = sp.csr_array(laplacian(12) - 0.3 * sp.eye_array(144))
+    solver = rt.Solver(["ssor_cg"], learner="uniform", cost="work", seed=0)
+    for _ in range(12):
+        assert excess(A, np.ones(144), solver.solve(A, np.ones(144))) <= 1.001
+    failed = sum(a.configuration.method == "ssor_cg" for record in solver.history for a in record.attempts)
+    assert failed <= 4
+
+
+def test_a_tiny_odd_system_does_not_spoil_the_stream():
+    solver = rt.Solver(["cg"])
+    solver.solve(unsymmetric(20), np.ones(20))
+    for _ in range(3):
+        solver.solve(laplacian(16, 3), np.ones(16**3), rtol=1e-12)
+        assert [a.configuration.method for a in solver.last.attempts] == ["cg"]
+
+
+def test_one_solver_serves_one_thread():
+    solver = rt.Solver(["cg"])
+    entered, leave = threading.Event(), threading.Event()
+
+    class Slow:
+        def __array__(self, dtype=None, copy=None):
+            entered.set()
+            leave.wait(10.0)
+            return np.ones(9)
+
+    other = threading.Thread(target=lambda: solver.solve(tridiagonal(9), Slow()))
+    other.start()
+    entered.wait(10.0)
+    with pytest.raises(rt.ReiterateError, match="another thread"):
+        solver.solve(tridiagonal(9), np.ones(9))
+    leave.set()
+    other.join()
+    assert solver.history.solves == 1
+
+
+def test_errors_survive_pickling():
+    with pytest.raises(rt.NotConverged) as caught:
+        rt.Solver(["cg"], max_iterations=2, fallback=None).solve(laplacian(9), np.ones(81))
+    again = pickle.loads(pickle.dumps(caught.value))
+    assert str(again) == str(caught.value)
+    np.testing.assert_array_equal(again.x, caught.value.x)
+    refused = pickle.loads(pickle.dumps(rt.InvalidInput("b", "is odd")))
+    assert (refused.argument, str(refused)) == ("b", "b: is odd")
+
+
+class TestNeumann:
+    """Pure Neumann conditions: A 1 = 0."""
+
+    @staticmethod
+    def matrix(m=8):
+        A = laplacian(m)
+        return sp.csr_array(A - sp.diags_array(np.asarray(A.sum(axis=1)).ravel()))
+
+    def test_a_consistent_system_is_solved_with_zero_mean(self):
+        A, rng = self.matrix(), np.random.default_rng(0)
+        b = rng.normal(size=64)
+        b -= b.mean()
+        for method in (["cg"], ["ssor_cg"], ["jacobi_cg"], None):
+            solver = rt.Solver(method, fallback=None, cost="work", seed=0)
+            x = solver.solve(A, b, x0=np.full(64, 3.0))
+            assert excess(A, b, x) <= 1.001
+            assert abs(x.mean()) <= 1e-12
+        assert "projected onto the range" in solver.summary()
+
+    def test_rounding_in_the_mean_is_forgiven_more_is_refused(self):
+        A, b = self.matrix(), np.random.default_rng(1).normal(size=64)
+        b -= b.mean()
+        solver = rt.Solver()
+        assert excess(A, b + 1e-10, solver.solve(A, b + 1e-10)) <= 1.001
+        with pytest.raises(rt.InvalidInput, match="null_space='constant'"):
+            solver.solve(A, b + 1.0)
+        x = rt.Solver(null_space="constant").solve(A, b + 1.0)
+        assert excess(A, b, x) <= 1.001
+
+    def test_every_part_of_a_disconnected_grid_has_constants_of_its_own(self):
+        A = sp.csr_array(sp.block_diag([self.matrix(5), self.matrix(4)]))
+        b = np.random.default_rng(2).normal(size=41)
+        b[:25] -= b[:25].mean()
+        b[25:] -= b[25:].mean()
+        x = rt.Solver().solve(A, b)
+        assert excess(A, b, x) <= 1.001
+        assert max(abs(x[:25].mean()), abs(x[25:].mean())) <= 1e-12
+
+
+@pytest.mark.parametrize(
+    "A",
+    [
+        sp.csr_array(np.array([[3.0]])),
+        sp.csr_array(sp.diags_array(10.0 ** np.linspace(-12, 12, 20))),
+        arrow(40),
+        sp.csr_array(sp.block_diag([laplacian(4), 1e8 * laplacian(3), np.array([[2.0]])])),
+        sp.csr_array(1.0 / (np.arange(6)[:, None] + np.arange(6) + 1.0)),
+        sp.csr_array(np.array([[0.0, 1.0], [1.0, 0.0]])),
+        sp.csr_array(laplacian(5) + 1e12 * sp.diags_array(np.eye(25)[3])),
+    ],
+    ids=["1x1", "diagonal", "arrow", "blocks", "Hilbert", "no diagonal", "one huge entry"],
+)
+def test_odd_but_regular_matrices(A):
+    b = np.random.default_rng(0).normal(size=A.shape[0])
+    assert excess(A, b, rt.Solver(seed=0).solve(A, b)) <= 1.001
+
+
+@pytest.mark.parametrize(
+    "A",
+    [
+        sp.csr_array((5, 5)),
+        sp.csr_array(np.ones((5, 5))),
+        sp.csr_array(np.diag([1.0, 2.0, 0.0, 3.0, 4.0])),
+        sp.csr_array(np.triu(np.ones((5, 5)), 1)),
+    ],
+    ids=["zero", "ones", "an empty row", "nilpotent"],
+)
+def test_singular_matrices_are_loud(A):
+    with pytest.raises(rt.NotConverged) as caught:
+        rt.Solver(seed=0).solve(A, np.arange(1.0, 6.0))
+    assert not isinstance(caught.value, rt.ToleranceUnreachable)
+    assert caught.value.merit <= 1.0
+    assert np.isfinite(caught.value.x).all()
+
+
+def test_columns_and_complex_right_hand_sides():
+    A, rng = laplacian(7), np.random.default_rng(3)
+    B = rng.normal(size=(49, 3))
+    solver = rt.Solver(["ssor_cg(omega=1.5)"])
+    X = solver.solve(A, B)
+    assert X.shape == B.shape
+    assert all(excess(A, B[:, j], X[:, j]) <= 1.001 for j in range(3))
+    assert rt.solve(A, B[:, :1]).shape == (49, 1)
+    c = B[:, 0] + 1j * B[:, 1]
+    x = solver.solve(A, c)
+    assert np.linalg.norm(c - A @ x) <= 1e-8 * np.linalg.norm(c)
+    with pytest.raises(rt.InvalidInput, match="b has shape"):
+        solver.solve(A, B, x0=np.zeros(49))
+
+
+def test_streams_in_every_form():
+    A, b = laplacian(5), np.ones(25)
+    for systems in ([(A, b)], [(A, b, b)], [(A, b, None, {"dt": 1.0})], [[A, b]]):
+        (x,) = rt.solve_stream(systems)
+        assert excess(A, b, x) <= 1.001
+    system = next(iter(rt.gallery.heat(nx=8, steps=1)))
+    (x,) = rt.solve_stream([system])
+    assert excess(system.A, system.b, x) <= 1.001
+    for wrong in (3, [A], (A, b), [{"A": A, "b": b}]):
+        with pytest.raises(rt.InvalidInput, match="systems"):
+            list(rt.solve_stream(wrong))
+
+
+@pytest.mark.parametrize("learner", [["a"], 3, lambda arms, rng: 3])
+def test_what_is_no_learner_is_refused(learner):
+    with pytest.raises(rt.InvalidInput, match="learner"):
+        rt.Solver(learner=learner).solve(laplacian(4), np.ones(16))
