@@ -10,6 +10,7 @@ SMALL = {
     "convection": {"nx": 6, "steps": 4},
     "newton": {"nx": 6, "steps": 4},
     "thermal_block": {"blocks": 2, "cells": 3, "steps": 4},
+    "helmholtz": {"nx": 6, "steps": 4},
 }
 
 

@@ -8,6 +8,7 @@ from reiterate.gallery.constant import ConstantHeat
 from reiterate.gallery.convection import Convection
 from reiterate.gallery.diffusion import Diffusion3D
 from reiterate.gallery.heat_equation import Heat
+from reiterate.gallery.helmholtz_equation import Helmholtz
 from reiterate.gallery.minimal_surface import MinimalSurface
 from reiterate.gallery.stream import Simulation, System
 from reiterate.gallery.thermal_block import ThermalBlock
@@ -18,6 +19,7 @@ __all__ = [
     "Convection",
     "Diffusion3D",
     "Heat",
+    "Helmholtz",
     "MinimalSurface",
     "Simulation",
     "System",
@@ -26,6 +28,7 @@ __all__ = [
     "convection",
     "diffusion3d",
     "heat",
+    "helmholtz",
     "newton",
     "thermal_block",
 ]
@@ -85,6 +88,13 @@ def thermal_block(
     return ThermalBlock(blocks, cells, steps, contrast=contrast, drift=drift, seed=seed)
 
 
+def helmholtz(
+    nx: int = 100, steps: int = 100, *, lowest: float = 5.0, highest: float = 50.0, contrast: float = 1.0
+) -> Helmholtz:
+    """Sweep the frequency of waves that pass through a lens; see :class:`Helmholtz`."""
+    return Helmholtz(nx, steps, lowest=lowest, highest=highest, contrast=contrast)
+
+
 GALLERY: dict[str, Callable[..., Simulation]] = {
     "heat": heat,
     "diffusion3d": diffusion3d,
@@ -92,5 +102,6 @@ GALLERY: dict[str, Callable[..., Simulation]] = {
     "convection": convection,
     "newton": newton,
     "thermal_block": thermal_block,
+    "helmholtz": helmholtz,
 }
 """The built-in simulations by name."""
