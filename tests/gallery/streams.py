@@ -11,6 +11,7 @@ SMALL = {
     "newton": {"nx": 6, "steps": 4},
     "thermal_block": {"blocks": 2, "cells": 3, "steps": 4},
     "helmholtz": {"nx": 6, "steps": 4},
+    "navier_stokes": {"nx": 5, "steps": 4},
 }
 
 

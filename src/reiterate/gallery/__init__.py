@@ -9,6 +9,7 @@ from reiterate.gallery.convection import Convection
 from reiterate.gallery.diffusion import Diffusion3D
 from reiterate.gallery.heat_equation import Heat
 from reiterate.gallery.helmholtz_equation import Helmholtz
+from reiterate.gallery.lid_driven_cavity import LidDrivenCavity
 from reiterate.gallery.minimal_surface import MinimalSurface
 from reiterate.gallery.stream import Simulation, System
 from reiterate.gallery.thermal_block import ThermalBlock
@@ -20,6 +21,7 @@ __all__ = [
     "Diffusion3D",
     "Heat",
     "Helmholtz",
+    "LidDrivenCavity",
     "MinimalSurface",
     "Simulation",
     "System",
@@ -29,6 +31,7 @@ __all__ = [
     "diffusion3d",
     "heat",
     "helmholtz",
+    "navier_stokes",
     "newton",
     "thermal_block",
 ]
@@ -95,6 +98,19 @@ def helmholtz(
     return Helmholtz(nx, steps, lowest=lowest, highest=highest, contrast=contrast)
 
 
+def navier_stokes(
+    nx: int = 64,
+    steps: int = 400,
+    *,
+    reynolds: float = 1000.0,
+    dt: float = 0.05,
+    swing: float = 0.5,
+    period: float = 5.0,
+) -> LidDrivenCavity:
+    """Simulate flow in a box under a lid that swings, two systems a time step; see :class:`LidDrivenCavity`."""
+    return LidDrivenCavity(nx, steps, reynolds=reynolds, dt=dt, swing=swing, period=period)
+
+
 GALLERY: dict[str, Callable[..., Simulation]] = {
     "heat": heat,
     "diffusion3d": diffusion3d,
@@ -103,5 +119,6 @@ GALLERY: dict[str, Callable[..., Simulation]] = {
     "newton": newton,
     "thermal_block": thermal_block,
     "helmholtz": helmholtz,
+    "navier_stokes": navier_stokes,
 }
 """The built-in simulations by name."""
