@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from reiterate.gallery.cantilever import Cantilever
 from reiterate.gallery.constant import ConstantHeat
 from reiterate.gallery.convection import Convection
 from reiterate.gallery.diffusion import Diffusion3D
@@ -16,6 +17,7 @@ from reiterate.gallery.thermal_block import ThermalBlock
 
 __all__ = [
     "GALLERY",
+    "Cantilever",
     "ConstantHeat",
     "Convection",
     "Diffusion3D",
@@ -34,6 +36,7 @@ __all__ = [
     "navier_stokes",
     "newton",
     "thermal_block",
+    "topology",
 ]
 
 
@@ -111,6 +114,20 @@ def navier_stokes(
     return LidDrivenCavity(nx, steps, reynolds=reynolds, dt=dt, swing=swing, period=period)
 
 
+def topology(
+    nx: int = 120,
+    ny: int = 40,
+    steps: int = 120,
+    *,
+    volume: float = 0.4,
+    radius: float = 2.0,
+    penalty: float = 3.0,
+    contrast: float = 1e9,
+) -> Cantilever:
+    """Optimize the topology of a cantilever, one system for every design; see :class:`Cantilever`."""
+    return Cantilever(nx, ny, steps, volume=volume, radius=radius, penalty=penalty, contrast=contrast)
+
+
 GALLERY: dict[str, Callable[..., Simulation]] = {
     "heat": heat,
     "diffusion3d": diffusion3d,
@@ -120,5 +137,6 @@ GALLERY: dict[str, Callable[..., Simulation]] = {
     "thermal_block": thermal_block,
     "helmholtz": helmholtz,
     "navier_stokes": navier_stokes,
+    "topology": topology,
 }
 """The built-in simulations by name."""
