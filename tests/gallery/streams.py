@@ -13,6 +13,7 @@ SMALL = {
     "helmholtz": {"nx": 6, "steps": 4},
     "navier_stokes": {"nx": 5, "steps": 4},
     "topology": {"nx": 6, "ny": 4, "steps": 4},
+    "powerflow": {"buses": 8, "steps": 4},
 }
 
 

@@ -12,6 +12,7 @@ from reiterate.gallery.heat_equation import Heat
 from reiterate.gallery.helmholtz_equation import Helmholtz
 from reiterate.gallery.lid_driven_cavity import LidDrivenCavity
 from reiterate.gallery.minimal_surface import MinimalSurface
+from reiterate.gallery.power_grid import PowerGrid
 from reiterate.gallery.stream import Simulation, System
 from reiterate.gallery.thermal_block import ThermalBlock
 
@@ -25,6 +26,7 @@ __all__ = [
     "Helmholtz",
     "LidDrivenCavity",
     "MinimalSurface",
+    "PowerGrid",
     "Simulation",
     "System",
     "ThermalBlock",
@@ -35,6 +37,7 @@ __all__ = [
     "helmholtz",
     "navier_stokes",
     "newton",
+    "powerflow",
     "thermal_block",
     "topology",
 ]
@@ -128,6 +131,11 @@ def topology(
     return Cantilever(nx, ny, steps, volume=volume, radius=radius, penalty=penalty, contrast=contrast)
 
 
+def powerflow(buses: int = 300, steps: int = 300, *, loading: float = 1.0, seed: int = 0) -> PowerGrid:
+    """Simulate a power grid through the day by Newton's method; see :class:`PowerGrid`."""
+    return PowerGrid(buses, steps, loading=loading, seed=seed)
+
+
 GALLERY: dict[str, Callable[..., Simulation]] = {
     "heat": heat,
     "diffusion3d": diffusion3d,
@@ -138,5 +146,6 @@ GALLERY: dict[str, Callable[..., Simulation]] = {
     "helmholtz": helmholtz,
     "navier_stokes": navier_stokes,
     "topology": topology,
+    "powerflow": powerflow,
 }
 """The built-in simulations by name."""
