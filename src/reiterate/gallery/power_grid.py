@@ -8,8 +8,6 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
-from scipy.sparse.csgraph import minimum_spanning_tree
-from scipy.spatial import Delaunay
 
 from reiterate.gallery import checks
 from reiterate.gallery.assembly import Assembly
@@ -211,13 +209,17 @@ class PowerGrid(Simulation):
 
 def _lines(points: NDArray[np.float64], rng: np.random.Generator) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
     """The ends of the lines between buses, shape ``(lines, 2)``, and their lengths."""
+    # Imported here because it takes longer than the rest of the gallery, which mostly does not need it.
+    from scipy.sparse.csgraph import minimum_spanning_tree
+    from scipy.spatial import Delaunay
+
     n = len(points)
     triangles = Delaunay(points).simplices
     pairs = np.sort(triangles[:, [[0, 1], [1, 2], [2, 0]]].reshape(-1, 2), axis=1)
     edges = np.unique(pairs, axis=0).astype(np.intp)
     length = np.hypot(*(points[edges[:, 0]] - points[edges[:, 1]]).T)
-    tree = minimum_spanning_tree(csr_array((length, (edges[:, 0], edges[:, 1])), shape=(n, n))).tocoo()
-    in_tree = np.isin(edges[:, 0] * n + edges[:, 1], tree.coords[0].astype(np.intp) * n + tree.coords[1])
+    starts, ends = minimum_spanning_tree(csr_array((length, (edges[:, 0], edges[:, 1])), shape=(n, n))).nonzero()
+    in_tree = np.isin(edges[:, 0] * n + edges[:, 1], starts.astype(np.intp) * n + ends)
     kept = in_tree | ((rng.random(length.size) < 0.25) & (length <= 2.0 / math.sqrt(n)))
     return edges[kept], np.maximum(length[kept], 0.2 / math.sqrt(n))
 
