@@ -276,3 +276,32 @@ def test_streams_in_every_form():
 def test_what_is_no_learner_is_refused(learner):
     with pytest.raises(rt.InvalidInput, match="learner"):
         rt.Solver(learner=learner).solve(laplacian(4), np.ones(16))
+
+
+@pytest.mark.parametrize("kind", ["symmetric", "hermitian", "general"])
+@pytest.mark.parametrize("scale", [1.0, 1e-160, 1e160])
+def test_complex_systems(kind, scale):
+    rng = np.random.default_rng(4)
+    A = laplacian(8).astype(complex)
+    if kind == "symmetric":
+        A = A - (1.5 - 0.5j) * sp.eye_array(64)
+    else:
+        upper = sp.triu(A, 1) * (1.0 + 0.5j)
+        A = upper + (2.0 * upper.T if kind == "general" else upper.conj().T) + sp.diags_array(A.diagonal())
+    A, b = sp.csr_array(A), scale * (rng.normal(size=64) + 1j * rng.normal(size=64))
+    solver = rt.Solver(seed=0, cost="work")
+    for _ in range(5):
+        x = solver.solve(A, b)
+        assert x.dtype == complex
+        assert np.linalg.norm((b - A @ x) / scale) <= 1e-8 * np.linalg.norm(b / scale)
+    assert np.linalg.norm(b.real / scale - (A @ solver.solve(A, b.real)) / scale) <= 1e-8 * np.linalg.norm(
+        b.real / scale
+    )
+
+
+@pytest.mark.parametrize("method", ["jacobi_gmres", "ilu_bicgstab", "ilu_idr", "ssor_gmres", "factor_gmres", "direct"])
+def test_every_kind_of_method_solves_complex_systems(method):
+    A = sp.csr_array(laplacian(8) - (1.5 - 0.5j) * sp.eye_array(64))
+    b = np.random.default_rng(5).normal(size=64) * (1 + 2j)
+    x = rt.Solver([method], fallback=None, seed=0).solve(A, b)
+    assert np.linalg.norm(b - A @ x) <= 1e-8 * np.linalg.norm(b)

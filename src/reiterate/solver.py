@@ -22,6 +22,7 @@ from reiterate.linear.door import Door, admit_start, as_array, check_tolerances
 from reiterate.linear.guesses import Guesses
 from reiterate.linear.instance import Vector, norm
 from reiterate.linear.portfolio import DEFAULT, DEFAULT_FOR_ITERATIONS, METHODS, configuration, configurations, suits
+from reiterate.report.summary import summarize
 
 
 class Solver:
@@ -234,28 +235,13 @@ class Solver:
 
     def summary(self) -> str:
         """What was chosen and what it cost, as a table."""
-        history = self.history
-        unit = UNITS[self._cost]
-        width = max((len(str(c)) for c in history.tallies), default=13)
-        lines = [
-            f"{history.solves} solves, {history.failures} failed; {history.seconds:.3g} s in methods, "
-            f"{history.overhead:.3g} s deciding and verifying",
-            f"{'configuration':<{width}}  {'chosen':>6}  {'iterations':>10}  {'mean cost':>12}  {'rescued':>7}",
-        ]
-        by_use = sorted(history.tallies.items(), key=lambda item: -item[1].solves)
-        lines += [
-            f"{configuration!s:<{width}}  {tally.solves:>6}  {tally.iterations:>10}  "
-            f"{tally.cost / tally.solves:>12.4g}  {tally.rescued:>7}"
-            for configuration, tally in by_use
-        ]
+        lines = summarize(self.history, UNITS[self._cost])
         if self._guesses is not None and self._guesses.chosen.total() > self._guesses.chosen["given"]:
             starts = ", ".join(f"{name} {count}" for name, count in self._guesses.chosen.most_common())
             lines.append(f"(solves began at: {starts})")
         if self._projections:
-            lines.append(
-                f"{self._projections} right-hand sides were projected onto the range of a singular A (A 1 = 0)"
-            )
-        return "\n".join([*lines, f"(cost in {unit})"])
+            lines.append(f"(A 1 = 0: {self._projections} right-hand sides were projected onto the range of A)")
+        return "\n".join(lines)
 
     def report(self, path: str | Path) -> Path:
         """Write a self-contained HTML page about the stream so far; returns its path."""

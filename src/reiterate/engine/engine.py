@@ -88,6 +88,8 @@ class Engine:
         self._suits = suits
         self._arm_methods = [methods[name] for name in dict.fromkeys(c.method for c in self.configurations)]
         self._groups: dict[tuple[bool, ...], Group] = {}
+        self._last_group: Group | None = None
+        self._last_traits: Any = None
         self._upkeep = Upkeep(cost, memory_limit)
         self._warm: set[str] = set()
         self._quarantine = Quarantine()
@@ -96,6 +98,8 @@ class Engine:
 
     def group_for(self, instance: Instance) -> Group:
         """The arms that apply to such an instance, with their learner."""
+        if self._last_group is not None and instance.traits == self._last_traits:
+            return self._last_group
         accepted = tuple(
             method.accepts(instance.traits) and (self._suits is None or self._suits(method.name, instance.traits))
             for method in self._arm_methods
@@ -107,7 +111,8 @@ class Engine:
             if arms and not isinstance(learner, Learner):
                 raise InvalidInput("learner", f"built {learner!r}, which is not a reiterate Learner")
             self._groups[accepted] = Group(arms, learner)
-        return self._groups[accepted]
+        self._last_traits, self._last_group = instance.traits, self._groups[accepted]
+        return self._last_group
 
     @property
     def memory(self) -> int:

@@ -77,6 +77,9 @@ DEFAULT: Final = (
     "amg_cg(theta=0.05, bits=32)",
     "factor_cg",
     "jacobi_minres",
+    "minres",
+    "bicgstab",
+    "gmres(restart=30)",
     "ilu_bicgstab",
     "ilu_gmres(restart=30)",
     "factor_gmres(restart=30)",
@@ -98,6 +101,8 @@ def suits(name: str, traits: LinearTraits) -> bool:
         return traits.size >= _SMALLEST_HIERARCHY
     if name.endswith("_cg") or name == "cg":
         return True
+    if name in ("minres", "bicgstab", "gmres"):
+        return not traits.entries  # otherwise a preconditioner is to be had
     return not traits.maybe_definite
 
 
