@@ -233,6 +233,11 @@ class Solver:
         """What the learner chooses among."""
         return self._engine.configurations
 
+    @property
+    def memory(self) -> int:
+        """Bytes that prepared states (factors, hierarchies) hold."""
+        return self._engine.memory
+
     def summary(self) -> str:
         """What was chosen and what it cost, as a table."""
         lines = summarize(self.history, UNITS[self._cost])

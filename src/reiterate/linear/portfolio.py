@@ -76,6 +76,7 @@ DEFAULT: Final = (
     "ic_cg(modification=0.95)",
     "amg_cg(theta=0.05, bits=32)",
     "factor_cg",
+    "direct",
     "jacobi_minres",
     "minres",
     "bicgstab",
@@ -95,8 +96,8 @@ _SMALLEST_HIERARCHY: Final = 5_000  # below, building one costs more than any it
 
 def suits(name: str, traits: LinearTraits) -> bool:
     """Whether a method of the default portfolio is worth trying on such a matrix."""
-    if name.startswith("factor") and traits.size > _LARGEST_FACTOR:
-        return False
+    if name == "direct" or name.startswith("factor"):
+        return traits.size <= _LARGEST_FACTOR and (traits.maybe_definite or name != "factor_cg")
     if name == "amg_cg":
         return traits.size >= _SMALLEST_HIERARCHY
     if name.endswith("_cg") or name == "cg":
