@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, ClassVar
+from collections.abc import Hashable, Sequence
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,11 +16,27 @@ from reiterate.linear.preconditioner import Family, Preconditioner
 from reiterate.linear.work import in_matvecs, traffic
 
 
+class Recycled(Protocol):
+    """What a solve leaves behind for the next ones, whatever their matrices."""
+
+    @property
+    def memory(self) -> int:
+        """Bytes held."""
+
+
 class KrylovState:
-    """A preconditioner, and vectors that every solve overwrites; shared by all Krylov methods of a family."""
+    """A preconditioner, and vectors that every solve overwrites; shared by all Krylov methods of a family.
+
+    Attributes
+    ----------
+    preconditioner : Preconditioner
+    recycled : dict
+        What methods carry from one instance to the next beside the preconditioner, by keys of their own.
+    """
 
     def __init__(self, preconditioner: Preconditioner) -> None:
         self.preconditioner = preconditioner
+        self.recycled: dict[Hashable, Recycled] = {}
         self._vectors: NDArray[Any] = np.empty((0, 0))
 
     def vectors(self, count: int, size: int, dtype: np.dtype[Any]) -> NDArray[Any]:
@@ -33,7 +49,8 @@ class KrylovState:
     @property
     def memory(self) -> int:
         """Bytes held."""
-        return self.preconditioner.memory + self._vectors.nbytes
+        recycled = sum(item.memory for item in self.recycled.values())
+        return self.preconditioner.memory + self._vectors.nbytes + recycled
 
 
 class KrylovMethod(LinearMethod):

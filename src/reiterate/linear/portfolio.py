@@ -16,13 +16,14 @@ from reiterate.linear.bicgstab import BiConjugateGradientsStabilized
 from reiterate.linear.bicgstabl import BiConjugateGradientsStabilizedL
 from reiterate.linear.block_jacobi import Jacobi
 from reiterate.linear.cg import ConjugateGradients, JacobiConjugateGradients
+from reiterate.linear.deflated_cg import DeflatedConjugateGradients
 from reiterate.linear.direct import Direct, DirectBy
 from reiterate.linear.direct_factor import DirectFactor
 from reiterate.linear.factor_engines import ENGINES
 from reiterate.linear.gmres import FlexibleGeneralizedMinimalResidual, GeneralizedMinimalResidual
 from reiterate.linear.identity import Identity
 from reiterate.linear.idr import InducedDimensionReduction
-from reiterate.linear.incomplete_cholesky import ThresholdIncompleteCholesky
+from reiterate.linear.incomplete_cholesky import IncompleteCholesky, ThresholdIncompleteCholesky
 from reiterate.linear.incomplete_cholesky_cg import IncompleteCholeskyConjugateGradients
 from reiterate.linear.incomplete_lu import IncompleteLU, SymmetricOverRelaxation, ThresholdIncompleteLU
 from reiterate.linear.minres import MinimalResidual
@@ -59,6 +60,7 @@ METHODS: Final[dict[str, Method]] = {
         PreconditionedConjugateGradients(SmoothedAggregationMultigrid()),
         PreconditionedConjugateGradients(ClassicalMultigrid()),
         PreconditionedConjugateGradients(DirectFactor()),
+        *(DeflatedConjugateGradients(family) for family in (Identity(), Jacobi(), IncompleteCholesky())),
         MinimalResidual(Identity()),
         MinimalResidual(Jacobi()),
         *(krylov(family) for krylov in _KRYLOV for family in _ANY_FAMILY),
