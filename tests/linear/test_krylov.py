@@ -19,6 +19,7 @@ from reiterate.linear.idr import InducedDimensionReduction
 from reiterate.linear.krylov import KrylovState
 from reiterate.linear.minres import MinimalResidual
 from reiterate.linear.preconditioner import Family, Preconditioner
+from reiterate.linear.recycled_gmres import RecyclingGeneralizedMinimalResidual
 from reiterate.linear.restarting import RestartedIterate
 from tests.linear.nonsymmetric import (
     any_matrices,
@@ -39,6 +40,7 @@ CLASSES = (
     BiConjugateGradientsStabilizedL,
     InducedDimensionReduction,
     MinimalResidual,
+    RecyclingGeneralizedMinimalResidual,
 )
 METHODS = [kind(family) for kind in CLASSES for family in (Identity(), Jacobi())]
 METHOD = pytest.mark.parametrize("method", METHODS, ids=lambda method: method.name)
@@ -192,7 +194,10 @@ def test_a_state_serves_later_instances_of_its_size(method):
     assert method.serves(prepared, instance)
     values = {parameter.name: parameter.default for parameter in method.parameters}
     fresh = method.iterate(method.prepare(instance, values), instance, values, np.zeros(64), Stop(1e-10, 10_000))
-    np.testing.assert_array_equal(again.x, fresh.x)
+    if method.suffix == "gcrodr":  # which remembers more than the preconditioner
+        np.testing.assert_allclose(again.x, fresh.x, rtol=1e-6)
+    else:
+        np.testing.assert_array_equal(again.x, fresh.x)
 
 
 @METHOD

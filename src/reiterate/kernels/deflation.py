@@ -6,6 +6,8 @@ lost in double precision elsewhere, and half the memory traffic is saved.
 
 from __future__ import annotations
 
+import numpy as np
+
 from reiterate.kernels.compiling import kernel, reduction_kernel
 
 _CHUNK = 2048  # rows of the vector that stay in the first-level cache while the space streams by
@@ -121,3 +123,28 @@ def combine(weights, vectors, workspace, combined):
                 j += 1
         for i in range(count):
             combined[i, begin:end] = workspace[i, : end - begin]
+
+
+@reduction_kernel
+def _product(a, b):
+    total = np.conj(a[0]) * b[0]
+    for i in range(1, a.size):
+        total += np.conj(a[i]) * b[i]
+    return total
+
+
+@kernel
+def inner_products(left, right, products):
+    """Write l_i·r_j, the left one conjugated, to ``products[i, j]``.
+
+    Parameters
+    ----------
+    left, right : arrays of shapes (a, n) and (b, n), C-contiguous
+    products : array of shape (a, b), written
+    """
+    products[:] = 0
+    for begin in range(0, left.shape[1], _CHUNK):
+        end = min(begin + _CHUNK, left.shape[1])
+        for i in range(left.shape[0]):
+            for j in range(right.shape[0]):
+                products[i, j] += _product(left[i, begin:end], right[j, begin:end])

@@ -30,12 +30,15 @@ class KrylovState:
     Attributes
     ----------
     preconditioner : Preconditioner
+    builds : int
+        How often it was built or refreshed.
     recycled : dict
         What methods carry from one instance to the next beside the preconditioner, by keys of their own.
     """
 
     def __init__(self, preconditioner: Preconditioner) -> None:
         self.preconditioner = preconditioner
+        self.builds = 0
         self.recycled: dict[Hashable, Recycled] = {}
         self._vectors: NDArray[Any] = np.empty((0, 0))
 
@@ -107,6 +110,7 @@ class KrylovMethod(LinearMethod):
         if state is None:
             state = KrylovState(preconditioner)
         state.preconditioner = preconditioner
+        state.builds += 1
         return Prepared(state, in_matvecs(instance.pattern, preconditioner.setup_traffic), state.memory)
 
     def serves(self, prepared: Prepared, instance: LinearInstance) -> bool:
