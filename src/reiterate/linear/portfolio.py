@@ -16,6 +16,7 @@ from reiterate.linear.bicgstab import BiConjugateGradientsStabilized
 from reiterate.linear.bicgstabl import BiConjugateGradientsStabilizedL
 from reiterate.linear.block_jacobi import Jacobi
 from reiterate.linear.cg import ConjugateGradients, JacobiConjugateGradients
+from reiterate.linear.chebyshev import Chebyshev
 from reiterate.linear.deflated_cg import DeflatedConjugateGradients
 from reiterate.linear.direct import Direct, DirectBy
 from reiterate.linear.direct_factor import DirectFactor
@@ -29,6 +30,7 @@ from reiterate.linear.incomplete_lu import IncompleteLU, SymmetricOverRelaxation
 from reiterate.linear.minres import MinimalResidual
 from reiterate.linear.multigrid import ClassicalMultigrid, SmoothedAggregationMultigrid
 from reiterate.linear.preconditioned_cg import PreconditionedConjugateGradients
+from reiterate.linear.recycled_gmres import RecyclingGeneralizedMinimalResidual
 from reiterate.linear.sor import SuccessiveOverRelaxation
 from reiterate.linear.ssor_cg import SymmetricOverRelaxedConjugateGradients
 
@@ -46,6 +48,7 @@ _KRYLOV: Final = (
     BiConjugateGradientsStabilized,
     BiConjugateGradientsStabilizedL,
     InducedDimensionReduction,
+    RecyclingGeneralizedMinimalResidual,
 )
 
 METHODS: Final[dict[str, Method]] = {
@@ -60,6 +63,7 @@ METHODS: Final[dict[str, Method]] = {
         PreconditionedConjugateGradients(SmoothedAggregationMultigrid()),
         PreconditionedConjugateGradients(ClassicalMultigrid()),
         PreconditionedConjugateGradients(DirectFactor()),
+        PreconditionedConjugateGradients(Chebyshev()),
         *(DeflatedConjugateGradients(family) for family in (Identity(), Jacobi(), IncompleteCholesky())),
         MinimalResidual(Identity()),
         MinimalResidual(Jacobi()),
