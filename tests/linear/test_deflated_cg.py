@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 
 from reiterate.contracts import Status, Stop
 from reiterate.kernels import deflation
-from reiterate.linear.block_jacobi import Jacobi
 from reiterate.linear.deflated_cg import DeflatedConjugateGradients
 from reiterate.linear.door import Door
 from reiterate.linear.identity import Identity
+from reiterate.linear.jacobi import Jacobi
 from reiterate.linear.lanczos import LanczosWindow
 from reiterate.linear.payoff import Payoff
 from reiterate.linear.preconditioned_cg import PreconditionedConjugateGradients

@@ -12,10 +12,10 @@ from reiterate.kernels import codes
 from reiterate.linear import bicgstab, bicgstabl, idr, minres
 from reiterate.linear.bicgstab import BiConjugateGradientsStabilized
 from reiterate.linear.bicgstabl import BiConjugateGradientsStabilizedL
-from reiterate.linear.block_jacobi import Jacobi
 from reiterate.linear.gmres import FlexibleGeneralizedMinimalResidual, GeneralizedMinimalResidual
 from reiterate.linear.identity import Identity
 from reiterate.linear.idr import InducedDimensionReduction
+from reiterate.linear.jacobi import Jacobi
 from reiterate.linear.krylov import KrylovState
 from reiterate.linear.minres import MinimalResidual
 from reiterate.linear.preconditioner import Family, Preconditioner

@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reiterate.contracts import Status, Stop
-from reiterate.linear.block_jacobi import Jacobi
 from reiterate.linear.door import Door
 from reiterate.linear.gmres import GeneralizedMinimalResidual
 from reiterate.linear.identity import Identity
+from reiterate.linear.jacobi import Jacobi
 from reiterate.linear.recycled_gmres import RecyclingGeneralizedMinimalResidual
 from tests.linear.nonsymmetric import any_matrices, convection_diffusion, dense_instance, solve
 

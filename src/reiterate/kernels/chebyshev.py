@@ -3,8 +3,8 @@
 Sources: G. H. Golub and R. S. Varga (1961); as a preconditioner O. G. Johnson, C. A. Micchelli and G. Paul, "Polynomial
 preconditioners for conjugate gradient calculations", SIAM J. Numer. Anal. 20 (1983). After k products the error of
 A z = r is T(D⁻¹A) times the first, T the Chebyshev polynomial of degree k + 1 of the interval [a, b], scaled to 1 at
-0; z = q(D⁻¹A) D⁻¹ r with λ q(λ) = 1 − T(λ). On (0, a + b), |T| < 1 and so q > 0. Where k + 1 is odd, T < 0 beyond b, and
-q > 0 for every λ > 0, whatever the interval.
+0; z = q(D⁻¹A) D⁻¹ r with λ q(λ) = 1 − T(λ). On (0, a + b), |T| < 1 and so q > 0. Where k + 1 is odd, T < 0 beyond b,
+and q > 0 for every λ > 0, whatever the interval.
 
 A step is one product with the update of the vectors in the same pass: 12 bytes an entry and 52 bytes a row.
 """

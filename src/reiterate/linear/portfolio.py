@@ -14,7 +14,7 @@ from reiterate.contracts import Method
 from reiterate.errors import InvalidInput
 from reiterate.linear.bicgstab import BiConjugateGradientsStabilized
 from reiterate.linear.bicgstabl import BiConjugateGradientsStabilizedL
-from reiterate.linear.block_jacobi import Jacobi
+from reiterate.linear.block_jacobi import BlockJacobi
 from reiterate.linear.cg import ConjugateGradients, JacobiConjugateGradients
 from reiterate.linear.chebyshev import Chebyshev
 from reiterate.linear.deflated_cg import DeflatedConjugateGradients
@@ -27,6 +27,7 @@ from reiterate.linear.idr import InducedDimensionReduction
 from reiterate.linear.incomplete_cholesky import IncompleteCholesky, ThresholdIncompleteCholesky
 from reiterate.linear.incomplete_cholesky_cg import IncompleteCholeskyConjugateGradients
 from reiterate.linear.incomplete_lu import IncompleteLU, SymmetricOverRelaxation, ThresholdIncompleteLU
+from reiterate.linear.jacobi import Jacobi
 from reiterate.linear.minres import MinimalResidual
 from reiterate.linear.multigrid import ClassicalMultigrid, SmoothedAggregationMultigrid
 from reiterate.linear.preconditioned_cg import PreconditionedConjugateGradients
@@ -37,6 +38,7 @@ from reiterate.linear.ssor_cg import SymmetricOverRelaxedConjugateGradients
 _ANY_FAMILY: Final = (
     Identity(),
     Jacobi(),
+    BlockJacobi(),
     SymmetricOverRelaxation(),
     IncompleteLU(),
     ThresholdIncompleteLU(),
@@ -63,6 +65,7 @@ METHODS: Final[dict[str, Method]] = {
         PreconditionedConjugateGradients(SmoothedAggregationMultigrid()),
         PreconditionedConjugateGradients(ClassicalMultigrid()),
         PreconditionedConjugateGradients(DirectFactor()),
+        PreconditionedConjugateGradients(BlockJacobi()),
         PreconditionedConjugateGradients(Chebyshev()),
         *(DeflatedConjugateGradients(family) for family in (Identity(), Jacobi(), IncompleteCholesky())),
         MinimalResidual(Identity()),
