@@ -207,6 +207,8 @@ def test_an_old_preconditioner_serves_a_new_matrix_with_the_space():
         stream.solve(slow(), rng.normal(size=300))
     b = rng.normal(size=300)
     instance = stream.door.admit(sp.csr_array(slow() + 0.001 * sp.eye_array(300)), b, None, rtol=1e-8, atol=0.0)
+    assert not stream.method.serves(stream.prepared, instance)  # the diagonal costs nothing
+    stream.prepared.state.preconditioner.setup_traffic *= 1000.0
     assert stream.method.serves(stream.prepared, instance)
     progress = stream.method.iterate(stream.prepared, instance, stream.values, np.zeros(300), Stop(1e-8, 1000))
     assert progress.status is Status.CONVERGED

@@ -12,6 +12,7 @@ from reiterate.kernels import codes, vectors
 from reiterate.linear.instance import LinearInstance, LinearTraits, Vector
 from reiterate.linear.krylov import KrylovMethod, KrylovState
 from reiterate.linear.lanczos import LanczosWindow
+from reiterate.linear.preconditioner import Family
 from reiterate.linear.recycled_space import RecycledSpace
 from reiterate.linear.segments import run_in_segments
 from reiterate.linear.work import in_matvecs
@@ -112,6 +113,10 @@ class DeflatedConjugateGradients(KrylovMethod):
     own_parameters = (SPACE,)
     needs_definite = True
 
+    def __init__(self, family: Family) -> None:
+        super().__init__(family)
+        self.requires = "a symmetric positive definite matrix"
+
     def fits(self, traits: LinearTraits) -> bool:
         """Nothing seen that speaks against a symmetric positive definite matrix."""
         return traits.maybe_definite
@@ -123,6 +128,10 @@ class DeflatedConjugateGradients(KrylovMethod):
         space.replace(np.eye(5, 8, dtype=np.float32))
         space.inverse = np.eye(5)
         space.project(np.ones(8), np.zeros(8))
+
+    def serves(self, prepared: Prepared, instance: LinearInstance) -> bool:
+        """Any preconditioner of the right size and kind serves, but only one that is dear is left to age."""
+        return self.serves_if_dear(prepared, instance)
 
     def iterate(self, prepared: Prepared, instance: LinearInstance, values: Values, x: Vector, stop: Stop) -> Progress:
         """Iterate from a copy of ``x``, shape (n,)."""

@@ -15,6 +15,8 @@ from reiterate.linear.method import LinearMethod
 from reiterate.linear.preconditioner import Family, Preconditioner
 from reiterate.linear.work import in_matvecs, traffic
 
+_DEAR = 20.0
+
 
 class Recycled(Protocol):
     """What a solve leaves behind for the next ones, whatever their matrices."""
@@ -117,6 +119,15 @@ class KrylovMethod(LinearMethod):
         """Any preconditioner of the right size and kind serves."""
         preconditioner = prepared.state.preconditioner
         return bool(preconditioner.size == instance.traits.size and preconditioner.dtype == instance.operator.dtype)
+
+    def serves_if_dear(self, prepared: Prepared, instance: LinearInstance) -> bool:
+        """As :meth:`serves`, where renewing the preconditioner takes as long as many iterations.
+
+        For methods that recycle: how many iterations they need says little about the age of M.
+        """
+        product = traffic(instance.pattern, entries=1.0, row_bytes=20.0)
+        dear = prepared.state.preconditioner.setup_traffic > _DEAR * product
+        return dear and KrylovMethod.serves(self, prepared, instance)
 
     def work_of(self, instance: LinearInstance, state: KrylovState, *, products: float, row_bytes: float) -> float:
         """Work of one iteration: products with A, as many applications of M, and ``row_bytes`` a row besides."""

@@ -248,6 +248,10 @@ class RecyclingGeneralizedMinimalResidual(KrylovMethod):
         """Any square matrix."""
         return True
 
+    def serves(self, prepared: Prepared, instance: LinearInstance) -> bool:
+        """Any preconditioner of the right size and kind serves, but only one that is dear is left to age."""
+        return self.serves_if_dear(prepared, instance)
+
     def iterate(self, prepared: Prepared, instance: LinearInstance, values: Values, x: Vector, stop: Stop) -> Progress:
         """Iterate from a copy of ``x``, shape (n,). An iteration is one step."""
         state, restart = prepared.state, int(values["restart"])
