@@ -201,6 +201,25 @@ def test_the_same_matrix_needs_no_products():
     assert stream.prepared.state.memory >= stream.space.memory > 0
 
 
+def test_a_drifting_matrix_needs_all_products_only_now_and_then():
+    rng, stream = np.random.default_rng(14), Stream(PLAIN)
+    for _ in range(3):
+        stream.solve(slow(), rng.normal(size=300))
+    products = []
+    apply, workspace = stream.prepared.state.preconditioner.apply, np.empty((2, 300))
+    stream.space.replace(stream.space.vectors)
+    for step in range(12):
+        A = sp.csr_array((1.0 + 0.02 * step) * slow())
+        instance = stream.door.admit(A, rng.normal(size=300), None, rtol=1e-8, atol=0.0)
+        products.append(stream.space.refresh(instance, apply, instance.b, workspace))
+        W = stream.space.vectors.astype(float)
+        energy = W @ (A @ W.T)
+        assert np.abs(stream.space.inverse @ energy - np.eye(4)).max() <= 0.06
+    assert products[0] == 5
+    assert products.count(1) >= 8
+    assert products.count(6) >= 2
+
+
 def test_an_old_preconditioner_serves_a_new_matrix_with_the_space():
     rng, stream = np.random.default_rng(10), Stream(SCALED)
     for _ in range(3):
@@ -208,7 +227,7 @@ def test_an_old_preconditioner_serves_a_new_matrix_with_the_space():
     b = rng.normal(size=300)
     instance = stream.door.admit(sp.csr_array(slow() + 0.001 * sp.eye_array(300)), b, None, rtol=1e-8, atol=0.0)
     assert not stream.method.serves(stream.prepared, instance)  # the diagonal costs nothing
-    stream.prepared.state.preconditioner.setup_traffic *= 1000.0
+    stream.prepared.state.preconditioner.setup_traffic *= 1e6
     assert stream.method.serves(stream.prepared, instance)
     progress = stream.method.iterate(stream.prepared, instance, stream.values, np.zeros(300), Stop(1e-8, 1000))
     assert progress.status is Status.CONVERGED

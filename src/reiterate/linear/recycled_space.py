@@ -18,6 +18,7 @@ from reiterate.linear.vectors import norm
 Apply = Callable[[NDArray[Any], NDArray[Any]], None]
 
 _RANK = 1e-10  # directions of relative size below it are rounding errors of the others
+_NEAR = 0.05
 _CHUNK = 512
 _UNKNOWN = object()
 
@@ -30,7 +31,7 @@ class RecycledSpace:
     vectors : float32 array of shape (k, n)
         The columns of W.
     inverse : array of shape (k, k)
-        (WᵀAW)⁻¹ for the matrix it was refreshed with last.
+        (WᵀAW)⁻¹ for the matrix it was refreshed with last, or one close to it.
     weight : float
         Where the eigenvalues are moved to: a mean of the spectrum of M⁻¹A.
     payoff : Payoff
@@ -43,6 +44,8 @@ class RecycledSpace:
         self.weight = 0.0
         self.payoff = Payoff()
         self._version: Hashable = _UNKNOWN
+        self._energy = np.empty((0, 0))
+        self._probe = 0
         self._products = np.empty(0)
 
     @property
@@ -66,12 +69,19 @@ class RecycledSpace:
         self._version = _UNKNOWN
 
     def refresh(self, instance: LinearInstance, precondition: Apply, r: Vector, workspace: NDArray[Any]) -> int:
-        """Compute WᵀAW for the instance's matrix, unless it is known; how many products with A that took.
+        """Compute WᵀAW for the instance's matrix, unless it is known or nearly so; how many products with A that took.
 
-        A space that it shows to be useless is dropped. ``r`` is a residual, ``workspace`` has shape (2, n).
+        One column, another each time, is computed to find out how far the old matrix is from the new one.
+        A space that is seen to be useless is dropped. ``r`` is a residual, ``workspace`` has shape (2, n).
         """
-        if self._version is not _UNKNOWN and self._version is not None and self._version == instance.version:
-            return 0
+        probes = 0
+        if self._version is not _UNKNOWN:
+            if self._version is not None and self._version == instance.version:
+                return 0
+            probes = 1
+            if self._is_near(instance, workspace):
+                self._version = instance.version
+                return probes
         count = self.vectors.shape[0]
         energy = _gram(self.vectors, instance.operator, workspace)
         z, image = workspace
@@ -84,9 +94,20 @@ class RecycledSpace:
             self.payoff.give_up()
             self.drop()
         else:
-            self.inverse = inverse
+            self.inverse, self._energy = inverse, energy
             self._version = instance.version
-        return int(count + 1)
+        return int(count + 1 + probes)
+
+    def _is_near(self, instance: LinearInstance, workspace: NDArray[Any]) -> bool:
+        """Whether one column of WᵀAW is what it was, within a few percent in the energy norm."""
+        self._probe = (self._probe + 1) % self.vectors.shape[0]
+        x, image = workspace
+        x[:] = self.vectors[self._probe]
+        instance.operator.apply(x, image)
+        deflation.project(self.vectors, image, self._products)
+        scale = np.sqrt(np.diag(self._energy))
+        drift = np.abs(self._products - self._energy[self._probe]) / (scale * scale[self._probe])
+        return bool(drift.max() <= _NEAR)
 
     def project(self, r: Vector, x: Vector) -> None:
         """Add W (WᵀAW)⁻¹ Wᵀ r to ``x``: the error is then A-orthogonal to W."""
