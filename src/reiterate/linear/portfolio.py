@@ -14,27 +14,32 @@ from reiterate.contracts import Method
 from reiterate.errors import InvalidInput
 from reiterate.linear.bicgstab import BiConjugateGradientsStabilized
 from reiterate.linear.bicgstabl import BiConjugateGradientsStabilizedL
-from reiterate.linear.block_jacobi import Jacobi
+from reiterate.linear.block_jacobi import BlockJacobi
 from reiterate.linear.cg import ConjugateGradients, JacobiConjugateGradients
+from reiterate.linear.chebyshev import Chebyshev
+from reiterate.linear.deflated_cg import DeflatedConjugateGradients
 from reiterate.linear.direct import Direct, DirectBy
 from reiterate.linear.direct_factor import DirectFactor
 from reiterate.linear.factor_engines import ENGINES
 from reiterate.linear.gmres import FlexibleGeneralizedMinimalResidual, GeneralizedMinimalResidual
 from reiterate.linear.identity import Identity
 from reiterate.linear.idr import InducedDimensionReduction
-from reiterate.linear.incomplete_cholesky import ThresholdIncompleteCholesky
+from reiterate.linear.incomplete_cholesky import IncompleteCholesky, ThresholdIncompleteCholesky
 from reiterate.linear.incomplete_cholesky_cg import IncompleteCholeskyConjugateGradients
 from reiterate.linear.incomplete_lu import IncompleteLU, SymmetricOverRelaxation, ThresholdIncompleteLU
 from reiterate.linear.instance import LinearTraits
+from reiterate.linear.jacobi import Jacobi
 from reiterate.linear.minres import MinimalResidual
 from reiterate.linear.multigrid import ClassicalMultigrid, SmoothedAggregationMultigrid
 from reiterate.linear.preconditioned_cg import PreconditionedConjugateGradients
+from reiterate.linear.recycled_gmres import RecyclingGeneralizedMinimalResidual
 from reiterate.linear.sor import SuccessiveOverRelaxation
 from reiterate.linear.ssor_cg import SymmetricOverRelaxedConjugateGradients
 
 _ANY_FAMILY: Final = (
     Identity(),
     Jacobi(),
+    BlockJacobi(),
     SymmetricOverRelaxation(),
     IncompleteLU(),
     ThresholdIncompleteLU(),
@@ -46,6 +51,7 @@ _KRYLOV: Final = (
     BiConjugateGradientsStabilized,
     BiConjugateGradientsStabilizedL,
     InducedDimensionReduction,
+    RecyclingGeneralizedMinimalResidual,
 )
 
 METHODS: Final[dict[str, Method]] = {
@@ -60,6 +66,9 @@ METHODS: Final[dict[str, Method]] = {
         PreconditionedConjugateGradients(SmoothedAggregationMultigrid()),
         PreconditionedConjugateGradients(ClassicalMultigrid()),
         PreconditionedConjugateGradients(DirectFactor()),
+        PreconditionedConjugateGradients(BlockJacobi()),
+        PreconditionedConjugateGradients(Chebyshev()),
+        *(DeflatedConjugateGradients(family) for family in (Identity(), Jacobi(), IncompleteCholesky())),
         MinimalResidual(Identity()),
         MinimalResidual(Jacobi()),
         *(krylov(family) for krylov in _KRYLOV for family in _ANY_FAMILY),

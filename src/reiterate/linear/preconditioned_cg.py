@@ -8,6 +8,7 @@ from reiterate.contracts import Prepared, Progress, Stop, Values
 from reiterate.kernels import codes, vectors
 from reiterate.linear.instance import LinearInstance, LinearTraits, Vector
 from reiterate.linear.krylov import KrylovMethod
+from reiterate.linear.preconditioner import Family
 from reiterate.linear.segments import run_in_segments
 
 
@@ -21,6 +22,10 @@ class PreconditionedConjugateGradients(KrylovMethod):
 
     suffix = "cg"
     headline = "conjugate gradients (Hestenes and Stiefel 1952) preconditioned by:"
+
+    def __init__(self, family: Family) -> None:
+        super().__init__(family)
+        self.requires = "a symmetric positive definite matrix"
 
     def fits(self, traits: LinearTraits) -> bool:
         """Nothing seen that speaks against a symmetric positive definite matrix."""
