@@ -86,6 +86,8 @@ class Door:
         else:
             # The numbers are equal, but the arrays that held them then may have been overwritten since.
             known = Facts(matrix, pattern, known.diagonal, known.traits, known.features, version)
+        for other in self._matrices.values():
+            other.release()
         self._matrices[version] = known
         _drop_oldest(self._matrices)
         return known

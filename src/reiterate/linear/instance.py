@@ -101,6 +101,12 @@ class Facts:
         self.features = dict(features)
         self.version = version
 
+    def release(self) -> None:
+        """Let go of the entries, which are the caller's; what was found out about them stays."""
+        if self.traits.entries:
+            self.A, self.data = None, np.empty(0)
+            self.operator = SparseOperator(self.pattern, self.data)
+
 
 class LinearInstance:
     """The system A x = b, solved when ‖b − A x‖ ≤ max(rtol ‖b‖, atol).
