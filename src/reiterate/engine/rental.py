@@ -28,9 +28,8 @@ import statistics
 from collections import deque
 
 _TRUST = 0.5  # λ
-_NEARLY = 0.98  # iterations are whole, so a solve that is stopped at an allowance may fall just short of it
 _LONGEST_TRUST = 8  # instances for which the finding that nothing ages well is trusted
-_KEEP = 5  # medians over so many of the last observations shrug off a noisy clock
+_KEEP = 5  # of so many of the last observations the least counts: a noisy clock only ever adds
 
 
 class Rental:
@@ -45,6 +44,7 @@ class Rental:
         self._longest_trust = longest_trust
         self._findings = 0  # in a row, that the first rent reaches the price
         self._trusted = 0  # instances for which that is still believed
+        self._known = False  # whether the prices are those of renewals, and not estimates
         self._prices: deque[float] = deque(maxlen=_KEEP)
         self._baselines: deque[float] = deque(maxlen=_KEEP)
         self._units: deque[float] = deque(maxlen=_KEEP)
@@ -54,7 +54,7 @@ class Rental:
     @property
     def price(self) -> float:
         """What a renewal costs; 0 as long as none has been seen."""
-        return statistics.median(self._prices) if self._prices else 0.0
+        return min(self._prices, default=0.0)
 
     @property
     def baseline(self) -> float:
@@ -82,11 +82,16 @@ class Rental:
             return math.inf
         suspect = self._findings > 0 and not self._rents
         left = self.price if suspect else max(self.price / self._trust - self._paid, 0.0)
-        unit = statistics.median(self._units)
+        unit = min(self._units)
         return self.baseline + (left / unit if unit > 0.0 else math.inf)
 
-    def renewed(self, price: float) -> None:
-        """A renewal was made, for ``price``."""
+    def renewed(self, price: float, *, estimated: bool = False) -> None:
+        """A renewal was made, for ``price``; ``estimated``: that is only an upper bound of what the next will cost."""
+        if estimated and self._known:
+            price = self.price
+        elif not estimated and not self._known:
+            self._known = True
+            self._prices.clear()
         if not self._rents:
             self._trusted = max(self._trusted - 1, 0)
         self._prices.append(price)
@@ -95,21 +100,22 @@ class Rental:
 
     def used(self, iterations: int, cost: float, *, fresh: bool) -> None:
         """A solve took so many iterations at this cost, preparation aside; ``fresh``: with the numbers of its own."""
+        cut = iterations >= self.allowance - 1.0
         if iterations > 0:
             self._units.append(cost / iterations)
         if fresh:
             self._baselines.append(float(iterations))
             return
-        unit = statistics.median(self._units) if self._units else 0.0
+        unit = min(self._units, default=0.0)
         rent = max(iterations - self.baseline, 0.0) * unit
         if not self._rents:
-            self._judge_first(rent)
+            self._judge_first(cut or rent >= self.price)
         self._rents.append(rent)
         self._paid += rent
 
-    def _judge_first(self, rent: float) -> None:
-        """Take in what a state of age one cost."""
-        if rent < self.price * _NEARLY or self._longest_trust == 0:
+    def _judge_first(self, dear: bool) -> None:
+        """Take in whether a state of age one cost as much as renewing it."""
+        if not dear or self._longest_trust == 0:
             self._findings = self._trusted = 0
             return
         self._trusted = min(2**self._findings, self._longest_trust)
