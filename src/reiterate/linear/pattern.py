@@ -46,6 +46,17 @@ class Pattern:
         """The constants on its connected parts."""
         return Constants(self.indptr, self.indices)
 
+    @functools.cached_property
+    def symmetrized(self) -> tuple[Pattern, NDArray[np.int64], NDArray[np.int64]]:
+        """The pattern of A + Aᵀ, and where each stored entry (i, j) lies in it, and its mirror (j, i)."""
+        rows = np.repeat(np.arange(self.size), self.indptr[1:] - self.indptr[:-1])
+        columns = self.indices.astype(np.int64)
+        keys, mirrors = rows * self.size + columns, columns * self.size + rows
+        union = np.union1d(keys, mirrors)
+        counts = np.bincount(union // self.size, minlength=self.size)
+        pattern = Pattern(np.concatenate(([0], np.cumsum(counts))), union % self.size)
+        return pattern, np.searchsorted(union, keys), np.searchsorted(union, mirrors)
+
     def matches(self, indptr: NDArray[Any], indices: NDArray[Any]) -> bool:
         """Whether these arrays describe this pattern; compared by content, because callers reuse memory."""
         return np.array_equal(indptr, self.indptr) and np.array_equal(indices, self.indices)

@@ -35,6 +35,7 @@ from reiterate.linear.preconditioned_cg import PreconditionedConjugateGradients
 from reiterate.linear.recycled_gmres import RecyclingGeneralizedMinimalResidual
 from reiterate.linear.sor import SuccessiveOverRelaxation
 from reiterate.linear.ssor_cg import SymmetricOverRelaxedConjugateGradients
+from reiterate.linear.symmetric_part import SymmetricPart
 
 _ANY_FAMILY: Final = (
     Identity(),
@@ -43,6 +44,7 @@ _ANY_FAMILY: Final = (
     SymmetricOverRelaxation(),
     IncompleteLU(),
     ThresholdIncompleteLU(),
+    SymmetricPart(SmoothedAggregationMultigrid()),
     DirectFactor(definite=False),
 )
 _KRYLOV: Final = (
