@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from reiterate.kernels.compiling import PREFETCH_DISTANCE, kernel, prefetch
+from reiterate.kernels.compiling import PREFETCH_DISTANCE, kernel, never_inline, prefetch
 
 
 @kernel
@@ -31,13 +31,22 @@ def matvec(indptr, indices, data, x, y):
 @kernel
 def matvec_dot(indptr, indices, data, x, y):
     """Write A x to ``y`` and return Re x·(A x), x conjugated, in one pass; shapes as :func:`matvec`, m = n."""
+    return matvec_dot_rows(np.uint64(0), np.uint64(y.size), indptr, indices, data, x, y)
+
+
+@kernel
+def matvec_dot_rows(first, last, indptr, indices, data, x, y):
+    """As :func:`matvec_dot`, rows ``first`` to ``last`` − 1 (uint64) only."""
+    never_inline()
     dot = 0.0
-    for i in range(y.size):
-        begin = indptr[i]
+    end = indptr[first]
+    for i in range(first, last):
+        begin = end
+        end = indptr[i + np.uint64(1)]
         prefetch(data, begin + PREFETCH_DISTANCE)
         prefetch(indices, begin + PREFETCH_DISTANCE)
         total = 0.0
-        for k in range(begin, indptr[i + 1]):
+        for k in range(begin, end):
             total += data[k] * x[indices[k]]
         y[i] = total
         dot += (np.conj(x[i]) * total).real

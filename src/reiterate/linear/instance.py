@@ -113,9 +113,12 @@ class LinearInstance:
         ‖b‖, or 1 where b = 0: what turns an absolute residual norm into the merit.
     memory_limit : int or None
         Bytes that a factorization may take; ``None`` leaves it to the method.
+    threads : int
+        Parts into which iterations may cut their work, for as many threads.
     """
 
     memory_limit: int | None = None
+    threads: int = 1
 
     def __init__(
         self,
