@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from reiterate.contracts import Prepared, Progress, Stop, Values
 from reiterate.kernels import eisenstat_cg, incomplete_cholesky_cg, levels, triangular
+from reiterate.linear import team
 from reiterate.linear.incomplete_cholesky import CholeskyFactors, IncompleteCholesky
 from reiterate.linear.instance import LinearInstance, Vector
 from reiterate.linear.krylov import KrylovState
@@ -72,14 +73,17 @@ def _begin_general(
     triangular.forward_solve(*layout.lower(factors.values), layout.order, p, s)
     _permute(layout.order, (instance.diagonal, diagonal), (x, ordered), (p, r))
     weighted = incomplete_cholesky_cg.start(factors.inverse, s, g, p)
-    count = layout.lower_count
+    count, columns, stored, threads = layout.lower_count, layout.columns, factors.values, instance.threads
+    forward, backward = layout.schedules(threads)
+    sums = team.partial_sums(threads)
     arrays = (
-        *layout.lower(factors.values), entries[:count], *layout.upper(factors.values), entries[count:],
+        *forward.arrays, columns[:count], stored[:count], entries[:count],
+        *backward.arrays, columns[count:], stored[count:], entries[count:],
         factors.inverse, diagonal, ordered, r, s, g, p, q,
     )  # fmt: skip
 
     def step(*scalars: Any) -> Any:
-        return incomplete_cholesky_cg.advance(*arrays, *scalars)
+        return team.call(threads, incomplete_cholesky_cg.advance, *arrays, *scalars, sums)
 
     def finish() -> Vector:
         natural = x.copy()
@@ -103,10 +107,16 @@ def _begin_without_triangles(
     eisenstat_cg.scale(g, pivots, scaling, delta, ordered, r)
     entries = factors.entries_of(instance, scaling)
     weighted = eisenstat_cg.start(*layout.lower(entries), r, s, g, p)
-    arrays = (*layout.lower(entries), *layout.upper(entries), delta, pivots, ordered, r, s, g, p)
+    count, columns, threads = layout.lower_count, layout.columns, instance.threads
+    forward, backward = layout.schedules(threads)
+    sums = team.partial_sums(threads)
+    arrays = (
+        *forward.arrays, columns[:count], entries[:count], *backward.arrays, columns[count:], entries[count:],
+        delta, pivots, ordered, r, s, g, p,
+    )  # fmt: skip
 
     def step(*scalars: Any) -> Any:
-        return eisenstat_cg.advance(*arrays, *scalars)
+        return team.call(threads, eisenstat_cg.advance, *arrays, *scalars, sums)
 
     def finish() -> Vector:
         natural = x.copy()

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from reiterate.configuration import ParameterSpace
 from reiterate.contracts import Prepared, Progress, Stop, Values
 from reiterate.kernels import csr, levels
 from reiterate.kernels import ssor_cg as kernels
+from reiterate.linear import team
 from reiterate.linear.instance import LinearInstance, Vector
 from reiterate.linear.method import DefiniteMethod
 from reiterate.linear.pattern import Index, Pattern
+from reiterate.linear.schedule import Schedule, reverse_levels
 from reiterate.linear.segments import run_in_segments
 from reiterate.linear.sor import RELAXATION
 from reiterate.linear.work import in_matvecs, traffic
@@ -33,6 +36,9 @@ class _Triangle:
     columns: Index
     source: Index
     values: Vector
+    level_ends: NDArray[np.int64]
+    mirrored: bool
+    schedules: dict[int, Schedule] = field(default_factory=dict)
 
     def refresh(self, data: Vector, scale: Vector) -> None:
         """Recompute the numbers."""
@@ -40,8 +46,16 @@ class _Triangle:
 
     @property
     def arrays(self) -> tuple[Index, Index, Index, Vector]:
-        """What the kernels take."""
+        """What kernels take that sweep alone."""
         return self.runs, self.widths, self.columns, self.values
+
+    def divided(self, parts: int) -> tuple[Index, Index, Index, Vector]:
+        """What kernels take that sweep in parts."""
+        if parts not in self.schedules:
+            self.schedules[parts] = Schedule.of(
+                self.runs, self.widths, self.level_ends, parts, mirrored=self.mirrored
+            )
+        return *self.schedules[parts].arrays, self.columns, self.values
 
 
 class _LevelOrder:
@@ -53,13 +67,13 @@ class _LevelOrder:
         below = pattern.position - pattern.indptr[:-1]
         above = pattern.indptr[1:] - pattern.position - np.uint32(1)
         padded = _widest(below, above)
-        self.order = _order_rows(pattern, below, above, by_width=padded is None)
+        self.order, ends = _order_rows(pattern, below, above, by_width=padded is None)
         self.rank = rank = np.empty(size, dtype=np.uint32)
         rank[self.order] = np.arange(size, dtype=np.uint32)
         begin, end = pattern.indptr[:-1], pattern.indptr[1:]
         after = pattern.position + np.uint32(1)
-        self.lower = _lay_out(pattern, begin, pattern.position, self.order, rank, below, padded)
-        self.upper = _lay_out(pattern, after, end, self.order[::-1].copy(), rank, above, padded)
+        self.lower = _lay_out(pattern, begin, pattern.position, self.order, rank, below, padded, ends)
+        self.upper = _lay_out(pattern, after, end, self.order[::-1].copy(), rank, above, padded, ends, mirrored=True)
         self.scale, self.diagonal, self.x, self.r, self.s, self.g = (np.empty(size) for _ in range(6))
         self.p = np.empty(size)
 
@@ -78,8 +92,10 @@ def _widest(below: Index, above: Index) -> int | None:
     return widest if below.size * widest <= _PADDING_LIMIT * stored else None
 
 
-def _order_rows(pattern: Pattern, below: Index, above: Index, *, by_width: bool) -> Index:
-    """Rows by level; within a level in natural order, or by their widths so that runs become long."""
+def _order_rows(
+    pattern: Pattern, below: Index, above: Index, *, by_width: bool
+) -> tuple[Index, NDArray[np.int64]]:
+    """Rows by level, and where levels end; within a level in natural order, or by widths so that runs become long."""
     size = pattern.size
     level = np.empty(size, dtype=np.uint32)
     count = levels.find_levels(pattern.indptr, pattern.indices, pattern.position, level)
@@ -92,12 +108,13 @@ def _order_rows(pattern: Pattern, below: Index, above: Index, *, by_width: bool)
         rearranged = np.empty_like(order)
         levels.sort_by_key(key, key_count, order, rearranged, np.empty(key_count + 1, dtype=np.uint32))
         order = rearranged
-    return order
+    return order, np.cumsum(np.bincount(level, minlength=int(count)))
 
 
 def _lay_out(
-    pattern: Pattern, begin: Index, end: Index, rows: Index, rank: Index, stored: Index, padded: int | None
-) -> _Triangle:
+    pattern: Pattern, begin: Index, end: Index, rows: Index, rank: Index, stored: Index, padded: int | None,
+    level_ends: NDArray[np.int64], *, mirrored: bool = False,
+) -> _Triangle:  # fmt: skip
     size = pattern.size
     width = stored[rows] if padded is None else np.full(size, padded, dtype=np.uint32)
     changes = np.flatnonzero(np.diff(width)) + 1
@@ -105,7 +122,8 @@ def _lay_out(
     total = int(width.sum(dtype=np.int64))
     columns, source = np.empty(total, dtype=np.uint32), np.empty(total, dtype=np.uint32)
     levels.lay_out_triangle(pattern.indices, begin, end, rows, rank, width, columns, source)
-    return _Triangle(rank[rows], width, runs, width[runs[:-1]], columns, source, np.empty(total))
+    ends = reverse_levels(level_ends) if mirrored else level_ends
+    return _Triangle(rank[rows], width, runs, width[runs[:-1]], columns, source, np.empty(total), ends, mirrored)
 
 
 class SymmetricOverRelaxedConjugateGradients(DefiniteMethod):
@@ -131,7 +149,7 @@ class SymmetricOverRelaxedConjugateGradients(DefiniteMethod):
     def iterate(self, prepared: Prepared, instance: LinearInstance, values: Values, x: Vector, stop: Stop) -> Progress:
         """Iterate from ``x``, shape (n,), which is left as it is."""
         pattern, state = instance.pattern, prepared.state
-        omega, threshold = values["omega"], instance.square_threshold
+        omega, threshold, threads = values["omega"], instance.square_threshold, instance.threads
         # The residual is computed in natural order, where A is read in one stream, and permuted afterwards.
         square = csr.residual(pattern.indptr, pattern.indices, instance.data, x, instance.b, state.p)
         levels.permute(state.p, state.order, state.r)
@@ -140,13 +158,15 @@ class SymmetricOverRelaxedConjugateGradients(DefiniteMethod):
             state.scale, *state.lower.arrays, state.x, state.r, state.s, state.g, state.p, omega
         )
         beta = 0.0
+        lower, upper = state.lower.divided(threads), state.upper.divided(threads)
+        sums = team.partial_sums(threads)
 
         def advance(iterations: int) -> tuple[int, int]:
             nonlocal square, s_dot_s, beta
-            made, square, s_dot_s, beta, code = kernels.ssor_cg_advance(
-                *state.lower.arrays, *state.upper.arrays, state.diagonal,
+            made, square, s_dot_s, beta, code = team.call(
+                threads, kernels.ssor_cg_advance, *lower, *upper, state.diagonal,
                 state.x, state.r, state.s, state.g, state.p,
-                omega, square, s_dot_s, beta, threshold, iterations,
+                omega, square, s_dot_s, beta, threshold, iterations, sums,
             )  # fmt: skip
             return made, code
 

@@ -16,6 +16,7 @@ from reiterate.kernels import levels, triangular
 from reiterate.linear.instance import LinearInstance
 from reiterate.linear.pattern import Index, Pattern
 from reiterate.linear.preconditioner import Preconditioner
+from reiterate.linear.schedule import Schedule, reverse_levels
 
 _PADDING_LIMIT = 1.1
 _DISTINCT_WIDTHS = 64
@@ -95,7 +96,9 @@ class Layout:
         marker = np.empty(size, dtype=np.uint32)
         self.has_triangles = bool(triangular.has_triangles(indptr, pattern.indices, position, marker))
         padded = None if self.has_triangles else _widest(below, above)
-        self.order = order = _order_rows(pattern, below, above, by_width=padded is None)
+        self.order, self.level_ends = _order_rows(pattern, below, above, by_width=padded is None)
+        order = self.order
+        self._schedules: dict[int, tuple[Schedule, Schedule]] = {}
         self.rank: Index = np.empty(size, dtype=np.uint32)
         self.rank[order] = np.arange(size, dtype=np.uint32)
         lower_width = below[order] if padded is None else np.full(size, padded, dtype=np.uint32)
@@ -150,6 +153,16 @@ class Layout:
         count = self.lower_count
         return self.upper_runs, self.upper_widths, self.columns[count:], values[count:]
 
+    def schedules(self, parts: int) -> tuple[Schedule, Schedule]:
+        """How the forward and the backward sweep are divided among threads."""
+        if parts not in self._schedules:
+            backward_ends = reverse_levels(self.level_ends)
+            self._schedules[parts] = (
+                Schedule.of(self.lower_runs, self.lower_widths, self.level_ends, parts, mirrored=False),
+                Schedule.of(self.upper_runs, self.upper_widths, backward_ends, parts, mirrored=True),
+            )
+        return self._schedules[parts]
+
     @property
     def memory(self) -> int:
         """Bytes held."""
@@ -164,8 +177,10 @@ def _widest(below: Index, above: Index) -> int | None:
     return widest if below.size * widest <= _PADDING_LIMIT * stored else None
 
 
-def _order_rows(pattern: FactorPattern, below: Index, above: Index, *, by_width: bool) -> Index:
-    """Rows by level; within a level in natural order, or by their widths so that runs become long."""
+def _order_rows(
+    pattern: FactorPattern, below: Index, above: Index, *, by_width: bool
+) -> tuple[Index, NDArray[np.int64]]:
+    """Rows by level, and where levels end; within a level in natural order, or by widths so that runs become long."""
     size = pattern.position.size
     level = np.empty(size, dtype=np.uint32)
     count = triangular.find_common_levels(pattern.indptr, pattern.indices, pattern.position, level)
@@ -178,7 +193,7 @@ def _order_rows(pattern: FactorPattern, below: Index, above: Index, *, by_width:
         rearranged = np.empty_like(order)
         levels.sort_by_key(key, key_count, order, rearranged, np.empty(key_count + 1, dtype=np.uint32))
         order = rearranged
-    return order
+    return order, np.cumsum(np.bincount(level, minlength=int(count)))
 
 
 def _runs(width: Index) -> tuple[Index, Index]:
