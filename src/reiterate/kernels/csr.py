@@ -5,33 +5,22 @@ from __future__ import annotations
 import numpy as np
 
 from reiterate.kernels.compiling import PREFETCH_DISTANCE, kernel, never_inline, prefetch
+from reiterate.kernels.spmd import add_parts, barrier, join
 
 
 @kernel
-def matvec(indptr, indices, data, x, y):
-    """Write A x to ``y``.
-
-    Parameters
-    ----------
-    indptr, indices, data : arrays of shape (n + 1,), (nnz,), (nnz,)
-        The matrix A of shape (n, m); see :mod:`reiterate.kernels`.
-    x : array of shape (m,)
-    y : array of shape (n,), written
-    """
-    for i in range(y.size):
-        begin = indptr[i]
+def _matvec_rows(first, last, indptr, indices, data, x, y):
+    never_inline()
+    end = indptr[first]
+    for i in range(first, last):
+        begin = end
+        end = indptr[i + np.uint64(1)]
         prefetch(data, begin + PREFETCH_DISTANCE)
         prefetch(indices, begin + PREFETCH_DISTANCE)
         total = 0.0
-        for k in range(begin, indptr[i + 1]):
+        for k in range(begin, end):
             total += data[k] * x[indices[k]]
         y[i] = total
-
-
-@kernel
-def matvec_dot(indptr, indices, data, x, y):
-    """Write A x to ``y`` and return Re x·(A x), x conjugated, in one pass; shapes as :func:`matvec`, m = n."""
-    return matvec_dot_rows(np.uint64(0), np.uint64(y.size), indptr, indices, data, x, y)
 
 
 @kernel
@@ -54,20 +43,86 @@ def matvec_dot_rows(first, last, indptr, indices, data, x, y):
 
 
 @kernel
-def residual(indptr, indices, data, x, b, r):
-    """Write b − A x to ``r`` (shape (n,)) and return its squared Euclidean norm; shapes as :func:`matvec`."""
+def _residual_rows(first, last, indptr, indices, data, x, b, r):
+    never_inline()
     square = 0.0
-    for i in range(r.size):
-        begin = indptr[i]
+    end = indptr[first]
+    for i in range(first, last):
+        begin = end
+        end = indptr[i + np.uint64(1)]
         prefetch(data, begin + PREFETCH_DISTANCE)
         prefetch(indices, begin + PREFETCH_DISTANCE)
         total = 0.0
-        for k in range(begin, indptr[i + 1]):
+        for k in range(begin, end):
             total += data[k] * x[indices[k]]
         difference = b[i] - total
         r[i] = difference
         square += difference.real * difference.real + difference.imag * difference.imag
     return square
+
+
+@kernel
+def matvec(indptr, indices, data, x, y):
+    """Write A x to ``y``.
+
+    Parameters
+    ----------
+    indptr, indices, data : arrays of shape (n + 1,), (nnz,), (nnz,)
+        The matrix A of shape (n, m); see :mod:`reiterate.kernels`.
+    x : array of shape (m,)
+    y : array of shape (n,), written
+    """
+    _matvec_rows(np.uint64(0), np.uint64(y.size), indptr, indices, data, x, y)
+
+
+@kernel
+def matvec_dot(indptr, indices, data, x, y):
+    """Write A x to ``y`` and return Re x·(A x), x conjugated, in one pass; shapes as :func:`matvec`, m = n."""
+    return matvec_dot_rows(np.uint64(0), np.uint64(y.size), indptr, indices, data, x, y)
+
+
+@kernel
+def residual(indptr, indices, data, x, b, r):
+    """Write b − A x to ``r`` (shape (n,)) and return its squared Euclidean norm; shapes as :func:`matvec`."""
+    return _residual_rows(np.uint64(0), np.uint64(r.size), indptr, indices, data, x, b, r)
+
+
+@kernel
+def matvec_parts(indptr, indices, data, x, y, bounds, board, thread):
+    """As :func:`matvec`, by several threads.
+
+    ``bounds`` is a uint64 array of shape (parts + 1,): part i of the rows is ``bounds[i]:bounds[i + 1]``. For ``board``
+    and ``thread`` see :mod:`reiterate.kernels.spmd`.
+    """
+    threads = join(board, thread)
+    if threads > 0:
+        for part in range(thread, bounds.size - 1, threads):
+            _matvec_rows(bounds[part], bounds[part + 1], indptr, indices, data, x, y)
+        barrier(board, thread, threads)
+
+
+@kernel
+def matvec_dot_parts(indptr, indices, data, x, y, bounds, sums, board, thread):
+    """As :func:`matvec_dot`, by several threads; ``sums`` is workspace of shape (parts, 16), else :func:`matvec_parts`."""
+    threads = join(board, thread)
+    if threads == 0:
+        return 0.0
+    for part in range(thread, bounds.size - 1, threads):
+        sums[part, 0] = matvec_dot_rows(bounds[part], bounds[part + 1], indptr, indices, data, x, y)
+    barrier(board, thread, threads)
+    return add_parts(sums, 0)
+
+
+@kernel
+def residual_parts(indptr, indices, data, x, b, r, bounds, sums, board, thread):
+    """As :func:`residual`, by several threads; ``sums`` is workspace of shape (parts, 16), else :func:`matvec_parts`."""
+    threads = join(board, thread)
+    if threads == 0:
+        return 0.0
+    for part in range(thread, bounds.size - 1, threads):
+        sums[part, 0] = _residual_rows(bounds[part], bounds[part + 1], indptr, indices, data, x, b, r)
+    barrier(board, thread, threads)
+    return add_parts(sums, 0)
 
 
 @kernel

@@ -166,20 +166,20 @@ def scale(diagonal, pivots, scaling, delta, x, r):
 
 
 @kernel
-def start(runs, widths, columns, values, r, s, g, p):
+def start(pieces, columns, values, r, s, g, p):
     """Write s = (I + L)⁻¹ r to ``s``, and zeros to ``g`` and ``p``; return s·s.
 
-    ``runs``, ``widths``, ``columns``, ``values`` are the scaled lower triangle; the vectors have shape (n,).
+    ``pieces``, ``columns``, ``values`` are the scaled lower triangle; the vectors have shape (n,).
     """
     weighted = 0.0
-    k = np.uint64(0)
     s[0] = 0.0  # padding multiplies it by zero
-    for run in range(widths.size):
-        for t in range(runs[run], runs[run + 1]):
+    for piece in range(pieces.shape[0]):
+        k = np.uint64(pieces[piece, 3])
+        for t in range(pieces[piece, 0], pieces[piece, 1]):
             rest = r[t]
             g[t] = 0.0
             p[t] = 0.0
-            for _ in range(widths[run]):
+            for _ in range(pieces[piece, 2]):
                 rest -= values[k] * s[columns[k]]
                 k += np.uint64(1)
             s[t] = rest

@@ -70,15 +70,14 @@ def _begin_general(
     entries = factors.entries_of(instance)
     diagonal, ordered, r, s, g, p, q = state.vectors(7, x.size, x.dtype)
     square = instance.operator.residual(x, instance.b, p)
-    triangular.forward_solve(*layout.lower(factors.values), layout.order, p, s)
+    pieces, _, *lower = layout.lower(factors.values)
+    triangular.forward_solve(pieces, *lower, layout.order, p, s)
     _permute(layout.order, (instance.diagonal, diagonal), (x, ordered), (p, r))
     weighted = incomplete_cholesky_cg.start(factors.inverse, s, g, p)
-    count, columns, stored, threads = layout.lower_count, layout.columns, factors.values, instance.threads
-    forward, backward = layout.schedules(threads)
+    count, threads = layout.lower_count, instance.threads
     sums = team.partial_sums(threads)
     arrays = (
-        *forward.arrays, columns[:count], stored[:count], entries[:count],
-        *backward.arrays, columns[count:], stored[count:], entries[count:],
+        *layout.lower(factors.values, threads), entries[:count], *layout.upper(factors.values, threads), entries[count:],
         factors.inverse, diagonal, ordered, r, s, g, p, q,
     )  # fmt: skip
 
@@ -106,14 +105,11 @@ def _begin_without_triangles(
     _permute(layout.order, (instance.diagonal, g), (x, ordered), (p, r))
     eisenstat_cg.scale(g, pivots, scaling, delta, ordered, r)
     entries = factors.entries_of(instance, scaling)
-    weighted = eisenstat_cg.start(*layout.lower(entries), r, s, g, p)
-    count, columns, threads = layout.lower_count, layout.columns, instance.threads
-    forward, backward = layout.schedules(threads)
+    pieces, _, *lower = layout.lower(entries)
+    weighted = eisenstat_cg.start(pieces, *lower, r, s, g, p)
+    threads = instance.threads
     sums = team.partial_sums(threads)
-    arrays = (
-        *forward.arrays, columns[:count], entries[:count], *backward.arrays, columns[count:], entries[count:],
-        delta, pivots, ordered, r, s, g, p,
-    )  # fmt: skip
+    arrays = (*layout.lower(entries, threads), *layout.upper(entries, threads), delta, pivots, ordered, r, s, g, p)
 
     def step(*scalars: Any) -> Any:
         return team.call(threads, eisenstat_cg.advance, *arrays, *scalars, sums)

@@ -118,7 +118,6 @@ class LinearInstance:
     """
 
     memory_limit: int | None = None
-    threads: int = 1
 
     def __init__(
         self,
@@ -129,7 +128,9 @@ class LinearInstance:
         rtol: float,
         atol: float,
         project: Callable[[Vector], Vector] | None = None,
+        threads: int = 1,
     ) -> None:
+        self.threads = threads
         self._facts = facts
         self._project = project
         self._exponent = _exponent_of(b, atol)
@@ -139,7 +140,7 @@ class LinearInstance:
         self.pattern = facts.pattern
         self.diagonal = facts.diagonal
         self.data: Vector = facts.A.data
-        self.operator: Operator = SparseOperator(facts.pattern, self.data)
+        self.operator: Operator = SparseOperator(facts.pattern, self.data, threads)
         self._context = dict(context)
         norm_b = norm(self.b)
         # Next to a much larger atol, b counts as zero: the merit is then an absolute one.
@@ -201,7 +202,7 @@ class LinearInstance:
         twin.data = self.data.copy()
         twin.data[self.pattern.position[self.pattern.constants.representatives]] *= 2.0
         twin.A = type(self.A)((twin.data, self.A.indices, self.A.indptr), shape=self.A.shape)
-        twin.operator = SparseOperator(self.pattern, twin.data)
+        twin.operator = SparseOperator(self.pattern, twin.data, self.threads)
         return twin
 
     def origin(self) -> Vector:

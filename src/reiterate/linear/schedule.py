@@ -52,7 +52,9 @@ class Schedule:
         entries = np.concatenate(([0.0], np.cumsum(np.diff(at) * widths)))
         cost = entries + _COST_OF_A_ROW * at
         cuts = _cut(at, cost, level_ends, parts)
-        bounds = np.unique(np.concatenate((runs.astype(np.int64), cuts.ravel())))
+        bounds = runs.astype(np.int64)
+        if parts > 1:
+            bounds = np.unique(np.concatenate((bounds, cuts.ravel())))
         first = bounds[:-1]
         run = np.searchsorted(runs, first, side="right") - 1
         place = np.interp(first, at, entries)

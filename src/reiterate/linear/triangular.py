@@ -13,6 +13,7 @@ from reiterate.configuration import Parameter
 from reiterate.contracts import Values
 from reiterate.errors import Breakdown, InvalidInput
 from reiterate.kernels import levels, triangular
+from reiterate.linear import team
 from reiterate.linear.instance import LinearInstance
 from reiterate.linear.pattern import Index, Pattern
 from reiterate.linear.preconditioner import Preconditioner
@@ -20,6 +21,7 @@ from reiterate.linear.schedule import Schedule, reverse_levels
 
 _PADDING_LIMIT = 1.1
 _DISTINCT_WIDTHS = 64
+_ENTRIES_WORTH_WAKING = 100_000  # both sweeps over as many take 0.3 ms, and waking a thread up to a tenth of a millisecond
 
 BITS: Final = Parameter("bits", low=31, high=65, default=64, search=(64, 64), points=1, integer=True)
 """Precision in which factors are stored; sums and vectors stay in double precision.
@@ -143,15 +145,15 @@ class Layout:
         self.lower_runs, self.lower_widths = _runs(lower_width)
         self.upper_runs, self.upper_widths = _runs(sweep)
 
-    def lower(self, values: NDArray[Any]) -> tuple[Index, Index, Index, NDArray[Any]]:
-        """Runs, widths, columns and values of the strictly lower triangle, as sweeps take them."""
+    def lower(self, values: NDArray[Any], parts: int = 1) -> tuple[Index, Index, Index, NDArray[Any]]:
+        """Pieces, steps, columns and values of the strictly lower triangle, as sweeps of so many parts take them."""
         count = self.lower_count
-        return self.lower_runs, self.lower_widths, self.columns[:count], values[:count]
+        return *self.schedules(parts)[0].arrays, self.columns[:count], values[:count]
 
-    def upper(self, values: NDArray[Any]) -> tuple[Index, Index, Index, NDArray[Any]]:
-        """Runs, widths, columns and values of the strictly upper triangle, as sweeps take them."""
+    def upper(self, values: NDArray[Any], parts: int = 1) -> tuple[Index, Index, Index, NDArray[Any]]:
+        """Pieces, steps, columns and values of the strictly upper triangle, as sweeps of so many parts take them."""
         count = self.lower_count
-        return self.upper_runs, self.upper_widths, self.columns[count:], values[count:]
+        return *self.schedules(parts)[1].arrays, self.columns[count:], values[count:]
 
     def schedules(self, parts: int) -> tuple[Schedule, Schedule]:
         """How the forward and the backward sweep are divided among threads."""
@@ -166,7 +168,8 @@ class Layout:
     @property
     def memory(self) -> int:
         """Bytes held."""
-        arrays = (self.columns, self.source, self.mirror, self.width, self.order, self.rank, self.upper_begin)
+        pieces = (schedule.pieces for schedule in self.schedules(1))
+        arrays = (self.columns, self.source, self.mirror, self.width, self.order, self.rank, self.upper_begin, *pieces)
         return sum(array.nbytes for array in arrays)
 
 
@@ -219,6 +222,8 @@ class TriangularFactors(Preconditioner):
         That of A in level order.
     shift : float
         Multiple of the diagonal of A that was added before factoring.
+    threads : int
+        That apply them.
     """
 
     def __init__(self, layout: Layout, dtype: np.dtype[Any], storage: np.dtype[Any]) -> None:
@@ -229,6 +234,7 @@ class TriangularFactors(Preconditioner):
         self.inverse: NDArray[Any] = np.empty(size, dtype=dtype)
         self.diagonal: NDArray[Any] = np.empty(size, dtype=dtype)
         self.shift = 0.0
+        self.threads = 1
         self._entries: NDArray[Any] | None = None
         self.work: NDArray[Any] = np.zeros(size, dtype=dtype)
         entry = 4.0 + storage.itemsize
@@ -238,6 +244,7 @@ class TriangularFactors(Preconditioner):
     def fill(self, instance: LinearInstance, factor: float, *, upper_only: bool = False) -> None:
         """Write ``factor`` times the entries of A to the values, and its diagonal to ``diagonal``."""
         assert instance.diagonal is not None
+        self.threads = instance.threads if self.values.size >= _ENTRIES_WORTH_WAKING * (instance.threads - 1) else 1
         begin = self.layout.lower_count if upper_only else 0
         triangular.gather_entries(instance.data, self.layout.source[begin:], factor, self.values[begin:])
         triangular.gather_entries(instance.diagonal, self.layout.order, factor, self.diagonal)
@@ -275,9 +282,11 @@ class TriangularFactors(Preconditioner):
 
     def apply(self, r: NDArray[Any], z: NDArray[Any]) -> None:
         """Write M⁻¹ r to ``z``, both of shape (n,)."""
-        layout = self.layout
-        triangular.forward_solve(*layout.lower(self.values), layout.order, r, self.work)
-        triangular.backward_solve(*layout.upper(self.values), layout.order, self.inverse, self.work, z)
+        layout, threads = self.layout, self.threads
+        team.call(
+            threads, triangular.solve, *layout.lower(self.values, threads), *layout.upper(self.values, threads),
+            layout.order, self.inverse, r, self.work, z,
+        )  # fmt: skip
 
 
 def mean_widths(pattern: Pattern) -> tuple[float, float]:
