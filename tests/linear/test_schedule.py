@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reiterate.linear import schedule as module
-from reiterate.linear.schedule import Schedule, reverse_levels
+from reiterate.linear.schedule import Schedule, divide, gather_parts, reverse
 
 
 @st.composite
@@ -22,18 +22,17 @@ def runs_of(width):
     return runs, width[runs[:-1]].astype(np.uint32)
 
 
-def divide(sizes, width, parts, mirrored=False):
-    return Schedule.of(*runs_of(width), np.cumsum(sizes), parts, mirrored=mirrored)
-
-
 @given(sweeps(), st.integers(1, 4), st.floats(0.0, 60.0), st.booleans())
-def test_every_row_is_done_once_in_an_allowed_order(sweep, parts, worth, mirrored):
+def test_every_row_is_done_once_in_an_allowed_order(sweep, parts, worth, backward):
     sizes, width = sweep
-    level = np.repeat(np.arange(sizes.size), sizes)
-    offset = np.concatenate(([0], np.cumsum(width)))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "_WORTH_SPLITTING", worth)
-        schedule = divide(sizes, width, parts, mirrored)
+        spans = divide(width, np.cumsum(sizes), parts)
+    level = np.repeat(np.arange(sizes.size), sizes)
+    if backward:
+        spans, level, width = reverse(spans, width.size), level[::-1], width[::-1]
+    schedule = Schedule(*runs_of(width), spans)
+    offset = np.concatenate(([0], np.cumsum(width)))
     assert schedule.steps.shape[1:] == (parts, 2)
     done = []
     for step in schedule.steps:
@@ -56,32 +55,23 @@ def test_every_row_is_done_once_in_an_allowed_order(sweep, parts, worth, mirrore
 
 def test_one_part_is_one_step():
     width = np.array([0, 1, 1, 2, 2, 2])
-    schedule = divide([1, 2, 3], width, 1)
+    schedule = Schedule(*runs_of(width), divide(width, [1, 3, 6], 1))
     np.testing.assert_array_equal(schedule.steps, [[[0, 3]]])
     np.testing.assert_array_equal(schedule.pieces, [[0, 1, 0, 0], [1, 3, 1, 0], [3, 6, 2, 2]])
 
 
 def test_large_levels_are_halved_and_small_ones_are_joined():
     sizes = np.array([1, 3, 1000, 2000, 2, 1])
-    schedule = divide(sizes, np.full(sizes.sum(), 3), 2)
-    rows = [[schedule.pieces[first:last, :2].tolist() for first, last in step] for step in schedule.steps]
-    assert rows == [
-        [[[0, 4]], []],
-        [[[4, 504]], [[504, 1004]]],
-        [[[1004, 2004]], [[2004, 3004]]],
-        [[[3004, 3007]], []],
-    ]
+    spans = divide(np.full(sizes.sum(), 3), np.cumsum(sizes), 2)
+    expected = [[[0, 4], [4, 4]], [[4, 504], [504, 1004]], [[1004, 2004], [2004, 3004]], [[3004, 3007], [3007, 3007]]]
+    np.testing.assert_array_equal(spans, expected)
 
 
-def test_mirrored_parts_keep_their_rows():
-    sizes = np.array([500, 1500, 1000])
-    n, width = sizes.sum(), np.full(3000, 2)
-    forward = divide(sizes, width, 2)
-    backward = Schedule.of(*runs_of(width), reverse_levels(np.cumsum(sizes)), 2, mirrored=True)
-
-    def rows(schedule, part):
-        spans = [schedule.pieces[f:l, :2] for f, l in schedule.steps[:, part]]
-        return {row for span in spans for begin, end in span for row in range(begin, end)}
-
-    for part in (0, 1):
-        assert rows(forward, part) == {n - 1 - row for row in rows(backward, part)}
+def test_rows_of_a_part_are_gathered():
+    sizes = np.array([1, 600, 1000, 2])
+    spans = divide(np.full(sizes.sum(), 3), np.cumsum(sizes), 2)
+    order, gathered = gather_parts(spans)
+    np.testing.assert_array_equal(np.sort(order), np.arange(sizes.sum()))
+    for (old_begin, old_end), (begin, end) in zip(spans.reshape(-1, 2), gathered.reshape(-1, 2), strict=True):
+        np.testing.assert_array_equal(order[begin:end], np.arange(old_begin, old_end))
+    np.testing.assert_array_equal(gathered[1:, :, 0], gathered[:-1, :, 1])

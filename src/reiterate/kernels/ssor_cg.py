@@ -156,15 +156,15 @@ def _forward_sweep(
 
 
 @kernel
-def ssor_cg_start(scale, runs, widths, columns, values, x, r, s, g, p, omega):
+def ssor_cg_start(scale, pieces, steps, columns, values, x, r, s, g, p, omega):
     """Begin at an iterate: scale the permuted vectors and solve for s.
 
     Parameters
     ----------
     scale : float64 array of shape (n,)
         1/√a_ii in level order.
-    runs, widths, columns, values : the strictly lower triangle
-        As :mod:`reiterate.kernels.levels` lays it out; scaled.
+    pieces, steps, columns, values : the strictly lower triangle
+        As :mod:`reiterate.linear.schedule` divides and :mod:`reiterate.kernels.levels` lays it out; scaled.
     x, r : arrays of shape (n,), overwritten
         The iterate and its residual b − A x, permuted to level order; scaled on return.
     s, g, p : arrays of shape (n,), written
@@ -178,22 +178,31 @@ def ssor_cg_start(scale, runs, widths, columns, values, x, r, s, g, p, omega):
         s·s.
     """
     s_dot_s = 0.0
-    k = np.uint64(0)
-    for run in range(widths.size):
-        for t in range(runs[run], runs[run + 1]):
-            own = scale[t]
-            x[t] /= own
-            rest = r[t] * own
-            r[t] = rest
-            g[t] = 0.0
-            p[t] = 0.0
-            s[t] = 0.0  # a padding entry reads the row's own s
-            for _ in range(widths[run]):
-                rest -= values[k] * s[columns[k]]
-                k += np.uint64(1)
-            solved = rest * omega
-            s[t] = solved
-            s_dot_s += solved * solved
+    for step in range(steps.shape[0]):
+        for part in range(steps.shape[1]):
+            for piece in range(steps[step, part, 0], steps[step, part, 1]):
+                s_dot_s += _start_rows(piece, pieces, scale, columns, values, x, r, s, g, p, omega)
+    return s_dot_s
+
+
+@kernel
+def _start_rows(piece, pieces, scale, columns, values, x, r, s, g, p, omega):
+    s_dot_s = 0.0
+    begin, end, width, k = pieces[piece, 0], pieces[piece, 1], pieces[piece, 2], np.uint64(pieces[piece, 3])
+    for t in range(begin, end):
+        own = scale[t]
+        x[t] /= own
+        rest = r[t] * own
+        r[t] = rest
+        g[t] = 0.0
+        p[t] = 0.0
+        s[t] = 0.0  # a padding entry reads the row's own s
+        for _ in range(width):
+            rest -= values[k] * s[columns[k]]
+            k += np.uint64(1)
+        solved = rest * omega
+        s[t] = solved
+        s_dot_s += solved * solved
     return s_dot_s
 
 

@@ -77,7 +77,8 @@ def _begin_general(
     count, threads = layout.lower_count, instance.threads
     sums = team.partial_sums(threads)
     arrays = (
-        *layout.lower(factors.values, threads), entries[:count], *layout.upper(factors.values, threads), entries[count:],
+        *layout.lower(factors.values, threads), entries[:count],
+        *layout.upper(factors.values, threads), entries[count:],
         factors.inverse, diagonal, ordered, r, s, g, p, q,
     )  # fmt: skip
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from reiterate.linear import team
 from reiterate.linear.instance import LinearInstance, Vector
 from reiterate.linear.method import DefiniteMethod
 from reiterate.linear.pattern import Index, Pattern
-from reiterate.linear.schedule import Schedule, reverse_levels
+from reiterate.linear.schedule import Schedule, Spans, divide, gather_parts, reverse
 from reiterate.linear.segments import run_in_segments
 from reiterate.linear.sor import RELAXATION
 from reiterate.linear.work import in_matvecs, traffic
@@ -31,14 +31,10 @@ class _Triangle:
 
     rank_of_row: Index
     width_of_row: Index
-    runs: Index
-    widths: Index
+    schedule: Schedule
     columns: Index
     source: Index
     values: Vector
-    level_ends: NDArray[np.int64]
-    mirrored: bool
-    schedules: dict[int, Schedule] = field(default_factory=dict)
 
     def refresh(self, data: Vector, scale: Vector) -> None:
         """Recompute the numbers."""
@@ -46,34 +42,37 @@ class _Triangle:
 
     @property
     def arrays(self) -> tuple[Index, Index, Index, Vector]:
-        """What kernels take that sweep alone."""
-        return self.runs, self.widths, self.columns, self.values
-
-    def divided(self, parts: int) -> tuple[Index, Index, Index, Vector]:
-        """What kernels take that sweep in parts."""
-        if parts not in self.schedules:
-            self.schedules[parts] = Schedule.of(
-                self.runs, self.widths, self.level_ends, parts, mirrored=self.mirrored
-            )
-        return *self.schedules[parts].arrays, self.columns, self.values
+        """What the kernels take."""
+        return *self.schedule.arrays, self.columns, self.values
 
 
 class _LevelOrder:
-    """The level order of a pattern, both triangles, and the vectors of the iteration."""
+    """The level order of a pattern, both triangles, and the vectors of the iteration.
 
-    def __init__(self, pattern: Pattern) -> None:
+    For several threads the rows of a part are numbered one after another, level by level, so that every thread reads
+    its own entries and vectors in one stream. The sweeps, which go by levels, stay those of the natural order.
+    """
+
+    def __init__(self, pattern: Pattern, parts: int) -> None:
         self.pattern = pattern
+        self.parts = parts
         size = pattern.size
         below = pattern.position - pattern.indptr[:-1]
         above = pattern.indptr[1:] - pattern.position - np.uint32(1)
         padded = _widest(below, above)
-        self.order, ends = _order_rows(pattern, below, above, by_width=padded is None)
+        order, level_ends = _order_rows(pattern, below, above, by_width=padded is None)
+        spans = divide(below[order] if padded is None else np.full(size, padded), level_ends, parts)
+        if parts > 1:
+            gathered, spans = gather_parts(spans)
+            order = order[gathered]
+        self.order = order
         self.rank = rank = np.empty(size, dtype=np.uint32)
         rank[self.order] = np.arange(size, dtype=np.uint32)
         begin, end = pattern.indptr[:-1], pattern.indptr[1:]
         after = pattern.position + np.uint32(1)
-        self.lower = _lay_out(pattern, begin, pattern.position, self.order, rank, below, padded, ends)
-        self.upper = _lay_out(pattern, after, end, self.order[::-1].copy(), rank, above, padded, ends, mirrored=True)
+        self.lower = _lay_out(pattern, begin, pattern.position, self.order, rank, below, padded, spans)
+        back = reverse(spans, size)
+        self.upper = _lay_out(pattern, after, end, self.order[::-1].copy(), rank, above, padded, back)
         self.scale, self.diagonal, self.x, self.r, self.s, self.g = (np.empty(size) for _ in range(6))
         self.p = np.empty(size)
 
@@ -92,9 +91,7 @@ def _widest(below: Index, above: Index) -> int | None:
     return widest if below.size * widest <= _PADDING_LIMIT * stored else None
 
 
-def _order_rows(
-    pattern: Pattern, below: Index, above: Index, *, by_width: bool
-) -> tuple[Index, NDArray[np.int64]]:
+def _order_rows(pattern: Pattern, below: Index, above: Index, *, by_width: bool) -> tuple[Index, NDArray[np.int64]]:
     """Rows by level, and where levels end; within a level in natural order, or by widths so that runs become long."""
     size = pattern.size
     level = np.empty(size, dtype=np.uint32)
@@ -113,7 +110,7 @@ def _order_rows(
 
 def _lay_out(
     pattern: Pattern, begin: Index, end: Index, rows: Index, rank: Index, stored: Index, padded: int | None,
-    level_ends: NDArray[np.int64], *, mirrored: bool = False,
+    spans: Spans,
 ) -> _Triangle:  # fmt: skip
     size = pattern.size
     width = stored[rows] if padded is None else np.full(size, padded, dtype=np.uint32)
@@ -122,8 +119,8 @@ def _lay_out(
     total = int(width.sum(dtype=np.int64))
     columns, source = np.empty(total, dtype=np.uint32), np.empty(total, dtype=np.uint32)
     levels.lay_out_triangle(pattern.indices, begin, end, rows, rank, width, columns, source)
-    ends = reverse_levels(level_ends) if mirrored else level_ends
-    return _Triangle(rank[rows], width, runs, width[runs[:-1]], columns, source, np.empty(total), ends, mirrored)
+    schedule = Schedule(runs, width[runs[:-1]], spans)
+    return _Triangle(rank[rows], width, schedule, columns, source, np.empty(total))
 
 
 class SymmetricOverRelaxedConjugateGradients(DefiniteMethod):
@@ -140,8 +137,10 @@ class SymmetricOverRelaxedConjugateGradients(DefiniteMethod):
 
     def prepare(self, instance: LinearInstance, values: Values, previous: Prepared | None = None) -> Prepared:
         """The level order of the pattern (kept from ``previous`` where it is the same) and the scaled triangles."""
-        known = previous is not None and previous.state.pattern is instance.pattern
-        state = previous.state if known and previous is not None else _LevelOrder(instance.pattern)
+        state = None if previous is None else previous.state
+        known = state is not None and state.pattern is instance.pattern and state.parts == instance.threads
+        if not known:
+            state = _LevelOrder(instance.pattern, instance.threads)
         state.refresh(instance)
         moved = traffic(instance.pattern, entries=2.0 if known else 8.0, row_bytes=60.0)
         return Prepared(state, work=in_matvecs(instance.pattern, moved))
@@ -149,7 +148,7 @@ class SymmetricOverRelaxedConjugateGradients(DefiniteMethod):
     def iterate(self, prepared: Prepared, instance: LinearInstance, values: Values, x: Vector, stop: Stop) -> Progress:
         """Iterate from ``x``, shape (n,), which is left as it is."""
         pattern, state = instance.pattern, prepared.state
-        omega, threshold, threads = values["omega"], instance.square_threshold, instance.threads
+        omega, threshold = values["omega"], instance.square_threshold
         # The residual is computed in natural order, where A is read in one stream, and permuted afterwards.
         square = csr.residual(pattern.indptr, pattern.indices, instance.data, x, instance.b, state.p)
         levels.permute(state.p, state.order, state.r)
@@ -158,13 +157,12 @@ class SymmetricOverRelaxedConjugateGradients(DefiniteMethod):
             state.scale, *state.lower.arrays, state.x, state.r, state.s, state.g, state.p, omega
         )
         beta = 0.0
-        lower, upper = state.lower.divided(threads), state.upper.divided(threads)
-        sums = team.partial_sums(threads)
+        sums = team.partial_sums(state.parts)
 
         def advance(iterations: int) -> tuple[int, int]:
             nonlocal square, s_dot_s, beta
             made, square, s_dot_s, beta, code = team.call(
-                threads, kernels.ssor_cg_advance, *lower, *upper, state.diagonal,
+                state.parts, kernels.ssor_cg_advance, *state.lower.arrays, *state.upper.arrays, state.diagonal,
                 state.x, state.r, state.s, state.g, state.p,
                 omega, square, s_dot_s, beta, threshold, iterations, sums,
             )  # fmt: skip

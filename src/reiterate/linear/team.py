@@ -1,7 +1,7 @@
 """Python threads that run one compiled kernel together with the caller.
 
-Workers are daemon threads, created when first wanted and asleep between calls; there is one team a process. A kernel that
-takes part ends with the arguments ``board, thread`` and begins with :func:`reiterate.kernels.spmd.join`. Nothing
+Workers are daemon threads, created when first wanted and asleep between calls; there is one team a process. A kernel
+that takes part ends with the arguments ``board, thread`` and begins with :func:`reiterate.kernels.spmd.join`. Nothing
 waits for a worker that does not come: the caller then does all parts itself, with the same result bit for bit.
 """
 

@@ -17,11 +17,13 @@ from reiterate.linear import team
 from reiterate.linear.instance import LinearInstance
 from reiterate.linear.pattern import Index, Pattern
 from reiterate.linear.preconditioner import Preconditioner
-from reiterate.linear.schedule import Schedule, reverse_levels
+from reiterate.linear.schedule import Schedule, divide, reverse
 
 _PADDING_LIMIT = 1.1
 _DISTINCT_WIDTHS = 64
-_ENTRIES_WORTH_WAKING = 100_000  # both sweeps over as many take 0.3 ms, and waking a thread up to a tenth of a millisecond
+_ENTRIES_WORTH_WAKING = (
+    100_000  # both sweeps over as many take 0.3 ms, and waking a thread up to a tenth of a millisecond
+)
 
 BITS: Final = Parameter("bits", low=31, high=65, default=64, search=(64, 64), points=1, integer=True)
 """Precision in which factors are stored; sums and vectors stay in double precision.
@@ -158,10 +160,10 @@ class Layout:
     def schedules(self, parts: int) -> tuple[Schedule, Schedule]:
         """How the forward and the backward sweep are divided among threads."""
         if parts not in self._schedules:
-            backward_ends = reverse_levels(self.level_ends)
+            spans = divide(self.width[: self.size], self.level_ends, parts)
             self._schedules[parts] = (
-                Schedule.of(self.lower_runs, self.lower_widths, self.level_ends, parts, mirrored=False),
-                Schedule.of(self.upper_runs, self.upper_widths, backward_ends, parts, mirrored=True),
+                Schedule(self.lower_runs, self.lower_widths, spans),
+                Schedule(self.upper_runs, self.upper_widths, reverse(spans, self.size)),
             )
         return self._schedules[parts]
 
