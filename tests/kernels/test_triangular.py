@@ -39,27 +39,26 @@ def test_grids_have_no_triangles(A, found):
 @pytest.mark.parametrize("storage", [np.float64, np.float32])
 @pytest.mark.parametrize("name", MATRICES)
 @pytest.mark.parametrize("dropped", [0.0, 0.4])
-def test_solves(name, dropped, storage, monkeypatch):
+@pytest.mark.parametrize("parts", [1, 3])
+def test_solves(name, dropped, storage, parts, monkeypatch):
     A = perturbed(MATRICES[name], dropped=dropped)
     A.data = A.data / abs(A.data).max() / 4
-    layout = Layout(FactorPattern.of(Pattern(A.indptr, A.indices)))
+    monkeypatch.setattr("reiterate.linear.schedule._WORTH_SPLITTING", 0.0)
+    layout = Layout(FactorPattern.of(Pattern(A.indptr, A.indices)), parts)
     values = np.empty(layout.columns.size, storage)
     triangular.gather_entries(A.data, layout.source, 1.0, values)
     n = A.shape[0]
     r, inverse = np.random.default_rng(0).uniform(1, 2, size=(2, n))
-    pieces, _, *lower = layout.lower(values)
-    y = np.full(n, np.nan)
-    triangular.forward_solve(pieces, *lower, layout.order, r, y)
+    y, z = np.full(n, np.nan), np.empty(n)
+    triangular.forward_solve(*layout.lower(values), layout.order, r, y)
     tolerance = 1e-11 if storage is np.float64 else 1e-5
     forward = np.linalg.solve(np.eye(n) + np.tril(A.toarray(), -1), r)
     np.testing.assert_allclose(y[layout.rank], forward, rtol=tolerance)
     expected = np.linalg.solve(np.eye(n) + np.triu(A.toarray(), 1), inverse[layout.rank] * forward)
-    monkeypatch.setattr("reiterate.linear.schedule._WORTH_SPLITTING", 0.0)
-    for parts in (1, 3):
-        y, z = np.full(n, np.nan), np.empty(n)
-        triangles = *layout.lower(values, parts), *layout.upper(values, parts)
-        triangular.solve(*triangles, layout.order, inverse, r, y, z, new_board(1), 0)
-        np.testing.assert_allclose(z, expected, rtol=tolerance, atol=tolerance)
+    y[:] = np.nan
+    triangles = *layout.lower(values), *layout.upper(values)
+    triangular.solve(*triangles, layout.order, inverse, r, y, z, new_board(1), 0)
+    np.testing.assert_allclose(z, expected, rtol=tolerance, atol=tolerance)
 
 
 @given(definite_matrices())

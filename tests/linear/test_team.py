@@ -1,5 +1,6 @@
 """Several threads give the result of one up to rounding, the same bits every time, and never hang."""
 
+import os
 import subprocess
 import sys
 import textwrap
@@ -12,6 +13,7 @@ import reiterate as rt
 from reiterate.contracts import Status, Stop
 from reiterate.errors import InvalidInput
 from reiterate.kernels import spmd
+from reiterate.kernels.compiling import kernel
 from reiterate.linear import operator, schedule, team, triangular
 from reiterate.linear.door import Door
 from reiterate.linear.portfolio import METHODS
@@ -93,6 +95,23 @@ def count(board, thread):
 
 def test_all_take_part(fresh):
     assert within(20, lambda: [fresh.call(threads, count) for threads in (1, 2, 4, 2)]) == [1, 2, 4, 2]
+
+
+@kernel
+def take_turns(number, rounds, board, thread):
+    """Add to one number in turns, which only a barrier keeps from going wrong."""
+    threads = spmd.join(board, thread)
+    for turn in range(rounds):
+        if turn % threads == thread:
+            number[0] += turn
+        spmd.barrier(board, thread, threads)
+
+
+def test_a_barrier_holds(fresh):
+    for threads in (1, 2, 3):
+        number, rounds = np.zeros(1), 3000
+        within(60, lambda threads=threads, number=number: fresh.call(threads, take_turns, number, rounds) or True)
+        assert number[0] == sum(range(rounds))
 
 
 def test_a_worker_survives_what_it_raises(fresh):
@@ -201,7 +220,24 @@ def run(code, **options):
     return subprocess.run(command, capture_output=True, text=True, timeout=120, **options)
 
 
-@pytest.mark.skipif(not hasattr(__import__("os"), "fork"), reason="no fork here")
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="processors cannot be chosen here")
+def test_a_process_that_may_use_one_processor_does():
+    code = """
+        import os, numpy as np, reiterate as rt
+        from reiterate.linear import team
+        from tests.matrices import laplacian
+        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+        A, b = laplacian(10), np.ones(100)
+        x = rt.Solver(["ssor_cg"], threads=2).solve(A, b)
+        assert np.linalg.norm(b - A @ x) <= 1e-8 * np.linalg.norm(b)
+        print(len(team._team._workers))
+    """
+    command = [sys.executable, "-W", "ignore", "-c", textwrap.dedent(code)]
+    found = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert found.stdout.split() == ["0"], found.stderr
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
 def test_a_child_process_gets_workers_of_its_own():
     found = run("""
         expected = rt.Solver(["cg"], threads=2).solve(A, b)

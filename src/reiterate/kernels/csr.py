@@ -103,7 +103,7 @@ def matvec_parts(indptr, indices, data, x, y, bounds, board, thread):
 
 @kernel
 def matvec_dot_parts(indptr, indices, data, x, y, bounds, sums, board, thread):
-    """As :func:`matvec_dot`, by several threads; as :func:`matvec_parts`, and ``sums`` of shape (parts, 16) is workspace."""
+    """As :func:`matvec_dot`, by several threads; ``sums`` of shape (parts, 16) is workspace."""
     threads = join(board, thread)
     if threads == 0:
         return 0.0
@@ -115,7 +115,7 @@ def matvec_dot_parts(indptr, indices, data, x, y, bounds, sums, board, thread):
 
 @kernel
 def residual_parts(indptr, indices, data, x, b, r, bounds, sums, board, thread):
-    """As :func:`residual`, by several threads; as :func:`matvec_parts`, and ``sums`` of shape (parts, 16) is workspace."""
+    """As :func:`residual`, by several threads; ``sums`` of shape (parts, 16) is workspace."""
     threads = join(board, thread)
     if threads == 0:
         return 0.0

@@ -166,24 +166,33 @@ def scale(diagonal, pivots, scaling, delta, x, r):
 
 
 @kernel
-def start(pieces, columns, values, r, s, g, p):
+def start(pieces, steps, columns, values, r, s, g, p):
     """Write s = (I + L)⁻¹ r to ``s``, and zeros to ``g`` and ``p``; return s·s.
 
-    ``pieces``, ``columns``, ``values`` are the scaled lower triangle; the vectors have shape (n,).
+    ``pieces``, ``steps``, ``columns``, ``values`` are the scaled lower triangle; the vectors have shape (n,).
     """
     weighted = 0.0
     s[0] = 0.0  # padding multiplies it by zero
-    for piece in range(pieces.shape[0]):
-        k = np.uint64(pieces[piece, 3])
-        for t in range(pieces[piece, 0], pieces[piece, 1]):
-            rest = r[t]
-            g[t] = 0.0
-            p[t] = 0.0
-            for _ in range(pieces[piece, 2]):
-                rest -= values[k] * s[columns[k]]
-                k += np.uint64(1)
-            s[t] = rest
-            weighted += (np.conj(rest) * rest).real
+    for step in range(steps.shape[0]):
+        for part in range(steps.shape[1]):
+            for piece in range(steps[step, part, 0], steps[step, part, 1]):
+                weighted += _start_rows(piece, pieces, columns, values, r, s, g, p)
+    return weighted
+
+
+@kernel
+def _start_rows(piece, pieces, columns, values, r, s, g, p):
+    weighted = 0.0
+    begin, end, width, k = pieces[piece, 0], pieces[piece, 1], pieces[piece, 2], np.uint64(pieces[piece, 3])
+    for t in range(begin, end):
+        rest = r[t]
+        g[t] = 0.0
+        p[t] = 0.0
+        for _ in range(width):
+            rest -= values[k] * s[columns[k]]
+            k += np.uint64(1)
+        s[t] = rest
+        weighted += (np.conj(rest) * rest).real
     return weighted
 
 

@@ -38,7 +38,7 @@ BEGIN: Final = 1
 DISMISSED: Final = 2
 
 _SPINS = 1000  # some 20 µs; after that the processor is offered to others between two looks
-_PATIENCE = 20_000  # looks at who has arrived before the caller begins alone: some 5 ms where nobody else computes
+_PATIENCE = 4000  # looks at who has arrived before the caller begins alone: some 1 ms where nobody else computes
 
 
 @intrinsic
@@ -162,22 +162,6 @@ def dismiss(board):
     """Send workers home that wait for a caller who will not come; does nothing once the work has begun."""
     if _load(board, VERDICT) == 0:
         _store(board, VERDICT, DISMISSED)
-
-
-@kernel
-def triad(a, b, c, factor, repetitions, bounds, board, thread):
-    """Write b + factor · c to ``a``, so many times: the STREAM benchmark, which measures the bandwidth of memory.
-
-    ``bounds`` is a uint64 array of shape (parts + 1,); see :func:`join` for ``board`` and ``thread``.
-    """
-    threads = join(board, thread)
-    if threads == 0:
-        return
-    for _ in range(repetitions):
-        for part in range(thread, bounds.size - 1, threads):
-            for i in range(bounds[part], bounds[part + 1]):
-                a[i] = b[i] + factor * c[i]
-        barrier(board, thread, threads)
 
 
 def new_board(threads: int) -> np.ndarray[Any, np.dtype[np.int64]]:

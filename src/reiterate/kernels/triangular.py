@@ -318,13 +318,13 @@ def _backward_pieces(first, last, pieces, columns, values, order, inverse, y, z)
 
 
 @kernel
-def forward_solve(pieces, columns, values, order, r, y):
+def forward_solve(pieces, steps, columns, values, order, r, y):
     """Write (I + L)⁻¹ r to ``y``, in level order.
 
     Parameters
     ----------
-    pieces, columns, values : the strictly lower triangle in the order of its sweep
-        ``pieces`` as :mod:`reiterate.linear.schedule` makes them. Padding entries have column 0.
+    pieces, steps, columns, values : the strictly lower triangle in the order of its sweep
+        The first two as :mod:`reiterate.linear.schedule` makes them. Padding entries have column 0.
     order : uint32 array of shape (n,)
         Rows in level order.
     r : array of shape (n,)
@@ -333,7 +333,9 @@ def forward_solve(pieces, columns, values, order, r, y):
         In level order.
     """
     y[0] = 0.0  # padding multiplies it by zero, which must not be 0 · ∞
-    _forward_pieces(np.uint32(0), np.uint32(pieces.shape[0]), pieces, columns, values, order, r, y)
+    for step in range(steps.shape[0]):
+        for part in range(steps.shape[1]):
+            _forward_pieces(steps[step, part, 0], steps[step, part, 1], pieces, columns, values, order, r, y)
 
 
 @kernel

@@ -70,20 +70,19 @@ def _begin_general(
     entries = factors.entries_of(instance)
     diagonal, ordered, r, s, g, p, q = state.vectors(7, x.size, x.dtype)
     square = instance.operator.residual(x, instance.b, p)
-    pieces, _, *lower = layout.lower(factors.values)
-    triangular.forward_solve(pieces, *lower, layout.order, p, s)
+    triangular.forward_solve(*layout.lower(factors.values), layout.order, p, s)
     _permute(layout.order, (instance.diagonal, diagonal), (x, ordered), (p, r))
     weighted = incomplete_cholesky_cg.start(factors.inverse, s, g, p)
-    count, threads = layout.lower_count, instance.threads
-    sums = team.partial_sums(threads)
+    count = layout.lower_count
+    sums = team.partial_sums(layout.parts)
     arrays = (
-        *layout.lower(factors.values, threads), entries[:count],
-        *layout.upper(factors.values, threads), entries[count:],
+        *layout.lower(factors.values), entries[:count],
+        *layout.upper(factors.values), entries[count:],
         factors.inverse, diagonal, ordered, r, s, g, p, q,
     )  # fmt: skip
 
     def step(*scalars: Any) -> Any:
-        return team.call(threads, incomplete_cholesky_cg.advance, *arrays, *scalars, sums)
+        return team.call(layout.parts, incomplete_cholesky_cg.advance, *arrays, *scalars, sums)
 
     def finish() -> Vector:
         natural = x.copy()
@@ -106,14 +105,12 @@ def _begin_without_triangles(
     _permute(layout.order, (instance.diagonal, g), (x, ordered), (p, r))
     eisenstat_cg.scale(g, pivots, scaling, delta, ordered, r)
     entries = factors.entries_of(instance, scaling)
-    pieces, _, *lower = layout.lower(entries)
-    weighted = eisenstat_cg.start(pieces, *lower, r, s, g, p)
-    threads = instance.threads
-    sums = team.partial_sums(threads)
-    arrays = (*layout.lower(entries, threads), *layout.upper(entries, threads), delta, pivots, ordered, r, s, g, p)
+    weighted = eisenstat_cg.start(*layout.lower(entries), r, s, g, p)
+    sums = team.partial_sums(layout.parts)
+    arrays = (*layout.lower(entries), *layout.upper(entries), delta, pivots, ordered, r, s, g, p)
 
     def step(*scalars: Any) -> Any:
-        return team.call(threads, eisenstat_cg.advance, *arrays, *scalars, sums)
+        return team.call(layout.parts, eisenstat_cg.advance, *arrays, *scalars, sums)
 
     def finish() -> Vector:
         natural = x.copy()

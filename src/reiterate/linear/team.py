@@ -20,6 +20,8 @@ from reiterate.kernels import spmd
 
 _Call = tuple[Callable[..., Any], tuple[Any, ...]]
 
+_ALONE = spmd.new_board(1)  # nobody writes to it
+
 _IDLE_SECONDS = 0.002  # a worker needs some microseconds from the end of its kernel to the end of its call
 
 
@@ -79,7 +81,7 @@ class Team:
         """
         threads = min(threads, available_processors())
         if threads <= 1 or not self._busy.acquire(blocking=False):
-            return kernel(*arguments, spmd.new_board(1), 0)
+            return kernel(*arguments, _ALONE, 0)
         try:
             return self._call_together(threads, kernel, arguments)
         finally:
@@ -90,7 +92,7 @@ class Team:
             self._workers.append(_Worker(len(self._workers) + 1))
         workers = self._workers[: threads - 1]
         if not self._reserve(workers):
-            return kernel(*arguments, spmd.new_board(1), 0)
+            return kernel(*arguments, _ALONE, 0)
         board = spmd.new_board(threads)
         try:
             for worker in workers:
@@ -140,4 +142,6 @@ if hasattr(os, "register_at_fork"):
 
 def call(threads: int, kernel: Callable[..., Any], *arguments: Any) -> Any:
     """As :meth:`Team.call`, by the team of this process."""
+    if threads == 1:
+        return kernel(*arguments, _ALONE, 0)
     return _team.call(threads, kernel, *arguments)
