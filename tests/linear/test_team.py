@@ -108,10 +108,12 @@ def take_turns(number, rounds, board, thread):
 
 
 def test_a_barrier_holds(fresh):
-    for threads in (1, 2, 3):
-        number, rounds = np.zeros(1), 3000
-        within(60, lambda threads=threads, number=number: fresh.call(threads, take_turns, number, rounds) or True)
-        assert number[0] == sum(range(rounds))
+    def total(threads):
+        number = np.zeros(1)
+        fresh.call(threads, take_turns, number, 3000)
+        return number[0]
+
+    assert within(60, lambda: [total(threads) for threads in (1, 2, 3)]) == [sum(range(3000))] * 3
 
 
 def test_a_worker_survives_what_it_raises(fresh):
