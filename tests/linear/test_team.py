@@ -5,6 +5,7 @@ import subprocess
 import sys
 import textwrap
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -48,6 +49,8 @@ def fresh(monkeypatch):
     monkeypatch.setattr(schedule, "_WORTH_SPLITTING", 0.0)
     monkeypatch.setattr(operator, "_ENTRIES_WORTH_WAKING", 0)
     monkeypatch.setattr(triangular, "_ENTRIES_WORTH_WAKING", 0)
+    # Small systems are not worth it, and other programs may want the processors: workers take part all the same.
+    monkeypatch.setattr(team._Pause, "goes_on", lambda self: False)
     yield team._team
     for worker in team._team._workers:
         worker.retire()
@@ -153,6 +156,63 @@ def test_nobody_waits_for_a_worker_that_does_not_come(fresh, monkeypatch):
     np.testing.assert_array_equal(alone.x, expected)
     # The lost worker is replaced.
     assert within(20, lambda: [fresh.call(2, count) for _ in range(3)])[-1] == 2
+
+
+def test_calls_that_were_not_worthwhile_lead_to_pauses():
+    pause = team._Pause()
+    assert not pause.goes_on()
+    for length in (1, 3, 7):
+        pause.learn(worthwhile=False)
+        assert [pause.goes_on() for _ in range(length + 1)] == [True] * length + [False]
+    pause.learn(worthwhile=True)
+    assert not pause.goes_on()
+
+
+def wait_for_the_worker(seconds, board, thread):
+    """Have thread 0 wait for thread 1, and report how much of its time that took."""
+    threads = spmd.join(board, thread)
+    if thread == 1:
+        time.sleep(seconds)
+    spmd.barrier(board, thread, threads)
+    return spmd.share_of_waiting(board) if threads == 2 else None
+
+
+def test_waiting_is_measured(fresh):
+    shares = within(30, lambda: [fresh.call(2, wait_for_the_worker, 0.1) for _ in range(3)])
+    assert all(share is None or 0.5 < share <= 1.0 for share in shares)
+
+
+@pytest.mark.parametrize("name", ["cg", "jacobi_cg", "ssor_cg", "ic_cg"])
+def test_parting_changes_no_bit(name, fresh, monkeypatch):
+    expected = iterate(name, CASES["cube"], 2)
+    call = fresh.call
+    made = []
+
+    def part_at_once(threads, kernel, *arguments):
+        """As if thread 0 had always waited for too long."""
+        board = spmd.new_board(2)
+        board[spmd.VERDICT + 1] = 1
+        together = [None, None]
+
+        def enter(thread):
+            together[thread] = kernel(*arguments, board, thread)
+
+        worker = threading.Thread(target=enter, args=(1,), daemon=True)
+        worker.start()
+        enter(0)
+        worker.join(30)
+        if isinstance(together[0], tuple):
+            made.append(together[0][0])
+            if board[spmd.VERDICT] == spmd.BEGIN:
+                assert together[0] == together[1]
+        return together[0]
+
+    monkeypatch.setattr(fresh, "call", part_at_once)
+    parted = within(60, lambda: iterate(name, CASES["cube"], 2))
+    monkeypatch.setattr(fresh, "call", call)
+    np.testing.assert_array_equal(parted.x, expected.x)
+    assert parted.iterations == expected.iterations
+    assert 1 in made
 
 
 def test_whoever_finds_the_workers_busy_goes_alone(fresh):

@@ -16,7 +16,7 @@ import numpy as np
 from reiterate.kernels.codes import CONVERGED, NOT_DEFINITE, NOT_FINITE, RUNNING
 from reiterate.kernels.compiling import kernel, reduction_kernel
 from reiterate.kernels.csr import matvec_dot_rows, residual
-from reiterate.kernels.spmd import add_parts, barrier, join
+from reiterate.kernels.spmd import add_parts, barrier, consider_parting, join, parting
 
 
 @reduction_kernel
@@ -91,7 +91,7 @@ def cg_advance(
     Returns
     -------
     iterations : int
-        Made in this call.
+        Made in this call; fewer than asked for also where the threads had better part.
     square : float
         r·r now; r is the residual by recurrence.
     code : int
@@ -118,6 +118,7 @@ def _cg_iterations(
         for part in range(thread, parts, threads):
             sums[part, 0] = matvec_dot_rows(bounds[part], bounds[part + 1], indptr, indices, data, p, q)
         barrier(board, thread, threads)
+        consider_parting(board, thread, threads)
         curvature = add_parts(sums, 0)
         if not curvature > 0.0:
             return iteration, square, NOT_DEFINITE if curvature <= 0.0 else NOT_FINITE
@@ -134,6 +135,8 @@ def _cg_iterations(
         square = next_square
         if square <= threshold:
             return iteration + 1, square, CONVERGED
+        if parting(board, threads):
+            return iteration + 1, square, RUNNING
     return max_iterations, square, RUNNING
 
 
@@ -181,6 +184,7 @@ def _jacobi_cg_iterations(
         for part in range(thread, parts, threads):
             sums[part, 0] = matvec_dot_rows(bounds[part], bounds[part + 1], indptr, indices, data, p, q)
         barrier(board, thread, threads)
+        consider_parting(board, thread, threads)
         curvature = add_parts(sums, 0)
         if not curvature > 0.0:
             return iteration, square, weighted, NOT_DEFINITE if curvature <= 0.0 else NOT_FINITE
@@ -199,4 +203,6 @@ def _jacobi_cg_iterations(
         square, weighted = next_square, next_weighted
         if square <= threshold:
             return iteration + 1, square, weighted, CONVERGED
+        if parting(board, threads):
+            return iteration + 1, square, weighted, RUNNING
     return max_iterations, square, weighted, RUNNING

@@ -1,4 +1,4 @@
-"""How kernels are compiled, and what Numba does not offer: to prefetch, to pause, to yield the processor."""
+"""How kernels are compiled, and what Numba does not offer: to prefetch, pause, yield, count ticks."""
 
 from __future__ import annotations
 
@@ -82,9 +82,9 @@ def never_inline(_typing_context: Any) -> Any:
     return types.void(), generate
 
 
-_PAUSE = {"x86_64": ("llvm.x86.sse2.pause", ()), "aarch64": ("llvm.aarch64.hint", (1,))}.get(
-    {"AMD64": "x86_64", "arm64": "aarch64"}.get(platform.machine(), platform.machine())
-)
+_MACHINE = {"AMD64": "x86_64", "arm64": "aarch64"}.get(platform.machine(), platform.machine())
+_PAUSE = {"x86_64": ("llvm.x86.sse2.pause", ()), "aarch64": ("llvm.aarch64.hint", (1,))}.get(_MACHINE)
+_TICKS = {"x86_64": "llvm.readcyclecounter", "aarch64": "llvm.readsteadycounter"}.get(_MACHINE)
 _YIELD = "SwitchToThread" if sys.platform == "win32" else "sched_yield"
 
 
@@ -114,3 +114,19 @@ def yield_processor(_typing_context: Any) -> Any:
         return context.get_dummy_value()
 
     return types.void(), generate
+
+
+@intrinsic
+def ticks(_typing_context: Any) -> Any:
+    """A counter that runs at a constant rate on every processor alike, in its own unit; 0 where there is none.
+
+    A kernel that calls a clock of the operating system through Python cannot be cached on disk; this one can.
+    """
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        int64 = ir.IntType(64)
+        if _TICKS is None:
+            return ir.Constant(int64, 0)
+        return builder.call(cgutils.get_or_insert_function(builder.module, ir.FunctionType(int64, []), _TICKS), [])
+
+    return types.int64(), generate

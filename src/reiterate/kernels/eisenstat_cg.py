@@ -24,7 +24,7 @@ import numpy as np
 
 from reiterate.kernels.codes import CONVERGED, NOT_DEFINITE, NOT_FINITE, RUNNING
 from reiterate.kernels.compiling import PREFETCH_DISTANCE, inlined_kernel, kernel, prefetch
-from reiterate.kernels.spmd import add_parts, barrier, join
+from reiterate.kernels.spmd import add_parts, barrier, consider_parting, join, parting
 
 
 @inlined_kernel
@@ -246,6 +246,7 @@ def _iterations(
         curvature = _backward_sweep(
             upper_pieces, upper_steps, upper_columns, upper_values, delta, s, g, p, beta, sums, board, thread, threads
         )
+        consider_parting(board, thread, threads)
         if not curvature > 0.0:
             return iteration, square, weighted, beta, NOT_DEFINITE if curvature <= 0.0 else NOT_FINITE
         square, next_weighted = _forward_sweep(
@@ -258,4 +259,6 @@ def _iterations(
             return iteration + 1, square, weighted, beta, CONVERGED
         if not square < np.inf:
             return iteration + 1, square, weighted, beta, NOT_FINITE
+        if parting(board, threads):
+            return iteration + 1, square, weighted, beta, RUNNING
     return max_iterations, square, weighted, beta, RUNNING

@@ -22,7 +22,7 @@ import numpy as np
 
 from reiterate.kernels.codes import CONVERGED, NOT_DEFINITE, NOT_FINITE, RUNNING
 from reiterate.kernels.compiling import PREFETCH_DISTANCE, inlined_kernel, kernel, prefetch
-from reiterate.kernels.spmd import add_parts, barrier, join
+from reiterate.kernels.spmd import add_parts, barrier, consider_parting, join, parting
 
 
 @inlined_kernel
@@ -235,6 +235,7 @@ def _iterations(
             upper_pieces, upper_steps, upper_columns, upper_values, upper_entries, inverse, diagonal,
             s, g, p, q, beta, sums, board, thread, threads,
         )  # fmt: skip
+        consider_parting(board, thread, threads)
         if not curvature > 0.0:
             return iteration, square, weighted, beta, NOT_DEFINITE if curvature <= 0.0 else NOT_FINITE
         square, next_weighted = _forward_sweep(
@@ -247,4 +248,6 @@ def _iterations(
             return iteration + 1, square, weighted, beta, CONVERGED
         if not square < np.inf:
             return iteration + 1, square, weighted, beta, NOT_FINITE
+        if parting(board, threads):
+            return iteration + 1, square, weighted, beta, RUNNING
     return max_iterations, square, weighted, beta, RUNNING

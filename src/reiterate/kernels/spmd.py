@@ -12,6 +12,10 @@ threads happened to be there.
 The *board* of a call is an int64 array of (threads + 1) · :data:`STRIDE` zeros that its threads share, with numbers far
 enough apart not to share cache lines: how many workers have arrived and whether they may begin, then one counter of
 barriers passed for each thread. A new board for every call leaves no state behind, whatever goes wrong.
+
+Where other programs want the same processors, a thread that is ready waits for one that is not running, and many
+barriers make two threads slower than one, tenfold and more. So thread 0 measures how long it waits; an iteration that
+sees :func:`parting` returns early, and the caller goes on alone.
 Source: barriers by flags, J. M. Mellor-Crummey and M. L. Scott, "Algorithms for scalable synchronization on
 shared-memory multiprocessors", ACM Trans. Comput. Syst. 9 (1991).
 """
@@ -25,7 +29,7 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from reiterate.kernels.compiling import kernel, never_inline, pause, yield_processor
+from reiterate.kernels.compiling import kernel, never_inline, pause, ticks, yield_processor
 
 STRIDE: Final = 16
 """Numbers from one counter of a board to the next: 128 bytes, two cache lines, because lines are fetched in pairs."""
@@ -36,6 +40,13 @@ VERDICT: Final = STRIDE // 2
 
 BEGIN: Final = 1
 DISMISSED: Final = 2
+
+_PARTING = VERDICT + 1  # whether thread 0 has found that the threads had better part
+_BEGUN = STRIDE + 1  # when thread 0 began, in ticks
+_WAITED = STRIDE + 2  # ticks for which it has waited since
+
+TOO_MUCH_WAITING: Final = 0.5
+"""Of two threads that each wait for half of the time, one would be as fast."""
 
 _SPINS = 1000  # some 20 µs; after that the processor is offered to others between two looks
 _PATIENCE = 4000  # looks at who has arrived before the caller begins alone: some 1 ms where nobody else computes
@@ -120,6 +131,7 @@ def join(board, thread):
             _rest(looks)
             looks += 1
         _store(board, VERDICT, BEGIN)
+        board[_BEGUN] = ticks()
         return threads
     _increment(board, ARRIVED)
     while _load(board, VERDICT) == 0:
@@ -135,10 +147,13 @@ def _meet(board, thread, threads):
     stage = board[own] + 1
     _store(board, own, stage)
     for other in range(1, threads + 1):
-        looks = 0
-        while _load(board, other * STRIDE) < stage:
-            _rest(looks)
-            looks += 1
+        if _load(board, other * STRIDE) < stage:
+            begin = ticks()
+            looks = 0
+            while _load(board, other * STRIDE) < stage:
+                _rest(looks)
+                looks += 1
+            board[own + 2] += ticks() - begin
 
 
 @kernel
@@ -146,6 +161,25 @@ def barrier(board, thread, threads):
     """Return when all ``threads`` have called; what they wrote before is then visible to all."""
     if threads > 1:
         _meet(board, thread, threads)
+
+
+@kernel
+def share_of_waiting(board):
+    """The share of its time since :func:`join` for which thread 0 has waited; for thread 0 only."""
+    return board[_WAITED] / max(ticks() - board[_BEGUN], 1)
+
+
+@kernel
+def consider_parting(board, thread, threads):
+    """Have thread 0 decide whether to part; to be called between two barriers of an iteration."""
+    if threads > 1 and thread == 0 and share_of_waiting(board) > TOO_MUCH_WAITING:
+        _store(board, _PARTING, 1)
+
+
+@kernel
+def parting(board, threads):
+    """What was decided, the same for all threads; to be called after the second of these barriers."""
+    return threads > 1 and _load(board, _PARTING) == 1
 
 
 @kernel

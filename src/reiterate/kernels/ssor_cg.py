@@ -25,7 +25,7 @@ import numpy as np
 
 from reiterate.kernels.codes import CONVERGED, NOT_DEFINITE, NOT_FINITE, RUNNING
 from reiterate.kernels.compiling import PREFETCH_DISTANCE, inlined_kernel, kernel, prefetch
-from reiterate.kernels.spmd import add_parts, barrier, join
+from reiterate.kernels.spmd import add_parts, barrier, consider_parting, join, parting
 
 
 @inlined_kernel
@@ -264,6 +264,7 @@ def _iterations(
             upper_pieces, upper_steps, upper_columns, upper_values, s, g, p, beta, omega, sums, board, thread, threads
         )
         curvature = 2.0 * p_dot_g + shift * p_dot_p
+        consider_parting(board, thread, threads)
         if not curvature > 0.0:
             return iteration, square, s_dot_s, beta, NOT_DEFINITE if curvature <= 0.0 else NOT_FINITE
         alpha = s_dot_s / curvature
@@ -277,6 +278,8 @@ def _iterations(
             return iteration + 1, square, s_dot_s, beta, CONVERGED
         if not square < np.inf:
             return iteration + 1, square, s_dot_s, beta, NOT_FINITE
+        if parting(board, threads):
+            return iteration + 1, square, s_dot_s, beta, RUNNING
     return max_iterations, square, s_dot_s, beta, RUNNING
 
 

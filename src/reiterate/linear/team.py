@@ -20,6 +20,8 @@ from reiterate.kernels import spmd
 
 _Call = tuple[Callable[..., Any], tuple[Any, ...]]
 
+_LONGEST_PAUSE = 7  # binary logarithm of a number of calls, each of some ten milliseconds
+
 _ALONE = spmd.new_board(1)  # nobody writes to it
 
 _IDLE_SECONDS = 0.002  # a worker needs some microseconds from the end of its kernel to the end of its call
@@ -68,12 +70,13 @@ class Team:
     def __init__(self) -> None:
         self._busy = threading.Lock()
         self._workers: list[_Worker] = []
+        self._pauses: dict[Callable[..., Any], _Pause] = {}
 
     def call(self, threads: int, kernel: Callable[..., Any], *arguments: Any) -> Any:
         """Call ``kernel(*arguments, board, thread)`` in the calling thread and ``threads`` − 1 workers.
 
         Fewer take part where the process may use fewer processors; only the caller, where the workers are busy with
-        another caller.
+        another caller, or where it has lately waited for them more than they were worth.
 
         Returns
         -------
@@ -83,36 +86,59 @@ class Team:
         if threads <= 1 or not self._busy.acquire(blocking=False):
             return kernel(*arguments, _ALONE, 0)
         try:
-            return self._call_together(threads, kernel, arguments)
+            pause = self._pauses.setdefault(kernel, _Pause())
+            if pause.goes_on() or not self._reserve(threads - 1):
+                return kernel(*arguments, _ALONE, 0)
+            return self._call_together(threads, pause, kernel, arguments)
         finally:
             self._busy.release()
 
-    def _call_together(self, threads: int, kernel: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
-        while len(self._workers) < threads - 1:
-            self._workers.append(_Worker(len(self._workers) + 1))
-        workers = self._workers[: threads - 1]
-        if not self._reserve(workers):
-            return kernel(*arguments, _ALONE, 0)
+    def _call_together(
+        self, threads: int, pause: _Pause, kernel: Callable[..., Any], arguments: tuple[Any, ...]
+    ) -> Any:
         board = spmd.new_board(threads)
         try:
-            for worker in workers:
+            for worker in self._workers[: threads - 1]:
                 worker.start(kernel, (*arguments, board))
-            return kernel(*arguments, board, 0)
+            result = kernel(*arguments, board, 0)
+            came = bool(board[spmd.VERDICT] == spmd.BEGIN)
+            pause.learn(worthwhile=came and spmd.share_of_waiting(board) <= spmd.TOO_MUCH_WAITING)
+            return result
         finally:
             # After Ctrl-C on the way to the kernel, workers would wait for the caller.
             spmd.dismiss(board)
 
-    def _reserve(self, workers: list[_Worker]) -> bool:
+    def _reserve(self, count: int) -> bool:
         """Reserve all or none; one that is not free, whatever it is doing, is replaced by a new one next time."""
-        for number, worker in enumerate(workers):
+        while len(self._workers) < count:
+            self._workers.append(_Worker(len(self._workers) + 1))
+        for number, worker in enumerate(self._workers[:count]):
             if not worker.reserve():
-                for reserved in workers[:number]:
+                for reserved in self._workers[:number]:
                     reserved.release()
                 for retired in self._workers[number:]:
                     retired.retire()
                 del self._workers[number:]
                 return False
         return True
+
+
+class _Pause:
+    """Calls to make alone: none, or after k calls in a row that were not worthwhile, 2^k − 1."""
+
+    def __init__(self) -> None:
+        self._failures = 0
+        self._left = 0
+
+    def goes_on(self) -> bool:
+        """Whether to make this call alone."""
+        self._left -= 1
+        return self._left >= 0
+
+    def learn(self, *, worthwhile: bool) -> None:
+        """Of a call that was not made alone."""
+        self._failures = 0 if worthwhile else min(self._failures + 1, _LONGEST_PAUSE)
+        self._left = 2**self._failures - 1
 
 
 def partial_sums(parts: int) -> NDArray[np.float64]:
