@@ -18,6 +18,7 @@ from reiterate.engine import Engine, History
 from reiterate.engine.cost import UNITS, CostUnit
 from reiterate.errors import InvalidInput, NotConverged, ReiterateError
 from reiterate.learners import LEARNERS, make_learner
+from reiterate.linear import team
 from reiterate.linear.door import Door, admit_start, as_array, check_tolerances
 from reiterate.linear.guesses import Guesses
 from reiterate.linear.instance import Vector, norm
@@ -111,6 +112,7 @@ class Solver:
             _check_positive("memory_limit", memory_limit)
         if threads is not None:
             _check_positive("threads", threads, whole=True)
+            team.warm_up(threads)
         self._busy = threading.Lock()
         self._projections = 0
         self._guesses = Guesses() if guesses else None

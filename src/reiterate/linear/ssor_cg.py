@@ -137,10 +137,9 @@ class SymmetricOverRelaxedConjugateGradients(DefiniteMethod):
 
     def prepare(self, instance: LinearInstance, values: Values, previous: Prepared | None = None) -> Prepared:
         """The level order of the pattern (kept from ``previous`` where it is the same) and the scaled triangles."""
-        state = None if previous is None else previous.state
-        known = state is not None and state.pattern is instance.pattern and state.parts == instance.threads
-        if not known:
-            state = _LevelOrder(instance.pattern, instance.threads)
+        pattern, parts = instance.pattern, instance.threads
+        known = previous is not None and previous.state.pattern is pattern and previous.state.parts == parts
+        state = previous.state if known and previous is not None else _LevelOrder(pattern, parts)
         state.refresh(instance)
         moved = traffic(instance.pattern, entries=2.0 if known else 8.0, row_bytes=60.0)
         return Prepared(state, work=in_matvecs(instance.pattern, moved))

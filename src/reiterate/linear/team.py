@@ -141,6 +141,11 @@ class _Pause:
         self._left = 2**self._failures - 1
 
 
+def warm_up(threads: int) -> None:
+    """Wake the workers once, so that no solve has to create them or to compile what they need."""
+    call(threads, spmd.join)
+
+
 def partial_sums(parts: int) -> NDArray[np.float64]:
     """Where the parts of a kernel leave what is to be added; a row a part, long enough not to share cache lines."""
     return np.zeros((parts, spmd.STRIDE))
