@@ -40,47 +40,51 @@ def triad(a, b, c, factor, repetitions, bounds, board, thread):
         barrier(board, thread, threads)
 
 
-def best_of_rounds(run: Callable[[int], float], rounds: int) -> list[float]:
-    """Smallest result of ``run(threads)`` for one and two threads, taken in turns."""
-    found = np.array([[run(threads) for threads in (1, 2)] for _ in range(rounds + 1)])
-    return [float(seconds) for seconds in found[1:].min(axis=0)]
+def best_of_rounds(run: Callable[[int, int], float], repetitions: int, rounds: int) -> list[float]:
+    """Seconds of one repetition with one and two threads, taken in turns.
+
+    The slope between the best short and the best long run, so that the costs of starting cancel. (The best of slopes
+    would reward a disturbed short run.)
+    """
+    caps = (1, 1 + repetitions)
+    found = np.array([[[run(threads, cap) for cap in caps] for threads in (1, 2)] for _ in range(rounds + 1)])
+    short, long = found[1:].min(axis=0).T
+    return [float(seconds) for seconds in (long - short) / repetitions]
 
 
 def triad_seconds(n: int, rounds: int) -> list[float]:
     """Seconds of one triad with vectors of n numbers."""
     a, b, c = np.zeros(n), np.ones(n), np.ones(n)
-    repetitions = max(2, 10_000_000 // n)
+    bounds = {threads: np.linspace(0, n, threads + 1).astype(np.uint64) for threads in (1, 2)}
 
-    def run(threads: int) -> float:
-        bounds = np.linspace(0, n, threads + 1).astype(np.uint64)
+    def run(threads: int, repetitions: int) -> float:
         begin = time.perf_counter()
-        team.call(threads, triad, a, b, c, 0.5, repetitions, bounds)
-        return (time.perf_counter() - begin) / repetitions
+        team.call(threads, triad, a, b, c, 0.5, repetitions, bounds[threads])
+        return time.perf_counter() - begin
 
-    return best_of_rounds(run, rounds)
+    return best_of_rounds(run, max(5, 10_000_000 // n), rounds)
 
 
 def iteration_seconds(name: str, size: int, rounds: int) -> list[float]:
-    """Seconds of one iteration: the slope between a short and a long run, so that starting costs cancel."""
+    """Seconds of one iteration on ``diffusion3d``."""
     method = METHODS[name]
     values = {parameter.name: parameter.default for parameter in method.parameters}
     system = next(iter(gallery.diffusion3d(size, steps=1, seed=0)))
-    iterations = max(10, 4_000_000 // size**3)
-    instances = {threads: Door(threads=threads).admit(system.A, system.b, None, rtol=1e-300, atol=0.0)
-                 for threads in (1, 2)}  # fmt: skip
+    doors = {threads: Door(threads=threads) for threads in (1, 2)}
+    instances = {
+        threads: door.admit(system.A, system.b, None, rtol=1e-300, atol=0.0) for threads, door in doors.items()
+    }
     prepared = {threads: method.prepare(instance, values) for threads, instance in instances.items()}
+    start = np.zeros(size**3)
 
-    def run(threads: int) -> float:
-        instance, start = instances[threads], np.zeros(size**3)
-        seconds = []
-        for cap in (1, 1 + iterations):
-            begin = time.perf_counter()
-            progress = method.iterate(prepared[threads], instance, values, start, Stop(0.0, cap))
-            seconds.append(time.perf_counter() - begin)
-            assert progress.iterations == cap
-        return (seconds[1] - seconds[0]) / iterations
+    def run(threads: int, iterations: int) -> float:
+        begin = time.perf_counter()
+        progress = method.iterate(prepared[threads], instances[threads], values, start, Stop(0.0, iterations))
+        seconds = time.perf_counter() - begin
+        assert progress.iterations == iterations
+        return seconds
 
-    return best_of_rounds(run, rounds)
+    return best_of_rounds(run, max(10, 4_000_000 // size**3), rounds)
 
 
 def main() -> None:
