@@ -49,6 +49,7 @@ def fresh(monkeypatch):
     monkeypatch.setattr(schedule, "_WORTH_SPLITTING", 0.0)
     monkeypatch.setattr(operator, "_ENTRIES_WORTH_WAKING", 0)
     monkeypatch.setattr(triangular, "_ENTRIES_WORTH_WAKING", 0)
+    monkeypatch.setattr(team, "_IDLE_SECONDS", 0.5)
     # Small systems are not worth it, and other programs may want the processors: workers take part all the same.
     monkeypatch.setattr(team._Pause, "goes_on", lambda self: False)
     yield team._team
@@ -91,8 +92,17 @@ def test_one_processor_needs_no_worker(fresh, monkeypatch):
     assert fresh._workers == []
 
 
+def await_workers(board):
+    """Give workers more time than callers usually have, since other programs may want the processors."""
+    deadline = time.monotonic() + 10
+    while board[spmd.ARRIVED] < board.size // spmd.STRIDE - 2 and time.monotonic() < deadline:
+        time.sleep(1e-4)
+
+
 def count(board, thread):
     """How many threads take part."""
+    if thread == 0:
+        await_workers(board)
     return spmd.join(board, thread)
 
 
@@ -123,7 +133,7 @@ def test_a_worker_survives_what_it_raises(fresh):
     def faulty(board, thread):
         if thread == 1:
             raise ValueError("in a worker")
-        return count(board, thread)
+        return spmd.join(board, thread)
 
     assert within(20, lambda: [fresh.call(2, task) for task in (count, faulty, count)]) == [2, 1, 2]
     assert len(fresh._workers) == 1
@@ -134,8 +144,7 @@ def test_what_the_caller_raises_dismisses_the_workers(fresh):
 
     def interrupted(board, thread):
         if thread == 0:
-            while board[spmd.ARRIVED] == 0:
-                pass
+            await_workers(board)
             raise KeyboardInterrupt
         dismissed.append(spmd.join(board, thread))
 
@@ -199,6 +208,7 @@ def test_parting_changes_no_bit(name, fresh, monkeypatch):
 
         worker = threading.Thread(target=enter, args=(1,), daemon=True)
         worker.start()
+        await_workers(board)
         enter(0)
         worker.join(30)
         if isinstance(together[0], tuple):
