@@ -55,7 +55,8 @@ class CholeskyFactors(TriangularFactors):
             self.fill(instance, factor, upper_only=True)
             np.multiply(self.diagonal.real, 1.0 + shift, out=diagonal)
             done = kernels.factor(
-                layout.order, layout.width, layout.columns, layout.mirror, layout.upper_begin, diagonal, self.values,
+                layout.order, layout.sequence, layout.width, layout.lower_begin, layout.columns, layout.mirror,
+                layout.upper_begin, diagonal, self.values,
                 pivots, self.work, self._row_sum, kept, stored, modification, layout.has_triangles,
             )  # fmt: skip
             self.setup_traffic += (10.0 + 2.5 * self.values.itemsize) * self.values.size + 60.0 * self.size
@@ -109,7 +110,7 @@ class IncompleteCholesky(Family):
         factors = _reusable(previous, instance, storage)
         known = factors is not None
         if factors is None:
-            layout = Layout(FactorPattern.of(instance.pattern))
+            layout = Layout(FactorPattern.of(instance.pattern), instance.threads)
             factors = CholeskyFactors(instance.pattern, layout, instance.operator.dtype, storage)
         factors.refresh(instance, values["modification"])
         if not known:
@@ -156,7 +157,7 @@ class ThresholdIncompleteCholesky(Family):
             else:
                 return factors
         pattern, moved = _find_pattern(instance, values["tau"], values["fill"])
-        factors = CholeskyFactors(instance.pattern, Layout(pattern), dtype, storage)
+        factors = CholeskyFactors(instance.pattern, Layout(pattern, instance.threads), dtype, storage)
         factors.refresh(instance, 0.0)
         factors.setup_traffic += moved
         return factors

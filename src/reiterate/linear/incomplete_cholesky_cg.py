@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from reiterate.contracts import Prepared, Progress, Stop, Values
 from reiterate.kernels import eisenstat_cg, incomplete_cholesky_cg, levels, triangular
+from reiterate.linear import team
 from reiterate.linear.incomplete_cholesky import CholeskyFactors, IncompleteCholesky
 from reiterate.linear.instance import LinearInstance, Vector
 from reiterate.linear.krylov import KrylovState
@@ -73,13 +74,15 @@ def _begin_general(
     _permute(layout.order, (instance.diagonal, diagonal), (x, ordered), (p, r))
     weighted = incomplete_cholesky_cg.start(factors.inverse, s, g, p)
     count = layout.lower_count
+    sums = team.partial_sums(layout.parts)
     arrays = (
-        *layout.lower(factors.values), entries[:count], *layout.upper(factors.values), entries[count:],
+        *layout.lower(factors.values), entries[:count],
+        *layout.upper(factors.values), entries[count:],
         factors.inverse, diagonal, ordered, r, s, g, p, q,
     )  # fmt: skip
 
     def step(*scalars: Any) -> Any:
-        return incomplete_cholesky_cg.advance(*arrays, *scalars)
+        return team.call(layout.parts, incomplete_cholesky_cg.advance, *arrays, *scalars, sums)
 
     def finish() -> Vector:
         natural = x.copy()
@@ -103,10 +106,11 @@ def _begin_without_triangles(
     eisenstat_cg.scale(g, pivots, scaling, delta, ordered, r)
     entries = factors.entries_of(instance, scaling)
     weighted = eisenstat_cg.start(*layout.lower(entries), r, s, g, p)
+    sums = team.partial_sums(layout.parts)
     arrays = (*layout.lower(entries), *layout.upper(entries), delta, pivots, ordered, r, s, g, p)
 
     def step(*scalars: Any) -> Any:
-        return eisenstat_cg.advance(*arrays, *scalars)
+        return team.call(layout.parts, eisenstat_cg.advance, *arrays, *scalars, sums)
 
     def finish() -> Vector:
         natural = x.copy()
