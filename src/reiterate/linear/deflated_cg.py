@@ -151,8 +151,11 @@ class DeflatedConjugateGradients(KrylovMethod):
             if harvesting:
                 products = run.improve(instance, k)
                 price = products * (product + application) + 4.0 * (products + k) * k * size
-                space.payoff.built(price + progress.iterations * gathering)
-                extra += price
+                price += progress.iterations * gathering
+                space.payoff.built(price)
+                # Without the space this would not have been spent.
+                moved += price if deflating else 0.0
+                extra += price - progress.iterations * gathering
             decades = 0.5 * math.log10(run.first_square / max(run.square, 1e-300 * run.first_square))
             space.payoff.record(
                 used=deflating, exists=space.exists, iterations=progress.iterations, decades=decades, unit=unit,
