@@ -7,6 +7,7 @@ from typer.testing import CliRunner
 
 from reiterate import __version__
 from reiterate.cli import app, main
+from reiterate.linear.portfolio import METHODS
 
 
 @pytest.fixture
@@ -31,7 +32,13 @@ def test_help_reads_well(run):
 
 @pytest.mark.parametrize(
     "arguments",
-    [("demo", "heat", "--nx", "12", "--steps", "30"), ("demo", "diffusion3d", "--size", "6", "--steps", "10")],
+    [
+        ("demo", "heat", "--nx", "12", "--steps", "30"),
+        ("demo", "diffusion3d", "--size", "6", "--steps", "10"),
+        ("demo", "constant", "--nx", "12", "--steps", "20"),
+        ("demo", "newton", "--nx", "12", "--steps", "20"),
+        ("demo", "thermal_block", "--cells", "4", "--steps", "20"),
+    ],
 )
 def test_demo_as_json(run, tmp_path, arguments):
     result = run(*arguments, "--json")
@@ -70,6 +77,22 @@ def test_doctor(run):
     assert "cache: directory" in text
     assert "optional" in text
     assert found["advice"]
+
+
+def test_methods(run):
+    listed = run("methods").output
+    assert all(name in listed for name in METHODS)
+    assert "ssor_cg(omega=1.5)" in listed
+    described = run("methods", "ilu_gmres").output
+    assert "Saad and Schultz" in described
+    assert "restart = 30: whole numbers in" in described
+
+
+def test_an_unknown_method_is_explained(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["reiterate", "methods", "ilu_gmress"])
+    with pytest.raises(SystemExit):
+        main()
+    assert "did you mean 'ilu_gmres'" in capsys.readouterr().err
 
 
 def test_bad_options_are_explained(run, tmp_path, monkeypatch, capsys):

@@ -8,6 +8,7 @@ import pytest
 import scipy.sparse as sp
 
 import reiterate as rt
+from reiterate.kernels import cg
 from reiterate.linear.door import Door
 from tests.matrices import arrow, laplacian
 
@@ -111,15 +112,15 @@ def test_numbers_rewritten_in_place_are_noticed():
         assert len(solver.last.attempts) == 1
 
 
-def test_compiling_is_nobodys_cost():
+def test_strided_numbers_compile_nothing_anew():
     A, b = tridiagonal(60), np.ones(60)
     strided = np.zeros(2 * A.nnz)
     strided[::2] = A.data
     solver = rt.Solver(["cg"])
     solver.solve(A, b)
-    usual = min(solver.last.seconds, 0.01)
+    known = len(cg.cg_advance.signatures)
     solver.solve(sp.csr_array((strided[::2], A.indices, A.indptr), shape=A.shape), b)
-    assert solver.last.seconds < usual + 0.05
+    assert len(cg.cg_advance.signatures) == known
 
 
 def test_a_method_that_never_ran_gets_no_credit():
@@ -276,3 +277,72 @@ def test_streams_in_every_form():
 def test_what_is_no_learner_is_refused(learner):
     with pytest.raises(rt.InvalidInput, match="learner"):
         rt.Solver(learner=learner).solve(laplacian(4), np.ones(16))
+
+
+@pytest.mark.parametrize("kind", ["symmetric", "hermitian", "general"])
+@pytest.mark.parametrize("scale", [1.0, 1e-160, 1e160])
+def test_complex_systems(kind, scale):
+    rng = np.random.default_rng(4)
+    A = laplacian(8).astype(complex)
+    if kind == "symmetric":
+        A = A - (1.5 - 0.5j) * sp.eye_array(64)
+    else:
+        upper = sp.triu(A, 1) * (1.0 + 0.5j)
+        A = upper + (2.0 * upper.T if kind == "general" else upper.conj().T) + sp.diags_array(A.diagonal())
+    A, b = sp.csr_array(A), scale * (rng.normal(size=64) + 1j * rng.normal(size=64))
+    solver = rt.Solver(seed=0, cost="work")
+    for _ in range(5):
+        x = solver.solve(A, b)
+        assert x.dtype == complex
+        assert np.linalg.norm((b - A @ x) / scale) <= 1e-8 * np.linalg.norm(b / scale)
+    assert np.linalg.norm(b.real / scale - (A @ solver.solve(A, b.real)) / scale) <= 1e-8 * np.linalg.norm(
+        b.real / scale
+    )
+
+
+@pytest.mark.parametrize("method", ["jacobi_gmres", "ilu_bicgstab", "ilu_idr", "ssor_gmres", "factor_gmres", "direct"])
+def test_every_kind_of_method_solves_complex_systems(method):
+    A = sp.csr_array(laplacian(8) - (1.5 - 0.5j) * sp.eye_array(64))
+    b = np.random.default_rng(5).normal(size=64) * (1 + 2j)
+    x = rt.Solver([method], fallback=None, seed=0).solve(A, b)
+    assert np.linalg.norm(b - A @ x) <= 1e-8 * np.linalg.norm(b)
+
+
+def test_a_matrix_that_turns_indefinite_changes_the_portfolio_not_the_answer():
+    rng = np.random.default_rng(6)
+    solver = rt.Solver(seed=0, cost="work")
+    for k in range(16):
+        A = sp.csr_array(laplacian(9) - (2.5 if 6 <= k < 12 else 0.0) * sp.eye_array(81))
+        b = rng.normal(size=81)
+        assert excess(A, b, solver.solve(A, b)) <= 1.001
+        if 6 <= k < 12:
+            revealed = [a.reason for a in solver.last.attempts if "not positive definite" in a.reason]
+            assert len(revealed) <= 1
+
+
+def test_a_factor_that_would_not_fit_is_not_begun():
+    A, b = laplacian(14, 3), np.ones(14**3)
+    with pytest.raises(rt.NotConverged, match=r"estimated to take .* the limit is"):
+        rt.Solver(["direct"], fallback=None, memory_limit=1e5).solve(A, b)
+    solver = rt.Solver(memory_limit=1e6, seed=0, cost="work")
+    for _ in range(30):
+        assert excess_of_large(A, b, solver.solve(A, b)) <= 1.001
+    assert solver.memory <= 1e6
+
+
+def excess_of_large(A, b, x, rtol=1e-8):
+    return np.linalg.norm(b - A @ x) / (rtol * np.linalg.norm(b))
+
+
+def test_one_huge_row_and_badly_scaled_rows():
+    rng = np.random.default_rng(7)
+    A = sp.lil_array(laplacian(8))
+    A[5] = 1e150 * rng.normal(size=64)
+    b = rng.normal(size=64)
+    b[5] *= 1e150
+    x = rt.Solver(seed=0).solve(sp.csr_array(A), b)
+    assert np.linalg.norm((b - sp.csr_array(A) @ x) / 1e150) <= 1e-8 * np.linalg.norm(b / 1e150)
+    D = sp.diags_array(10.0 ** rng.uniform(-60, 60, 64))
+    B = sp.csr_array(D @ laplacian(8) @ D)
+    c = B @ rng.normal(size=64)
+    assert np.linalg.norm(c - B @ rt.Solver(seed=0).solve(B, c)) <= 1e-8 * np.linalg.norm(c)

@@ -113,11 +113,11 @@ def test_an_indefinite_matrix_handed_to_cg_is_solved_by_another_method():
 def test_an_unsymmetric_matrix_goes_to_the_fallback():
     A = laplacian(6) + sp.csr_array(np.triu(np.full((36, 36), 0.1), 1))
     b = np.ones(36)
-    solver = rt.Solver()
+    solver = rt.Solver(["ssor_cg"])
     assert residual(A, b, solver.solve(A, b)) <= 1e-8
     assert str(solver.last.configuration) == "direct"
     with pytest.raises(rt.NotConverged, match="symmetric"):
-        rt.Solver(fallback=None).solve(A, b)
+        rt.Solver(["ssor_cg"], fallback=None).solve(A, b)
 
 
 def test_a_zero_on_the_diagonal_goes_to_the_fallback():
@@ -129,7 +129,7 @@ def test_a_zero_on_the_diagonal_goes_to_the_fallback():
             shape=(3, 3),
         ),
     ):
-        for methods in (["sor"], ["ssor_cg"], None):
+        for methods in (["sor"], ["ssor_cg"]):
             solver = rt.Solver(methods)
             assert residual(matrix, np.ones(3), solver.solve(matrix, np.ones(3))) <= 1e-8
             assert str(solver.last.attempts[-1].configuration) == "direct"

@@ -101,6 +101,64 @@ def demo_diffusion3d(
     _run_demo("diffusion3d", simulation, description, rtol, seed, as_json, report)
 
 
+@demo.command("constant")
+def demo_constant(
+    nx: Annotated[int, typer.Option(min=3, help="Grid cells along a side; (nx - 1)^2 unknowns.")] = 80,
+    steps: Steps = 500,
+    dt: Annotated[float, typer.Option(help="Time step; the longer, the worse conditioned the matrix.")] = 0.001,
+    rtol: Tolerance = 1e-8,
+    seed: Seed = 0,
+    as_json: AsJson = False,
+    report: ReportPath = None,
+) -> None:
+    """Heat under a moving source: the same matrix at every step."""
+    from reiterate import gallery
+
+    description = f"Heat under a moving source on a {nx - 1} × {nx - 1} grid, one matrix, {steps:,} steps of {dt:g}."
+    simulation = _build(lambda: gallery.constant(nx=nx, steps=steps, dt=dt))
+    _run_demo("constant", simulation, description, rtol, seed, as_json, report)
+
+
+@demo.command("newton")
+def demo_newton(
+    nx: Annotated[int, typer.Option(min=3, help="Grid cells along a side; (nx - 1)^2 unknowns.")] = 64,
+    steps: Steps = 150,
+    height: Annotated[float, typer.Option(help="Height of the frame; the higher, the more nonlinear.")] = 1.0,
+    rtol: Tolerance = 1e-8,
+    seed: Seed = 0,
+    as_json: AsJson = False,
+    report: ReportPath = None,
+) -> None:
+    """Minimal surfaces in a moving frame by Newton's method: every Newton step is one system."""
+    from reiterate import gallery
+
+    description = f"Minimal surface on a {nx} × {nx} grid in a frame of height {height:g}, {steps:,} Newton steps."
+    simulation = _build(lambda: gallery.newton(nx=nx, steps=steps, height=height))
+    _run_demo("newton", simulation, description, rtol, seed, as_json, report)
+
+
+@demo.command("thermal_block")
+def demo_thermal_block(
+    blocks: Annotated[int, typer.Option(min=1, help="Blocks along a side, each of its own conductivity.")] = 3,
+    cells: Annotated[int, typer.Option(min=2, help="Grid cells along the side of a block.")] = 24,
+    steps: Steps = 150,
+    contrast: Annotated[float, typer.Option(help="Conductivities are from 1/contrast to contrast.")] = 10.0,
+    rtol: Tolerance = 1e-8,
+    seed: Seed = 0,
+    as_json: AsJson = False,
+    report: ReportPath = None,
+) -> None:
+    """Heat through blocks whose conductivities wander: a sweep through parameter space."""
+    from reiterate import gallery
+
+    description = (
+        f"Heat through {blocks} × {blocks} blocks of {cells} × {cells} cells with conductivities "
+        f"from {1 / contrast if contrast else 0:g} to {contrast:g}, {steps:,} points of parameter space."
+    )
+    simulation = _build(lambda: gallery.thermal_block(blocks=blocks, cells=cells, steps=steps, contrast=contrast))
+    _run_demo("thermal_block", simulation, description, rtol, seed, as_json, report)
+
+
 def _build(make: Any) -> Simulation:
     simulation: Simulation = make()
     return simulation
@@ -126,6 +184,19 @@ def _run_demo(
         from reiterate.terminal import print_comparison
 
         print_comparison(comparison, path)
+
+
+@app.command()
+def methods(
+    name: Annotated[str | None, typer.Argument(help="A method to describe in full, e.g. ilu_gmres.")] = None,
+) -> None:
+    """List the methods for linear systems with their parameters, or describe one of them."""
+    from reiterate import catalog
+
+    if name is None:
+        catalog.print_methods()
+    else:
+        catalog.print_method(name)
 
 
 @app.command()

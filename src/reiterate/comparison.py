@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reiterate.contracts import Learner, Prepared, Record, Stop
-from reiterate.errors import NotConverged
+from reiterate.errors import InvalidInput, NotConverged
 from reiterate.gallery.stream import Simulation
 from reiterate.learners import make_learner
 from reiterate.learners.oracles import BestFixed, InstanceOptimal
@@ -179,7 +179,15 @@ def compare(
         Of the learners.
     watch
         Is told of every step.
+
+    Raises
+    ------
+    InvalidInput
+        The simulation's matrices are not symmetric positive definite.
     """
+    if not simulation.definite:
+        kind = type(simulation).__name__
+        raise InvalidInput("simulation", f"{kind} has matrices that are not symmetric positive definite; pass another")
     spellings = [str(configuration) for configuration in configurations(["ssor_cg"])]
     table, context, context_name = tabulate(simulation, spellings, "omega", rtol, watch)
     unknowns = int(simulation.state.size)

@@ -21,7 +21,8 @@ from reiterate.learners import LEARNERS, make_learner
 from reiterate.linear.door import Door, admit_start, as_array, check_tolerances
 from reiterate.linear.guesses import Guesses
 from reiterate.linear.instance import Vector, norm
-from reiterate.linear.portfolio import DEFAULT, METHODS, configuration, configurations
+from reiterate.linear.portfolio import DEFAULT, DEFAULT_FOR_ITERATIONS, METHODS, configuration, configurations, suits
+from reiterate.report.summary import summarize
 
 
 class Solver:
@@ -33,7 +34,7 @@ class Solver:
     ----------
     methods : sequence of str, optional
         Configurations to choose from: ``"ssor_cg(omega=1.5)"`` is one, ``"ssor_cg"`` is the whole grid of its
-        parameters. Default: ``"cg"``, ``"jacobi_cg"``, ``"ssor_cg"``.
+        parameters. Default: what may pay for the kind and size of the matrix.
     learner : str or callable
         Name of an online learner (``"auto"``, ``"cheb_cb"``, ``"tsallis_inf"``, ``"binned_tsallis_inf"``,
         ``"uniform"``, ``"fixed"``), or a callable ``(arms, rng) -> Learner``.
@@ -108,9 +109,10 @@ class Solver:
         self._projections = 0
         self._guesses = Guesses() if guesses else None
         self._door = Door(null_space, None if memory_limit is None else int(memory_limit))
+        default = DEFAULT_FOR_ITERATIONS if cost == "iterations" else DEFAULT
         self._engine = Engine(
             METHODS,
-            configurations(DEFAULT if methods is None else methods),
+            configurations(default if methods is None else methods),
             [configuration(fallback)] if fallback is not None else [],
             _learner_factory(learner),
             _generator(seed),
@@ -119,6 +121,7 @@ class Solver:
             max_seconds=max_seconds,
             patience=patience,
             memory_limit=memory_limit,
+            suits=suits if methods is None else None,
         )
 
     def solve(
@@ -230,30 +233,20 @@ class Solver:
         """What the learner chooses among."""
         return self._engine.configurations
 
+    @property
+    def memory(self) -> int:
+        """Bytes that prepared states (factors, hierarchies) hold."""
+        return self._engine.memory
+
     def summary(self) -> str:
         """What was chosen and what it cost, as a table."""
-        history = self.history
-        unit = UNITS[self._cost]
-        width = max((len(str(c)) for c in history.tallies), default=13)
-        lines = [
-            f"{history.solves} solves, {history.failures} failed; {history.seconds:.3g} s in methods, "
-            f"{history.overhead:.3g} s deciding and verifying",
-            f"{'configuration':<{width}}  {'chosen':>6}  {'iterations':>10}  {'mean cost':>12}  {'rescued':>7}",
-        ]
-        by_use = sorted(history.tallies.items(), key=lambda item: -item[1].solves)
-        lines += [
-            f"{configuration!s:<{width}}  {tally.solves:>6}  {tally.iterations:>10}  "
-            f"{tally.cost / tally.solves:>12.4g}  {tally.rescued:>7}"
-            for configuration, tally in by_use
-        ]
+        lines = summarize(self.history, UNITS[self._cost])
         if self._guesses is not None and self._guesses.chosen.total() > self._guesses.chosen["given"]:
             starts = ", ".join(f"{name} {count}" for name, count in self._guesses.chosen.most_common())
             lines.append(f"(solves began at: {starts})")
         if self._projections:
-            lines.append(
-                f"{self._projections} right-hand sides were projected onto the range of a singular A (A 1 = 0)"
-            )
-        return "\n".join([*lines, f"(cost in {unit})"])
+            lines.append(f"(A 1 = 0: {self._projections} right-hand sides were projected onto the range of A)")
+        return "\n".join(lines)
 
     def report(self, path: str | Path) -> Path:
         """Write a self-contained HTML page about the stream so far; returns its path."""

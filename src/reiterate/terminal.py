@@ -75,10 +75,10 @@ def print_comparison(comparison: Comparison, report: Path) -> None:
     """Print the table of contenders, best last, and where the report is."""
     console = Console()
     table = Table(title=None, title_justify="left", header_style="bold")
-    table.add_column("contender")
-    table.add_column("", style="dim")
+    table.add_column("contender", no_wrap=True)
+    table.add_column("kind", style="dim", no_wrap=True)
     table.add_column("iterations", justify="right")
-    table.add_column("of best fixed", justify="right")
+    table.add_column("× best", justify="right")
     table.add_column("seconds", justify="right")
     best = comparison.table.iterations.sum(axis=0).min()
     for run in sorted(comparison.runs, key=lambda run: -int(run.iterations.sum())):

@@ -9,7 +9,7 @@ from reiterate.linear.guesses import Guesses
 from tests.matrices import definite_matrices, laplacian
 
 
-def play(A_of, x_of, instances, *, zero=True, work=100.0):
+def play(A_of, x_of, instances, *, zero=True, work=1e6):
     """Feed exact solutions x_of(k) of A_of(k); the guesses, the last start, its instance."""
     door, guesses = Door(), Guesses()
     for k in range(instances):
@@ -50,7 +50,7 @@ def test_the_start_is_never_worse_than_the_given_one(A, seed, zero):
         instance = door.admit(A, A @ x, None, rtol=1e-10, atol=0.0)
         start = guesses.start(instance, x0)
         assert instance.merit(start) <= instance.merit(x0) * (1 + 1e-12)
-        guesses.solved(instance, x, 50.0)
+        guesses.solved(instance, x, 1e6)
 
 
 def test_guesses_that_disappoint_are_made_ever_more_rarely():
@@ -69,7 +69,7 @@ def test_guesses_that_disappoint_are_made_ever_more_rarely():
         x = rng.normal(size=36)
         instance = door.admit(A * rng.uniform(1, 2), A @ x, None, rtol=1e-10, atol=0.0)
         guesses.start(instance, np.zeros(36))
-        guesses.solved(instance, x, 30.0)
+        guesses.solved(instance, x, 1e5)
     assert tried <= 60
 
 
@@ -79,7 +79,7 @@ def test_another_size_forgets():
         A = laplacian(m)
         instance = door.admit(A, np.ones(m * m), None, rtol=1e-8, atol=0.0)
         assert guesses.start(instance, np.zeros(m * m)).size == m * m
-        guesses.solved(instance, np.ones(m * m), 10.0)
+        guesses.solved(instance, np.ones(m * m), 1e5)
 
 
 def test_a_stream_from_zero_needs_fewer_iterations():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -57,6 +57,8 @@ class Engine:
         iterations, and the incumbent finishes from the same iterate. ``None``: never.
     memory_limit
         Bytes that prepared states may hold together.
+    suits
+        Whether a method of this name, which accepts an instance of such traits, is worth trying. ``None``: always.
     """
 
     def __init__(
@@ -72,6 +74,7 @@ class Engine:
         max_seconds: float | None = None,
         patience: float | None = None,
         memory_limit: float | None = None,
+        suits: Callable[[str, Any], bool] | None = None,
     ) -> None:
         self._methods = methods
         self.configurations = tuple(configurations)
@@ -82,8 +85,11 @@ class Engine:
         self._max_iterations = max_iterations
         self._max_seconds = max_seconds
         self._patience = patience
+        self._suits = suits
         self._arm_methods = [methods[name] for name in dict.fromkeys(c.method for c in self.configurations)]
         self._groups: dict[tuple[bool, ...], Group] = {}
+        self._last_group: Group | None = None
+        self._last_traits: Any = None
         self._upkeep = Upkeep(cost, memory_limit)
         self._warm: set[str] = set()
         self._quarantine = Quarantine()
@@ -92,15 +98,21 @@ class Engine:
 
     def group_for(self, instance: Instance) -> Group:
         """The arms that apply to such an instance, with their learner."""
-        accepted = tuple(method.accepts(instance.traits) for method in self._arm_methods)
+        if self._last_group is not None and instance.traits == self._last_traits:
+            return self._last_group
+        accepted = tuple(
+            method.accepts(instance.traits) and (self._suits is None or self._suits(method.name, instance.traits))
+            for method in self._arm_methods
+        )
         if accepted not in self._groups:
-            names = {method.name for method, accepts in zip(self._arm_methods, accepted, strict=True) if accepts}
+            names = {method.name for method, applies in zip(self._arm_methods, accepted, strict=True) if applies}
             arms = tuple(configuration for configuration in self.configurations if configuration.method in names)
             learner = self._learner_factory(len(arms), self._rng) if arms else None
             if arms and not isinstance(learner, Learner):
                 raise InvalidInput("learner", f"built {learner!r}, which is not a reiterate Learner")
             self._groups[accepted] = Group(arms, learner)
-        return self._groups[accepted]
+        self._last_traits, self._last_group = instance.traits, self._groups[accepted]
+        return self._last_group
 
     @property
     def memory(self) -> int:

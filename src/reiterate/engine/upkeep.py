@@ -11,6 +11,8 @@ from reiterate.contracts import Instance, Method, Prepared, Values
 from reiterate.engine.cost import CostUnit
 from reiterate.engine.rental import Rental
 
+_HOPE = 0.25  # of the price of a build is what a refresh is taken to cost until one has been seen
+
 _Key = tuple[Hashable, ...]
 
 
@@ -125,7 +127,9 @@ class Upkeep:
         held.price = {"time": seconds, "work": prepared.work, "iterations": 0.0}[self._cost]
         if rebuild:
             held.rebuilding.renewed(max(held.price - held.refreshing.price, 0.0))
-        held.refreshing.renewed(held.price)
+            held.refreshing.renewed(_HOPE * held.price, estimated=True)
+        else:
+            held.refreshing.renewed(held.price)
         return prepared
 
     def _rank(self, key: _Key, held: _Held) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from numbers import Integral, Real
 
 from reiterate.errors import InvalidInput
@@ -24,3 +25,10 @@ def number(argument: str, value: object, low: float, high: float) -> float:
     if not low <= checked <= high:  # also true of NaN
         raise InvalidInput(argument, f"{value!r} is out of range; pass a number from {low:g} to {high:g}")
     return checked
+
+
+def choice(argument: str, value: object, known: Sequence[str]) -> str:
+    """Return the value, if it is one of the known words."""
+    if not isinstance(value, str) or value not in known:
+        raise InvalidInput(argument, f"{value!r} is unknown; pass one of {', '.join(map(repr, known))}")
+    return value

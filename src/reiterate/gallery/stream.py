@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -12,6 +13,8 @@ from scipy.sparse import csr_array
 
 from reiterate.errors import InvalidInput
 from reiterate.gallery import checks
+
+Vector = NDArray[np.float64] | NDArray[np.complex128]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -21,20 +24,26 @@ class System:
     Attributes
     ----------
     A : csr_array, shape (n, n)
-        The matrix. Its numbers belong to this system alone; its pattern (``indices``, ``indptr``) is shared
-        by all systems of the simulation and must not be modified.
+        The matrix. Its pattern (``indices``, ``indptr``) is shared by all systems of its kind and must not be
+        modified. Its numbers belong to this system alone, except where the simulation says that a matrix stays
+        the same: then it is the same object every time.
     b : ndarray, shape (n,)
         The right-hand side.
     x0 : ndarray, shape (n,)
-        An initial guess: the solution of the previous system, or the initial condition.
+        An initial guess: the solution of the previous system of this kind, or the initial condition; zero where
+        x is a correction, as in Newton's method.
     context : dict of str to float
         Numbers that may predict what a method costs on this system.
+    kind : str
+        Which of the simulation's equations this is, where a step solves several; one of
+        :attr:`Simulation.kinds`. Each kind has a pattern of its own and deserves a solver of its own.
     """
 
     A: csr_array
-    b: NDArray[np.float64]
-    x0: NDArray[np.float64]
+    b: Vector
+    x0: Vector
     context: dict[str, float]
+    kind: str = ""
 
 
 class Simulation(ABC):
@@ -44,12 +53,19 @@ class Simulation(ABC):
     An iteration that was left early can be taken up again, beginning with the system that still waits.
 
     A subclass supplies :meth:`initial_state` and :meth:`assemble`, and calls ``__init__`` here once it is
-    able to answer the former.
+    able to answer the former. Where the state is not simply the last solution, it overrides :meth:`absorb`.
+
+    Attributes
+    ----------
+    kinds : tuple of str
+        The kinds of systems, in the order in which they are first handed out; ``("",)`` where there is only one.
+    definite : bool
+        Whether every matrix is symmetric positive definite.
 
     Parameters
     ----------
     shape
-        Shape of the grid; the unknowns are numbered row by row (C order).
+        Shape of the grid, and of :attr:`state`; the entries are numbered row by row (C order).
     steps
         Number of systems, at least 1.
 
@@ -60,7 +76,10 @@ class Simulation(ABC):
         before the simulation was advanced.
     """
 
-    _u: NDArray[np.float64]
+    kinds: ClassVar[tuple[str, ...]] = ("",)
+    definite: ClassVar[bool] = True
+
+    _u: NDArray[Any]
     _step: int
     _waiting: System | None
 
@@ -70,15 +89,22 @@ class Simulation(ABC):
         self.restart()
 
     @abstractmethod
-    def initial_state(self) -> NDArray[np.float64]:
-        """Return the solution before the first step, shape ``(n,)``; a new array on every call."""
+    def initial_state(self) -> Vector:
+        """Return the state before the first step, one-dimensional; a new array on every call."""
 
     @abstractmethod
-    def assemble(self, u: NDArray[np.float64]) -> System:
-        """Assemble the system of step number :attr:`step`, which leads on from ``u``, shape ``(n,)``.
+    def assemble(self, u: NDArray[Any]) -> System:
+        """Assemble the system of step number :attr:`step`, which leads on from the state ``u``.
 
         Must not keep or modify ``u``, and must give the same system whenever it is asked the same.
         """
+
+    def absorb(self, system: System, x: NDArray[Any]) -> Vector:
+        """Return the state that the solution ``x`` of ``system`` leads to; by default, ``x`` itself.
+
+        Is called once a step, before :attr:`step` is increased; ``x`` may be kept.
+        """
+        return x
 
     def __len__(self) -> int:
         return self._steps
@@ -98,7 +124,7 @@ class Simulation(ABC):
 
     @property
     def step(self) -> int:
-        """How many times the simulation has advanced since it began."""
+        """How many times the simulation has advanced since it began; each is one system."""
         return self._step
 
     @property
@@ -107,7 +133,7 @@ class Simulation(ABC):
         return self._shape
 
     @property
-    def state(self) -> NDArray[np.float64]:
+    def state(self) -> NDArray[Any]:
         """A copy of the current solution, in the shape of the grid."""
         return self._u.reshape(self._shape).copy()
 
@@ -117,8 +143,8 @@ class Simulation(ABC):
         Parameters
         ----------
         x
-            The solution, shape ``(n,)``, real and finite. It is copied, and not checked against the system:
-            the simulation goes on from whatever it is given.
+            The solution, shape ``(n,)``, finite, and real where the system is. It is copied, and not checked
+            against the system: the simulation goes on from whatever it is given.
 
         Raises
         ------
@@ -133,16 +159,17 @@ class Simulation(ABC):
                 "simulation, and call advance once for each",
             )
         given = np.asarray(x)
-        if given.dtype.kind not in "iuf":
-            raise InvalidInput("x", f"has dtype {given.dtype}; pass real numbers")
+        if given.dtype.kind not in ("iufc" if waiting.b.dtype.kind == "c" else "iuf"):
+            numbers = "numbers" if waiting.b.dtype.kind == "c" else "real numbers"
+            raise InvalidInput("x", f"has dtype {given.dtype}; pass {numbers}")
         if given.shape != waiting.b.shape:
             raise InvalidInput("x", f"has shape {given.shape}; pass the solution in shape {waiting.b.shape}")
-        u = given.astype(np.float64)
-        finite = np.isfinite(u)
+        solution = given.astype(waiting.b.dtype)
+        finite = np.isfinite(solution)
         if not finite.all():
             index = int(np.argmin(finite))
-            raise InvalidInput("x", f"x[{index}] is {u[index]}; pass a solution whose entries are all finite")
-        self._u = u
+            raise InvalidInput("x", f"x[{index}] is {solution[index]}; pass a solution whose entries are all finite")
+        self._u = self.absorb(waiting, solution)
         self._waiting = None
         self._step += 1
 

@@ -9,8 +9,10 @@ import numpy as np
 from reiterate.configuration import ParameterSpace
 from reiterate.contracts import Prepared, Progress, Stop, Values
 from reiterate.kernels import cg as kernels
-from reiterate.linear.instance import LinearInstance, Vector
+from reiterate.linear.identity import Identity
+from reiterate.linear.instance import LinearInstance, LinearTraits, Vector
 from reiterate.linear.method import DefiniteMethod
+from reiterate.linear.preconditioned_cg import PreconditionedConjugateGradients
 from reiterate.linear.segments import run_in_segments
 from reiterate.linear.work import in_matvecs, traffic
 
@@ -31,27 +33,41 @@ class _Workspace:
 
 def _workspace(instance: LinearInstance, previous: Prepared | None) -> _Workspace:
     size = instance.pattern.size
-    if previous is not None and previous.state.size == size:
-        return previous.state  # type: ignore[no-any-return]
+    if previous is not None and isinstance(previous.state, _Workspace) and previous.state.size == size:
+        return previous.state
     return _Workspace(size)
 
 
 class ConjugateGradients(DefiniteMethod):
     """``cg``: the conjugate gradient method (Hestenes and Stiefel 1952).
 
-    Needs A symmetric positive definite. The error falls like ((√κ − 1)/(√κ + 1))^k. Setup: nothing.
-    An iteration moves 12 nnz + 84 n bytes. Equivalent: ``scipy.sparse.linalg.cg(A, b)``.
+    Needs A symmetric positive definite; products suffice where entries are not known. The error falls like
+    ((√κ − 1)/(√κ + 1))^k. Setup: nothing. An iteration moves 12 nnz + 84 n bytes. Equivalent:
+    ``scipy.sparse.linalg.cg(A, b)``.
     """
 
     name = "cg"
     parameters = ParameterSpace()
 
+    def __init__(self) -> None:
+        self._by_products = PreconditionedConjugateGradients(Identity())
+
+    def accepts(self, traits: LinearTraits) -> bool:
+        """Nothing seen that speaks against a symmetric positive definite matrix."""
+        if traits.entries:
+            return traits.maybe_definite
+        return traits.symmetric and not traits.complex and traits.definite is not False
+
     def prepare(self, instance: LinearInstance, values: Values, previous: Prepared | None = None) -> Prepared:
         """Vectors to work in."""
+        if not instance.traits.entries:
+            return self._by_products.prepare(instance, values)
         return Prepared(_workspace(instance, previous))
 
     def iterate(self, prepared: Prepared, instance: LinearInstance, values: Values, x: Vector, stop: Stop) -> Progress:
         """Iterate from a copy of ``x``, shape (n,)."""
+        if not instance.traits.entries:
+            return self._by_products.iterate(prepared, instance, values, x, stop)
         pattern, data, work = instance.pattern, instance.data, prepared.state
         threshold = instance.square_threshold
         x = x.copy()

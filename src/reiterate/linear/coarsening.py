@@ -15,7 +15,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from reiterate.errors import Breakdown
-from reiterate.kernels import galerkin
+from reiterate.kernels import galerkin, lanczos
 from reiterate.linear.instance import Vector
 from reiterate.linear.pattern import Index
 
@@ -194,15 +194,15 @@ def spectral_radius(level: LevelPattern, data: Vector, scale: Vector) -> float:
     v, w, u = np.empty(level.size), np.zeros(level.size), np.empty(level.size)
     steps = min(_LANCZOS_STEPS, level.size)
     T = np.zeros((steps, steps))
-    galerkin.lanczos_start(scale, v, u)
+    lanczos.start(scale, v, u)
     beta = 0.0
     for k in range(steps):
-        T[k, k] = alpha = galerkin.lanczos_multiply(*level.arrays, data, scale, u, beta, v, w)
-        beta = math.sqrt(galerkin.lanczos_orthogonalize(alpha, v, w))
+        T[k, k] = alpha = lanczos.multiply(*level.arrays, data, scale, u, beta, v, w)
+        beta = math.sqrt(lanczos.orthogonalize(alpha, v, w))
         if not beta > 1e-10 or k + 1 == steps:
             break
         T[k, k + 1] = T[k + 1, k] = beta
-        galerkin.lanczos_normalize(1.0 / beta, scale, w, u)
+        lanczos.normalize(1.0 / beta, scale, w, u)
         v, w = w, v
     if not np.all(np.isfinite(T)):
         raise Breakdown("multigrid: overflow in the estimate of the spectral radius")

@@ -36,8 +36,8 @@ class _DirectMethod(LinearMethod):
         self.memory_limit = memory_limit
 
     def accepts(self, traits: LinearTraits) -> bool:
-        """Any square matrix; what does not fit into memory is found out by its estimate."""
-        return True
+        """Any matrix with entries; what does not fit into memory is found out by its estimate."""
+        return traits.entries
 
     def factorize(self, instance: LinearInstance, previous: Factor | None) -> Factor:
         """Factors of the instance's matrix."""

@@ -56,7 +56,7 @@ class DirectFactor(Family):
 
     def accepts(self, traits: LinearTraits) -> bool:
         """Any matrix, or any that may be positive definite."""
-        return traits.maybe_definite if self.definite else True
+        return traits.maybe_definite if self.definite else traits.entries
 
     def build(self, instance: LinearInstance, values: Values, previous: Preconditioner | None = None) -> Preconditioner:
         """Factor A; for a known pattern without symbolic work, for known numbers not at all."""

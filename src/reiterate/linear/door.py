@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from reiterate.errors import InvalidInput
 from reiterate.kernels.fingerprint import fingerprint
+from reiterate.linear.free import admit_operator, inspect_operator, is_free
 from reiterate.linear.inspection import inspect
 from reiterate.linear.instance import Facts, LinearInstance, Vector, norm
 from reiterate.linear.pattern import Pattern
@@ -44,7 +45,7 @@ class Door:
 
         Parameters
         ----------
-        A : SciPy sparse matrix or array, any format, or a dense 2-D array; shape (n, n)
+        A : SciPy sparse matrix or array, any format, or a dense 2-D array, or an object with ``matvec``; shape (n, n)
         b : array-like of shape (n,)
         context : named numbers, or None
         rtol, atol : float
@@ -56,11 +57,12 @@ class Door:
         """
         check_tolerances(rtol, atol)
         given = _admit_context(context)
-        matrix = _admit_matrix(A)
+        free = is_free(A)
+        matrix = admit_operator(A) if free else _admit_matrix(A)
         rhs = admit_vector("b", b, matrix.shape[0], matrix.dtype)
         if not math.isfinite(norm(rhs)):
             raise InvalidInput("b", "has a norm beyond double precision's range; scale the system down")
-        facts = self._facts(matrix)
+        facts = self._facts_of_free(matrix) if free else self._facts(matrix)
         # The user's numbers come first: learners of one variable condition on the first.
         features = {name: value for name, value in facts.features.items() if name not in given}
         project = None
@@ -84,7 +86,19 @@ class Door:
         else:
             # The numbers are equal, but the arrays that held them then may have been overwritten since.
             known = Facts(matrix, pattern, known.diagonal, known.traits, known.features, version)
+        for other in self._matrices.values():
+            other.release()
         self._matrices[version] = known
+        _drop_oldest(self._matrices)
+        return known
+
+    def _facts_of_free(self, operator: Any) -> Facts:
+        """What is known of an operator without entries, inspected unless it was among the last few."""
+        version = ("free", id(operator))
+        known = self._matrices.pop(version, None)
+        if known is None:
+            known = inspect_operator(operator, version)
+        self._matrices[version] = known  # which keeps the operator alive, so that its id remains its own
         _drop_oldest(self._matrices)
         return known
 
@@ -123,9 +137,8 @@ def admit_vector(argument: str, vector: ArrayLike, size: int, dtype: DTypeLike =
     if array.shape not in ((size,), (size, 1)):
         raise InvalidInput(argument, f"has shape {array.shape}; A has {size} rows, so it must be ({size},)")
     converted = _convert(argument, array.reshape(size)).astype(dtype, copy=False)
-    with np.errstate(over="ignore", invalid="ignore"):
-        finite = np.isfinite(converted.sum())
-    if not finite and not np.isfinite(converted).all():
+    # A finite norm proves that every entry is finite, and is cheaper to find than all of them to look at.
+    if not math.isfinite(norm(converted)) and not np.isfinite(converted).all():
         i = int(np.argmin(np.isfinite(converted)))
         raise InvalidInput(argument, f"entry {i} is {converted[i]}; every entry must be finite")
     return np.require(converted, requirements=["C", "A", "W"])
@@ -179,8 +192,6 @@ def _admit_matrix(A: Any) -> Any:
 
 
 def _admit_dense(A: Any) -> Any:
-    if callable(getattr(A, "matvec", None)) and not isinstance(A, np.ndarray):
-        raise InvalidInput("A", f"is a {type(A).__name__} without entries; pass the sparse matrix itself")
     array = as_array("A", A)
     if array.ndim != 2:
         raise InvalidInput("A", f"has shape {array.shape}; it must be a square sparse matrix")

@@ -26,11 +26,13 @@ import numpy as np
 
 from reiterate.linear.instance import LinearInstance
 from reiterate.linear.vectors import Vector, norm
+from reiterate.linear.work import traffic
 
 _KEEP = 4
 _EXTRAPOLATIONS = {"previous": (1.0,), "linear": (2.0, -1.0), "quadratic": (3.0, -3.0, 1.0)}
 _FORGETTING = 0.7
 _RAREST = 64
+_FIXED_BYTES = 4e5  # what memory moves in the 20 µs that making and judging a candidate takes however small it is
 _TRUNCATION = 1e-12  # of the Gram matrix: directions below it are rounding errors
 
 
@@ -103,10 +105,13 @@ class Guesses:
         return len(self._solved) >= needed
 
     def _price(self, name: str, instance: LinearInstance) -> float:
-        """Products with A that judging a candidate takes."""
+        """What judging a candidate takes, in products with A."""
+        moved = traffic(instance.pattern, entries=1.0, row_bytes=20.0)
+        steps = 1.0 if name != "projection" else 3.0
+        fixed = steps * _FIXED_BYTES / moved
         if name != "projection":
-            return 1.0
-        return 1.0 + sum(solved.version != instance.version for solved in self._solved)
+            return 1.0 + fixed
+        return 1.0 + fixed + sum(solved.version != instance.version for solved in self._solved)
 
     def _worth_trying(self, name: str, instance: LinearInstance) -> bool:
         score, price = self._scores[name], self._price(name, instance)

@@ -38,6 +38,8 @@ class LinearTraits:
         Whether A is positive definite; ``None`` while nothing speaks against it.
     complex : bool
         Whether A has complex entries.
+    entries : bool
+        Whether the entries of A are known; else it is only a function that multiplies.
     constant_null_space : bool
         A 1 = 0 up to rounding, as for a pressure equation with pure Neumann conditions: A is singular, and
         positive *semi*definite at best.
@@ -50,6 +52,7 @@ class LinearTraits:
     positive_diagonal: bool
     definite: bool | None = None
     complex: bool = False
+    entries: bool = True
     constant_null_space: bool = False
 
     @property
@@ -73,6 +76,10 @@ class Facts:
         Numbers that may predict what a method costs.
     version
         Equal for equal matrices of one stream.
+    data : array of shape (nnz,)
+        The entries; none where only products are known.
+    operator : Operator
+        Products with A, by the kernels that iterate.
     """
 
     def __init__(
@@ -83,13 +90,22 @@ class Facts:
         traits: LinearTraits,
         features: Mapping[str, float],
         version: Hashable = None,
+        operator: Operator | None = None,
     ) -> None:
         self.A = A
+        self.data: Vector = A.data if operator is None else np.empty(0)
+        self.operator: Operator = SparseOperator(pattern, A.data) if operator is None else operator
         self.pattern = pattern
         self.diagonal = diagonal
         self.traits = traits
         self.features = dict(features)
         self.version = version
+
+    def release(self) -> None:
+        """Let go of the entries, which are the caller's; what was found out about them stays."""
+        if self.traits.entries:
+            self.A, self.data = None, np.empty(0)
+            self.operator = SparseOperator(self.pattern, self.data)
 
 
 class LinearInstance:
@@ -129,16 +145,18 @@ class LinearInstance:
     ) -> None:
         self._facts = facts
         self._project = project
-        self._exponent = _exponent_of(b, atol)
-        self.b = self.enter(b)
-        atol = _scale(atol, -self._exponent)
+        norm_b = norm(b)
+        self._exponent = _exponent_of(b, norm_b, atol)
+        self.b = b
+        if self._exponent:
+            self.b = self.enter(b)
+            norm_b, atol = norm(self.b), _scale(atol, -self._exponent)
         self.A = facts.A
         self.pattern = facts.pattern
         self.diagonal = facts.diagonal
-        self.data: Vector = facts.A.data
-        self.operator: Operator = SparseOperator(facts.pattern, self.data)
+        self.data: Vector = facts.data
+        self.operator: Operator = facts.operator
         self._context = dict(context)
-        norm_b = norm(self.b)
         # Next to a much larger atol, b counts as zero: the merit is then an absolute one.
         relative = norm_b > 0.0 and math.isfinite(atol / norm_b)
         self.norm_b = norm_b if relative else 1.0
@@ -213,6 +231,8 @@ class LinearInstance:
     def rounding_level(self, x: Vector) -> float:
         """The merit that rounding errors of the residual itself amount to: u ‖ |A||x| + |b| ‖ / ‖b‖."""
         with np.errstate(over="ignore", invalid="ignore"):
+            if not self.traits.entries:
+                return _UNIT_ROUNDOFF * (norm(self.A @ x) + norm(self.b)) / self.norm_b
             return _UNIT_ROUNDOFF * norm(abs(self.A) @ np.abs(x) + np.abs(self.b)) / self.norm_b
 
     def reveal(self, revealed: Mapping[str, Any]) -> None:
@@ -220,12 +240,12 @@ class LinearInstance:
         self._facts.traits = replace(self._facts.traits, **revealed)
 
 
-def _exponent_of(b: Vector, atol: float) -> int:
+def _exponent_of(b: Vector, norm_b: float, atol: float) -> int:
     """Of the power of two to divide by, so that squares of the norm of b stay in range; 0 where they are anyway."""
+    if 2.0**-_COMFORTABLE_EXPONENT < max(norm_b, atol) < 2.0**_COMFORTABLE_EXPONENT:
+        return 0
     parts = (b.real, b.imag) if b.dtype.kind == "c" else (b,)
-    largest = max(atol, *(float(np.abs(part).max(initial=0.0)) for part in parts))
-    exponent = math.frexp(largest)[1]
-    return exponent if abs(exponent) > _COMFORTABLE_EXPONENT else 0
+    return math.frexp(max(atol, *(float(np.abs(part).max(initial=0.0)) for part in parts)))[1]
 
 
 def _scale(x: Any, exponent: int) -> Any:

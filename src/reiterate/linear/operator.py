@@ -7,7 +7,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from reiterate.kernels import csr
+from reiterate.kernels import csr, vectors
 from reiterate.linear.pattern import Pattern
 
 
@@ -24,6 +24,29 @@ class Operator(Protocol):
 
     def residual(self, x: NDArray[Any], b: NDArray[Any], r: NDArray[Any]) -> float:
         """Write b − A x to ``r`` and return its squared Euclidean norm."""
+
+
+class FreeOperator:
+    """Products by a function: an object with ``matvec``, of which no entries are known."""
+
+    def __init__(self, A: Any, dtype: np.dtype[Any]) -> None:
+        self.dtype = dtype
+        self._multiply = A.matvec
+
+    def apply(self, x: NDArray[Any], y: NDArray[Any]) -> None:
+        """Write A x to ``y``."""
+        y[:] = self._multiply(x)
+
+    def apply_dot(self, x: NDArray[Any], y: NDArray[Any]) -> float:
+        """Write A x to ``y`` and return the real part of x·(A x), x conjugated."""
+        self.apply(x, y)
+        return float(vectors.dot(x, y).real)
+
+    def residual(self, x: NDArray[Any], b: NDArray[Any], r: NDArray[Any]) -> float:
+        """Write b − A x to ``r`` and return its squared Euclidean norm."""
+        self.apply(x, r)
+        np.subtract(b, r, out=r)
+        return float(vectors.square_norm(r))
 
 
 class SparseOperator:

@@ -51,6 +51,21 @@ class Pattern:
         return np.array_equal(indptr, self.indptr) and np.array_equal(indices, self.indices)
 
 
+class NoPattern(Pattern):
+    """Stands for a matrix of which no entries are known."""
+
+    def __init__(self, size: int) -> None:
+        nothing: Index = np.zeros(size + 1, dtype=np.uint32)
+        self.indptr, self.indices = nothing, nothing[:0]
+        self.size, self.nnz = size, 0
+        self.position, self.cursor = nothing[:size], nothing[:size]
+        self.full_diagonal = self.symmetric = False
+
+    def matches(self, indptr: NDArray[Any], indices: NDArray[Any]) -> bool:
+        """Never."""
+        return False
+
+
 def _check_structure(indptr: NDArray[Any], indices: NDArray[Any]) -> None:
     size, nnz = indptr.size - 1, indices.size
     if max(size, nnz) >= 2**31:

@@ -27,6 +27,7 @@ from reiterate.linear.idr import InducedDimensionReduction
 from reiterate.linear.incomplete_cholesky import IncompleteCholesky, ThresholdIncompleteCholesky
 from reiterate.linear.incomplete_cholesky_cg import IncompleteCholeskyConjugateGradients
 from reiterate.linear.incomplete_lu import IncompleteLU, SymmetricOverRelaxation, ThresholdIncompleteLU
+from reiterate.linear.instance import LinearTraits
 from reiterate.linear.jacobi import Jacobi
 from reiterate.linear.minres import MinimalResidual
 from reiterate.linear.multigrid import ClassicalMultigrid, SmoothedAggregationMultigrid
@@ -76,8 +77,43 @@ METHODS: Final[dict[str, Method]] = {
     )
 }
 
-DEFAULT: Final = ("cg", "jacobi_cg", "ssor_cg")
-"""What is tuned when nothing is named; ``sor`` never beats ``ssor_cg`` where both apply."""
+DEFAULT: Final = (
+    "cg",
+    "jacobi_cg",
+    "ssor_cg",
+    "ic_cg(modification=0.0)",
+    "ic_cg(modification=0.95)",
+    "amg_cg(theta=0.05, bits=32)",
+    "factor_cg",
+    "direct",
+    "jacobi_minres",
+    "minres",
+    "bicgstab",
+    "gmres(restart=30)",
+    "ilu_bicgstab",
+    "ilu_gmres(restart=30)",
+    "factor_gmres(restart=30)",
+)
+"""What is tuned when nothing is named, where :func:`suits` says that it may pay."""
+
+DEFAULT_FOR_ITERATIONS: Final = ("cg", "jacobi_cg", "ssor_cg")
+"""The same where iterations are counted: those of other methods mean something else."""
+
+_LARGEST_FACTOR: Final = 30_000  # unknowns; beyond, one try can cost more than a whole stream of iterations
+_SMALLEST_HIERARCHY: Final = 5_000  # below, building one costs more than any iteration
+
+
+def suits(name: str, traits: LinearTraits) -> bool:
+    """Whether a method of the default portfolio is worth trying on such a matrix."""
+    if name == "direct" or name.startswith("factor"):
+        return traits.size <= _LARGEST_FACTOR and (traits.maybe_definite or name != "factor_cg")
+    if name == "amg_cg":
+        return traits.size >= _SMALLEST_HIERARCHY
+    if name.endswith("_cg") or name == "cg":
+        return True
+    if name in ("minres", "bicgstab", "gmres"):
+        return not traits.entries  # otherwise a preconditioner is to be had
+    return not traits.maybe_definite
 
 
 def configuration(spelling: str) -> Configuration:
