@@ -220,6 +220,19 @@ def test_a_drifting_matrix_needs_all_products_only_now_and_then():
     assert products.count(6) >= 2
 
 
+@METHOD
+def test_the_space_outlives_a_rebuild_of_the_preconditioner(method):
+    rng, stream = np.random.default_rng(15), Stream(method)
+    stream.solve(slow(), rng.normal(size=300))
+    space, old = stream.space, stream.prepared.state.preconditioner
+    stream.prepared = method.rebuild(stream.instance, stream.values, stream.prepared)
+    assert stream.space is space
+    assert space.exists
+    assert stream.prepared.state.preconditioner is not old
+    stream.solve(slow(), rng.normal(size=300))
+    assert stream.solve(slow(), rng.normal(size=300)).iterations <= 25
+
+
 def test_an_old_preconditioner_serves_a_new_matrix_with_the_space():
     rng, stream = np.random.default_rng(10), Stream(SCALED)
     for _ in range(3):

@@ -12,6 +12,7 @@ from reiterate.kernels import codes, vectors
 from reiterate.linear.instance import LinearInstance, LinearTraits, Vector
 from reiterate.linear.krylov import KrylovMethod, KrylovState
 from reiterate.linear.lanczos import LanczosWindow
+from reiterate.linear.preconditioned_cg import PreconditionedConjugateGradients
 from reiterate.linear.preconditioner import Family
 from reiterate.linear.recycled_space import RecycledSpace
 from reiterate.linear.segments import run_in_segments
@@ -113,8 +114,10 @@ class DeflatedConjugateGradients(KrylovMethod):
     own_parameters = (SPACE,)
     needs_definite = True
 
-    def __init__(self, family: Family) -> None:
+    def __init__(self, family: Family, plain: PreconditionedConjugateGradients | None = None) -> None:
+        """``plain`` takes its place while there is nothing to recycle; it must share the family's state."""
         super().__init__(family)
+        self._plain = PreconditionedConjugateGradients(family) if plain is None else plain
         self.requires = "a symmetric positive definite matrix"
 
     def fits(self, traits: LinearTraits) -> bool:
@@ -124,6 +127,7 @@ class DeflatedConjugateGradients(KrylovMethod):
     def warm_up(self) -> None:
         """Run a few times on a small system, so that a space is made, used and improved."""
         super().warm_up()
+        self._plain.warm_up()
         space = RecycledSpace(8)
         space.replace(np.eye(5, 8, dtype=np.float32))
         space.inverse = np.eye(5)
@@ -137,6 +141,8 @@ class DeflatedConjugateGradients(KrylovMethod):
         """Iterate from a copy of ``x``, shape (n,)."""
         state, k = prepared.state, int(values["space"])
         space = _space(state, x.size, k)
+        if not (space.payoff.harvest or (space.payoff.use and space.exists)):
+            return self._iterate_plainly(prepared, instance, values, x, stop, space)
         run = _Run(state, space, instance, x, k)
         harvesting, size, deflating = run.window is not None, x.size, run.deflating
         product = 12.0 * instance.traits.nnz + 20.0 * size
@@ -147,12 +153,16 @@ class DeflatedConjugateGradients(KrylovMethod):
         progress = run_in_segments(run.advance, lambda: run.x, stop, bytes_per_iteration=unit + gathering, work=work)
         extra = run.products * product + run.applications * application
         if progress.status is Status.CONVERGED and progress.iterations:
-            moved = progress.iterations * unit + extra
+            mean = unit if deflating else self._plain.traffic_of(instance, state)
+            moved = progress.iterations * mean + extra
             if harvesting:
                 products = run.improve(instance, k)
                 price = products * (product + application) + 4.0 * (products + k) * k * size
-                space.payoff.built(price + progress.iterations * gathering)
-                extra += price
+                price += progress.iterations * gathering
+                space.payoff.built(price)
+                if deflating and not space.payoff.matures:
+                    moved += price
+                extra += price - progress.iterations * gathering
             decades = 0.5 * math.log10(run.first_square / max(run.square, 1e-300 * run.first_square))
             space.payoff.record(
                 used=deflating, exists=space.exists, iterations=progress.iterations, decades=decades, unit=unit,
@@ -161,6 +171,26 @@ class DeflatedConjugateGradients(KrylovMethod):
             if space.payoff.given_up:
                 space.drop()
         progress.work += in_matvecs(instance.pattern, extra)
+        return progress
+
+    def _iterate_plainly(
+        self,
+        prepared: Prepared,
+        instance: LinearInstance,
+        values: Values,
+        x: Vector,
+        stop: Stop,
+        space: RecycledSpace,
+    ) -> Progress:
+        progress = self._plain.iterate(prepared, instance, values, x, stop)
+        if progress.status is Status.CONVERGED and progress.iterations:
+            # While the space is given up nothing is compared, and no product need be spent on the residual.
+            fallen = 1.0 if space.payoff.given_up else instance.merit(x) / max(instance.target, 1e-300)
+            unit = self._plain.traffic_of(instance, prepared.state)
+            space.payoff.record(
+                used=False, exists=space.exists, iterations=progress.iterations,
+                decades=math.log10(min(max(fallen, 1.0), 1e300)), unit=unit, moved=progress.iterations * unit,
+            )  # fmt: skip
         return progress
 
 

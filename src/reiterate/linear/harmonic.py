@@ -59,14 +59,14 @@ class HarmonicChoice:
             upper, under = overlaps[j].copy(), overlaps[j + 1].copy()
             overlaps[j] = cosines[j] * upper + sines[j] * under
             overlaps[j + 1] = cosines[j] * under - np.conj(sines[j]) * upper
-        matrix = scipy.linalg.solve_triangular(np.triu(R), overlaps[:made])
+        matrix = _solve_upper(R, overlaps[:made])
         if not np.isfinite(matrix).all():
             return None
         kept = _leading(matrix, count)
         Q, S = scipy.linalg.qr(np.triu(R) @ kept, mode="economic")
         if not np.abs(np.diag(S)).min() > _RANK * np.abs(np.diag(S)).max():
             return None
-        vectors = scipy.linalg.solve_triangular(S, kept.T, trans="T").T
+        vectors = _divide_by_upper(kept, S)
         images = np.zeros((made + 1, Q.shape[1]), R.dtype)
         images[:made] = Q
         for j in range(made - 1, held - 1, -1):
@@ -75,6 +75,23 @@ class HarmonicChoice:
             images[j + 1] = np.conj(sines[j]) * upper + cosines[j] * under
         vectors[held:] *= inverse_norms[held:made, None]
         return cls(images * inverse_norms[:, None], vectors)
+
+
+# Not SciPy's: LAPACK would wake threads for these tiny systems, and wait for them on a busy machine.
+def _solve_upper(triangle: NDArray[Any], rhs: NDArray[Any]) -> NDArray[Any]:
+    """R⁻¹ B, for the upper triangle R of the matrix given."""
+    solution = np.empty_like(rhs)
+    for i in range(rhs.shape[0] - 1, -1, -1):
+        solution[i] = (rhs[i] - triangle[i, i + 1 :] @ solution[i + 1 :]) / triangle[i, i]
+    return solution
+
+
+def _divide_by_upper(matrix: NDArray[Any], triangle: NDArray[Any]) -> NDArray[Any]:
+    """B R⁻¹, for the upper triangle R of the matrix given."""
+    quotient = np.empty_like(matrix)
+    for j in range(matrix.shape[1]):
+        quotient[:, j] = (matrix[:, j] - quotient[:, :j] @ triangle[:j, j]) / triangle[j, j]
+    return quotient
 
 
 def _leading(matrix: NDArray[Any], count: int) -> NDArray[Any]:

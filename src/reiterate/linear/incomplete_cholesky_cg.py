@@ -40,6 +40,16 @@ class IncompleteCholeskyConjugateGradients(PreconditionedConjugateGradients):
         super().warm_up()
         self.rehearse(sp.csr_array(8.0 * np.eye(3) - 1.0))
 
+    def traffic_of(self, instance: LinearInstance, state: KrylovState) -> float:
+        """Bytes that an iteration moves."""
+        factors = state.preconditioner
+        if not isinstance(factors, CholeskyFactors) or factors.matrix_pattern is not instance.pattern:
+            return super().traffic_of(instance, state)
+        item = instance.b.itemsize
+        if factors.layout.has_triangles:
+            return (4.0 + item + factors.values.itemsize) * factors.values.size + 18.0 * item * factors.size
+        return (4.0 + item) * factors.values.size + 16.0 * item * factors.size
+
     def iterate(self, prepared: Prepared, instance: LinearInstance, values: Values, x: Vector, stop: Stop) -> Progress:
         """Iterate from ``x``, shape (n,), which is left as it is."""
         state = prepared.state

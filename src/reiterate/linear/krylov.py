@@ -15,7 +15,7 @@ from reiterate.linear.method import LinearMethod
 from reiterate.linear.preconditioner import Family, Preconditioner
 from reiterate.linear.work import in_matvecs, traffic
 
-_DEAR = 20.0
+_DEAR = 1.0  # products with A
 
 
 class Recycled(Protocol):
@@ -109,6 +109,15 @@ class KrylovMethod(LinearMethod):
         """Build the preconditioner, with what the previous one can lend."""
         state = None if previous is None else previous.state
         preconditioner = self.family.build(instance, values, None if state is None else state.preconditioner)
+        return self._prepared(instance, preconditioner, state)
+
+    def rebuild(self, instance: LinearInstance, values: Values, previous: Prepared) -> Prepared:
+        """Build the preconditioner anew; what is recycled stays."""
+        return self._prepared(instance, self.family.build(instance, values), previous.state)
+
+    def _prepared(
+        self, instance: LinearInstance, preconditioner: Preconditioner, state: KrylovState | None
+    ) -> Prepared:
         if state is None:
             state = KrylovState(preconditioner)
         state.preconditioner = preconditioner
@@ -121,9 +130,10 @@ class KrylovMethod(LinearMethod):
         return bool(preconditioner.size == instance.traits.size and preconditioner.dtype == instance.operator.dtype)
 
     def serves_if_dear(self, prepared: Prepared, instance: LinearInstance) -> bool:
-        """As :meth:`serves`, where renewing the preconditioner takes as long as many iterations.
+        """As :meth:`serves`, where renewing the preconditioner costs more than a product with A.
 
-        For methods that recycle: how many iterations they need says little about the age of M.
+        For methods that recycle: how many iterations they need says less about the age of M than about the space, and a
+        solve that is cut short to renew M loses more than cheap ones cost.
         """
         product = traffic(instance.pattern, entries=1.0, row_bytes=20.0)
         dear = prepared.state.preconditioner.setup_traffic > _DEAR * product

@@ -47,6 +47,11 @@ class Payoff:
         """Whether solves with the space have cost less than those without."""
         return self.cost(used=True) < self.cost(used=False)
 
+    @property
+    def matures(self) -> bool:
+        """Whether the space is improved for the first times: an investment, not a cost of keeping it."""
+        return self._solves < _MATURING
+
     def cost(self, *, used: bool) -> float:
         """Median of the last costs of a decade, in bytes; 0 as long as there are none."""
         return statistics.median(self._costs[used]) if self._costs[used] else 0.0
@@ -75,7 +80,7 @@ class Payoff:
                 self.use = self.harvest = False
                 return
         self.use = exists and not self._resting
-        aged = self._solves < _MATURING or self._rent > self._price
+        aged = self.matures or self._rent > self._price
         self.harvest = not self._resting and (aged or not exists)
 
     def give_up(self) -> None:

@@ -187,7 +187,9 @@ class _RecyclingCycle(Cycle):
         """Choose what to recycle, move to the minimizer, and judge it by its true residual."""
         before = self.iterate.norm * self.iterate.scale
         choice = None
-        if self.trusted and self.keep and self.made > self.held:
+        # The last cycle of a solve leaves a space to other instances only: now and then that is worth its cost.
+        wanted = self.estimate > self.iterate.threshold or self.space.payoff.harvest
+        if wanted and self.trusted and self.keep and self.made > self.held:
             choice = HarmonicChoice.of(
                 self.triangle, self.cosines, self.sines, self.norms, self.basis, self.space.vectors, self.made,
                 self.keep,
@@ -279,6 +281,8 @@ class RecyclingGeneralizedMinimalResidual(KrylovMethod):
             space.belongs_to(instance, state)
         last = cycle.iterate.norm * cycle.iterate.scale
         if progress.status is Status.CONVERGED and progress.iterations:
+            if space.payoff.harvest and cycle.chosen:
+                space.payoff.built(choosing)
             space.payoff.record(
                 used=used, exists=space.count > 0, iterations=progress.iterations,
                 decades=math.log10(first / max(last, 1e-300 * first)), unit=unit,
