@@ -94,8 +94,8 @@ class IncompleteCholesky(Family):
     as by Axelsson and Lindskog (1986), which for elliptic problems takes √κ from O(1/h) towards O(1/√h); values below
     0 strengthen the diagonal instead. IC(0) exists for every M- and H-matrix; elsewhere a pivot that is not positive
     leads to a shift of the diagonal (Manteuffel 1980), a few times, and at last to no modification. ``bits`` is the
-    precision in which L is stored. Setup: levels once per pattern; new numbers take a few passes. An application moves 12 nnz + 64 n bytes, or
-    8 nnz + 64 n with ``bits=32``.
+    precision in which L is stored. Setup: levels once per pattern; new numbers take a few passes. An application
+    moves 12 nnz + 64 n bytes, or 8 nnz + 64 n with ``bits=32``.
     """
 
     name = "ic"
