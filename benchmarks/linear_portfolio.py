@@ -5,7 +5,7 @@
     python benchmarks/linear_portfolio.py --quick              # everything on small systems, to see that it runs
 
 Peers that are not installed are left out, and the page says so. Writes ``benchmarks/results/portfolio_*`` and fills
-``docs/linear-portfolio.md``.
+``docs/linear-portfolio.md``, with ``--quick`` too: the page then says that the systems were small.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""PETSc's half of ``benchmarks/linear_portfolio.py``: a process that takes commands and answers, one JSON object a line.
+"""PETSc's half of ``benchmarks/linear_portfolio.py``: a process that takes commands and answers, a JSON object a line.
 
-Runs under whatever Python has petsc4py, often the system's, and needs nothing but that and NumPy. It is started and talked
-to by ``petsc_client.py``.
+Runs under whatever Python has petsc4py, often the system's, and needs nothing but that and NumPy. It is started and
+talked to by ``petsc_client.py``.
 """
 
 from __future__ import annotations
@@ -33,9 +33,7 @@ class Peer:
 
     def load(self, name: str, path: str, definite: bool) -> dict:
         """A matrix in CSR and a right-hand side, from files in a directory."""
-        indptr, indices, data, b = (
-            np.load(os.path.join(path, f"{part}.npy")) for part in ("indptr", "indices", "data", "b")
-        )
+        indptr, indices, data, b = _read(path, "indptr", "indices", "data", "b")
         size = indptr.size - 1
         A = PETSc.Mat().createAIJ((size, size), csr=(indptr, indices, data), comm=PETSc.COMM_SELF)
         if definite:
@@ -59,9 +57,7 @@ class Peer:
 
     def renew(self, name: str, path: str) -> dict:
         """New numbers in the same pattern; takes no part in any measured time."""
-        indptr, indices, data, b, x0 = (
-            np.load(os.path.join(path, f"{part}.npy")) for part in ("indptr", "indices", "data", "b", "x0")
-        )
+        indptr, indices, data, b, x0 = _read(path, "indptr", "indices", "data", "b", "x0")
         A = self.matrices[name]
         A.setValuesCSR(indptr, indices, data)
         A.assemble()
@@ -121,6 +117,10 @@ class Peer:
         return {
             "setup": ready - begin, "solve": end - ready, "iterations": ksp.getIterationNumber(), "residual": residual,
         }  # fmt: skip
+
+
+def _read(path: str, *parts: str) -> list:
+    return [np.load(os.path.join(path, f"{part}.npy")) for part in parts]
 
 
 def main() -> None:

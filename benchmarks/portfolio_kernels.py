@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -21,7 +22,8 @@ from reiterate.linear.portfolio import configuration, method
 NO_PETSC = "PETSc is not installed: nothing to compare with (Debian: `apt install python3-petsc4py`)."
 
 
-class Pair(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Pair:
     """One of our configurations, and PETSc's options for the same."""
 
     ours: str
@@ -45,6 +47,7 @@ PAIRS = (
     Pair("ilu_bicgstab", {"ksp_type": "bcgs", "pc_type": "ilu"}, "BiCGStab + ILU(0)", False, 4, 24, 1.0),
 )  # fmt: skip
 TWO_THREADS_BOUND = 0.65
+_FAST = 2e-3
 
 
 class Ours:
@@ -95,9 +98,11 @@ def measure(name: str, cases: tuple[Case, Case], rounds: int, petsc: PetscClient
     samples: dict[tuple[Pair, str], list[float]] = {key: [] for key in contenders}
     for turn in range(rounds + 1):
         for (pair, who), iterate in contenders.items():
-            seconds = iterate(pair.few, pair.many)
-            if turn:  # the first round only warms up
-                samples[pair, who].append(seconds)
+            # The first round only warms up; short runs are repeated.
+            seconds = [iterate(pair.few, pair.many)]
+            if turn:
+                seconds += [iterate(pair.few, pair.many) for _ in range(2 if seconds[0] < _FAST else 0)]
+                samples[pair, who].append(float(np.median(seconds)))
     if petsc is not None:
         for symmetric in (True, False):
             petsc.call("forget", name=f"{name} {symmetric}")

@@ -1,4 +1,4 @@
-"""Section ``multigrid``: the V-cycle and the refresh against PyAMG's, and AMG-CG on a drifting stream against its peers."""
+"""Section ``multigrid``: cycle and refresh against PyAMG's, and AMG-CG on a drifting stream against its peers."""
 
 from __future__ import annotations
 
@@ -208,8 +208,8 @@ def _publish(parts: dict[int, Figures], totals: dict[int, dict[str, list[tuple[f
             for name, (seconds, iterations) in group.items()
         ]  # fmt: skip
     second = markdown_table(["stream", "method", "seconds", "iterations", "our better one / this"], rows)
-    write_csv("portfolio_multigrid_parts.csv", ["n", "what", "milliseconds"],
-              [(size**3, name, 1e3 * value) for size, part in parts.items() for name, value in part.items()])  # fmt: skip
+    flat = [(size**3, name, 1e3 * value) for size, part in parts.items() for name, value in part.items()]
+    write_csv("portfolio_multigrid_parts.csv", ["n", "what", "milliseconds"], flat)
     write_csv(
         "portfolio_multigrid.csv",
         ["n", "method", "instance", "seconds", "iterations"],

@@ -67,12 +67,7 @@ def exponent(seconds: dict[int, float]) -> float:
 
 def _publish(found: dict[str, dict[int, tuple[float, float, int]]]) -> None:
     sizes = sorted({n for group in found.values() for n in group})
-    rows: list[list[Any]] = []
-    for n in sizes:
-        cells = []
-        for group in found.values():
-            cells.append(f"{group[n][0]:.3f} / {group[n][1]:.3f} ({group[n][2]})" if n in group else "")
-        rows.append([f"{n:,}", *cells])
+    rows = [[f"{n:,}", *(_cell(group.get(n)) for group in found.values())] for n in sizes]
     fits: list[Any] = []
     for which, words in ((0, "first"), (1, "later")):
         best = {n: min(g[n][which] for g in found.values() if n in g and g[n][which] > 0.0) for n in sizes}
@@ -100,6 +95,10 @@ def _publish(found: dict[str, dict[int, tuple[float, float, int]]]) -> None:
     text += markdown_table(["n", *(f"`{name}`" for name in found)], rows)
     text += "\n\n![Seconds against unknowns](../benchmarks/results/portfolio_size.png)"
     fill_page(PAGE, "size", text)
+
+
+def _cell(figures: tuple[float, float, int] | None) -> str:
+    return "" if figures is None else f"{figures[0]:.3f} / {figures[1]:.3f} ({figures[2]})"
 
 
 def _fitted(group: dict[int, tuple[float, float, int]], which: int) -> str:
