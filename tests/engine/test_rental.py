@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reiterate.engine.rental import Rental
+from reiterate.engine.rental import UNTRIED, Rental
 
 
 def play(rents, price, rental):
@@ -62,7 +62,7 @@ def test_the_guarantee_holds(rents, price, trust):
     cost, _ = play(rents, float(price), Rental(trust))
     # Rents are whole iterations here, so each cycle may overshoot by one.
     cycles = 1 + len(rents)
-    bound = (1.0 + 1.0 / trust) * best_in_hindsight(rents, price) + price
+    bound = (1.0 + 1.0 / trust + UNTRIED) * best_in_hindsight(rents, price) + price
     assert cost <= bound + cycles
 
 
@@ -102,3 +102,20 @@ def test_renewals_that_cost_nothing_are_due_as_soon_as_there_is_rent():
     assert not rental.due
     rental.used(11, 11.0, fresh=False)
     assert rental.due
+
+
+@pytest.mark.parametrize("rent", [100, 150, 500])
+def test_states_that_are_worthless_after_one_instance_are_renewed_without_trying(rent):
+    instances, price = 300, 100.0
+    rents = [[rent * (t - s) for t in range(s, instances)] for s in range(instances)]
+    cost, times = play(rents, price, Rental())
+    assert cost <= 1.21 * best_in_hindsight(rents, price)
+    assert np.diff(times).max() <= 2
+
+
+def test_a_drift_that_ends_is_noticed_after_a_few_instances():
+    jumps, instances, price = 20, 200, 100.0
+    total = np.minimum(np.arange(instances), jumps) * 300
+    rents = [[int(total[t] - total[s]) for t in range(s, instances)] for s in range(instances)]
+    _, times = play(rents, price, Rental())
+    assert max(times) <= jumps + 5
