@@ -179,7 +179,7 @@ def run(quick: bool) -> None:
     petsc = find_petsc()
     note = NO_PETSC if petsc is None else f"PETSc {petsc.version} with its hypre, one process."
     print(note, flush=True)
-    sizes, rounds, steps = ([24, 32], 3, {24: 5, 32: 5}) if quick else ([48, 100], 5, {48: 20, 100: 6})
+    sizes, rounds, steps = ([24, 32], 3, {24: 5, 32: 5}) if quick else ([48, 100], 4, {48: 20, 100: 5})
     parts, totals = {}, {}
     for size in sizes:
         parts[size] = measure_parts(size, rounds)

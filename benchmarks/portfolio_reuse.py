@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from machine import RESULTS, fill_page, markdown_table, processor_time, write_cs
 from portfolio_systems import Stream, constant_stream, drifting_stream, stored_streams
 from portfolio_targets import PAGE, Target
 from reiterate.contracts import Instance, Method, Prepared, Values
+from reiterate.engine import turn, upkeep
 from reiterate.engine.upkeep import Lease
 from reiterate.linear.door import Door
 from reiterate.linear.portfolio import METHODS
@@ -28,7 +30,7 @@ RTOL = 1e-8
 DIRECT_RTOL = 1e-10
 DRIFTS = {"slow": 0.005, "medium": 0.05, "fast": 0.5}
 PERIODS = (1, 2, 3, 5, 8, 13, 20, math.inf)
-ENOUGH_SECONDS = 1.5  # a contender that takes longer plays one round
+ENOUGH_SECONDS = 1.0  # a contender that takes longer plays one round
 FACTOR_ONLY = "factor_gmres(restart=30)"
 
 
@@ -140,9 +142,9 @@ _WARM: set[str] = set()
 def compare(stream: Stream, spelling: str, variants: Sequence[Variant], rounds: int) -> dict[Variant, list[Total]]:
     """Every variant's passes; they take turns."""
     found: dict[Variant, list[Total]] = {variant: [] for variant in variants}
-    for turn in range(rounds):
+    for number in range(rounds):
         for variant, totals in found.items():
-            if turn == 0 or totals[0].seconds < ENOUGH_SECONDS:
+            if number == 0 or totals[0].seconds < ENOUGH_SECONDS:
                 totals.append(pass_through(stream, variant.solver(spelling, RTOL)))
     return found
 
@@ -150,13 +152,13 @@ def compare(stream: Stream, spelling: str, variants: Sequence[Variant], rounds: 
 def against_spsolve(stream: Stream, rounds: int) -> dict[str, float]:
     """Median seconds of SciPy's direct solver, of the defaults, and of an ageing factor alone, at rtol 1e-10."""
     samples: dict[str, list[float]] = {"spsolve": [], "defaults": [], FACTOR_ONLY: []}
-    for turn in range(rounds):
+    for number in range(rounds):
         begin = processor_time()
         for A, b, _ in stream.systems:
             spla.spsolve(A, b)
         samples["spsolve"].append(processor_time() - begin)
         for name, methods in (("defaults", None), (FACTOR_ONLY, [FACTOR_ONLY])):
-            solver = rt.Solver(methods, rtol=DIRECT_RTOL, seed=turn)
+            solver = rt.Solver(methods, rtol=DIRECT_RTOL, seed=number)
             samples[name].append(pass_through(stream, solver).seconds)
     return {name: statistics.median(seconds) for name, seconds in samples.items()}
 
@@ -170,7 +172,7 @@ _CAREFUL = rt.Solver(["ic_cg(modification=0.0)"], rtol=1e-10)
 
 def all_streams(directory: Path, quick: bool) -> list[Stream]:
     """The stored streams, drifting diffusion at three speeds, and a constant matrix."""
-    longest, size, steps = (6, 16, 10) if quick else (30, 28, 30)
+    longest, size, steps = (6, 16, 10) if quick else (24, 26, 24)
     streams = list(stored_streams(directory, longest)) if directory.is_dir() else []
     for speed, drift in DRIFTS.items():
         streams.append(drifting_stream(f"diffusion3d, {speed} drift", size, steps, drift, careful))
@@ -197,6 +199,9 @@ def variants_for(stream: Stream, spelling: str) -> list[Variant]:
 
 def run(quick: bool, directory: Path) -> None:
     """Measure, and fill the section of the page."""
+    # What the engine decides by the clock must not depend on who else is using the machine.
+    for module in (turn, upkeep):
+        module.time = SimpleNamespace(perf_counter=processor_time)  # type: ignore[assignment]
     warnings.filterwarnings("ignore", module="pyamg")
     if not directory.is_dir():
         print(f"{directory} is not there: the stored streams are left out", flush=True)
