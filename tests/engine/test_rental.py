@@ -119,3 +119,16 @@ def test_a_drift_that_ends_is_noticed_after_a_few_instances():
     rents = [[int(total[t] - total[s]) for t in range(s, instances)] for s in range(instances)]
     _, times = play(rents, price, Rental())
     assert max(times) <= jumps + 5
+
+
+@pytest.mark.parametrize("level", [5, 20, 40])
+def test_a_rent_that_does_not_grow_is_paid_for_as_long_as_the_guarantee_allows(level):
+    price = 100.0
+    rental = Rental()
+    rental.renewed(price)
+    rental.used(10, 10.0, fresh=True)
+    ages = 0
+    while not rental.due:
+        rental.used(10 + level, 10.0 + level, fresh=False)
+        ages += 1
+    assert ages == math.ceil(2 * price / level) - 1

@@ -29,6 +29,7 @@ from collections import deque
 _TRUST = 0.5  # λ
 UNTRIED = 4  # k
 _WORTHLESS = 0.9  # of the price: less than 1, because a stopped solve's rent falls short of it by rounding
+_LINE = 8  # rents from which growth is estimated: two would do, were they not noisy
 _KEEP = 5  # medians over so many of the last observations shrug off a noisy clock
 
 
@@ -109,7 +110,10 @@ class Rental:
         self._paid += rent
 
     def _expected_rent(self) -> float:
-        """Of the next solve, from the last two: a state does not grow younger."""
-        last = self._rents[-1]
-        before = self._rents[-2] if len(self._rents) > 1 else 0.0
-        return max(last, 2.0 * last - before)
+        """Of the next solve: the line of least squares through the last rents of this cycle."""
+        # The jump from a new state, which pays none, to an old one says nothing about growth and stays out.
+        rents = self._rents[-_LINE:]
+        middle, mean = (len(rents) - 1) / 2.0, statistics.fmean(rents)
+        spread = sum((t - middle) ** 2 for t in range(len(rents)))
+        slope = sum((t - middle) * rent for t, rent in enumerate(rents)) / spread if spread else 0.0
+        return max(mean + slope * (len(rents) - middle), 0.0)
