@@ -13,6 +13,9 @@ from pathlib import Path
 
 RESULTS = Path(__file__).parent / "results"
 
+processor_time = time.process_time
+"""Seconds that processors have spent on this process: on one thread, the time by the clock of an idle machine."""
+
 
 def describe_machine() -> str:
     """One line: processor, cores, system, versions of what the figures depend on."""

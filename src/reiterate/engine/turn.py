@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 
 from reiterate.contracts import Method, Progress, Status, Stop, Values
@@ -81,7 +82,7 @@ class Turn:
         stop = self._stop
         left = stop.max_iterations - self.iterations
         if lease.allowance < left:
-            left = max(int(lease.allowance), 1)
+            left = max(math.ceil(lease.allowance), 1)
         seconds_left = None if stop.max_seconds is None else max(stop.max_seconds - self.seconds, 0.0)
         begin = time.perf_counter()
         progress = self._method.iterate(
