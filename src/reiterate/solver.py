@@ -18,11 +18,23 @@ from reiterate.engine import Engine, History
 from reiterate.engine.cost import UNITS, CostUnit
 from reiterate.errors import InvalidInput, NotConverged, ReiterateError
 from reiterate.learners import LEARNERS, make_learner
+from reiterate.linear.block import ColumnByColumn
 from reiterate.linear.door import Door, admit_start, as_array, check_tolerances
 from reiterate.linear.guesses import Guesses
 from reiterate.linear.instance import Vector, norm
-from reiterate.linear.portfolio import DEFAULT, DEFAULT_FOR_ITERATIONS, METHODS, configuration, configurations, suits
+from reiterate.linear.portfolio import (
+    DEFAULT,
+    DEFAULT_FOR_ITERATIONS,
+    METHODS,
+    configuration,
+    configurations,
+    rehearse_blocks,
+    suits,
+)
 from reiterate.report.summary import summarize
+
+
+_WIDEST_GUESSED = 8  # columns; the guesses of a column hold eight vectors
 
 
 class Solver:
@@ -108,10 +120,12 @@ class Solver:
         self._busy = threading.Lock()
         self._projections = 0
         self._guesses = Guesses() if guesses else None
+        self._column_guesses: list[Guesses] = []
+        self._rehearsed = False
         self._door = Door(null_space, None if memory_limit is None else int(memory_limit))
         default = DEFAULT_FOR_ITERATIONS if cost == "iterations" else DEFAULT
         self._engine = Engine(
-            METHODS,
+            {name: ColumnByColumn(method) for name, method in METHODS.items()},
             configurations(default if methods is None else methods),
             [configuration(fallback)] if fallback is not None else [],
             _learner_factory(learner),
@@ -141,8 +155,8 @@ class Solver:
         A : SciPy sparse matrix or array of any format, shape (n, n)
             Real or complex, of a type that converts to float64 or complex128 without loss. Not modified.
         b : array-like of shape (n,) or (n, k)
-            One right-hand side, or k of them, which are solved one after another and share what is prepared. Not
-            modified.
+            One right-hand side, or k of them, which are solved as one instance: with one choice, one prepared state
+            and one record, and all columns at once where the method can. Not modified.
         x0 : array-like of the shape of b, optional
             Where to begin; zeros by default. Not modified.
         context : mapping of str to float, optional
@@ -178,24 +192,48 @@ class Solver:
     def _solve(
         self, A: Any, b: Vector, x0: ArrayLike | None, context: Mapping[str, float] | None, rtol: float, atol: float
     ) -> Vector:
-        """Split what is more than one system: columns, and the parts of a complex b with a real A."""
-        if b.ndim == 2 and b.shape[1] > 0:
-            starts = None if x0 is None else as_array("x0", x0)
-            if starts is not None and starts.shape != b.shape:
-                raise InvalidInput("x0", f"has shape {starts.shape}; b has shape {b.shape}, so it must have the same")
-            columns = [
-                self._solve(A, b[:, j], None if starts is None else starts[:, j], context, rtol, atol)
-                for j in range(b.shape[1])
-            ]
-            return np.stack(columns, axis=1)
-        if b.dtype.kind == "c" and not _is_complex(A):
-            size = norm(b.astype(np.complex128).ravel())
-            allowed = max(rtol * size, atol) / math.sqrt(2.0)
-            start = None if x0 is None else as_array("x0", x0)
-            real = self._solve(A, b.real, None if start is None else start.real, context, 0.0, allowed)
-            imaginary = self._solve(A, b.imag, None if start is None else start.imag, context, 0.0, allowed)
-            return real + 1j * imaginary
-        return self._solve_vector(A, b, x0, context, rtol, atol)
+        """Several columns, or a complex b with a real A, are one block; everything else is a vector."""
+        if (b.ndim == 2 and b.shape[1] > 1) or (b.dtype.kind == "c" and b.size > 0 and not _is_complex(A)):
+            return self._solve_block(A, b, x0, context, rtol, atol)
+        if b.ndim == 2 and x0 is not None and np.shape(x0) != b.shape:
+            raise InvalidInput(
+                "x0", f"has shape {np.shape(x0)}; b has shape {b.shape}, so it must have the same"
+            )
+        try:
+            x = self._solve_vector(A, b, x0, context, rtol, atol)
+        except NotConverged as error:
+            error.x = error.x.reshape(b.shape)
+            raise
+        return x.reshape(b.shape)
+
+    def _solve_block(
+        self, A: Any, B: Vector, x0: ArrayLike | None, context: Mapping[str, float] | None, rtol: float, atol: float
+    ) -> Vector:
+        columns = self._door.admit_block(A, B, context, rtol=rtol, atol=atol)
+        instance = columns.instance
+        if not self._rehearsed:
+            self._rehearsed = True
+            rehearse_blocks({c.method for c in (*self._engine.configurations, *self._engine.rescuers)})
+        X = columns.enter(x0)
+        width = len(instance.columns)
+        if self._guesses is not None and width <= _WIDEST_GUESSED and instance.b.any():
+            if len(self._column_guesses) != width:
+                self._column_guesses = [Guesses() for _ in instance.columns]
+            for j, (column, guesses) in enumerate(zip(instance.columns, self._column_guesses, strict=True)):
+                X[:, j] = guesses.start(column, np.ascontiguousarray(X[:, j]))
+                self._guesses.chosen.update(guesses.chosen)
+                guesses.chosen.clear()
+        self._projections += width * instance.projected
+        try:
+            X = self._engine.solve(instance, X)
+        except NotConverged as error:
+            error.x = columns.leave(error.x)
+            raise
+        X = instance.normalize(X)
+        if self._guesses is not None and len(self._column_guesses) == width and self.last is not None:
+            for j, (column, guesses) in enumerate(zip(instance.columns, self._column_guesses, strict=True)):
+                guesses.solved(column, np.ascontiguousarray(X[:, j]), self.last.work / width)
+        return columns.leave(X)
 
     def _solve_vector(
         self, A: Any, b: Vector, x0: ArrayLike | None, context: Mapping[str, float] | None, rtol: float, atol: float

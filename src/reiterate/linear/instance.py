@@ -172,6 +172,11 @@ class LinearInstance:
         return self._facts.version
 
     @property
+    def kind(self) -> Hashable:
+        """One right-hand side."""
+        return 1
+
+    @property
     def target(self) -> float:
         """Relative residual to reach."""
         return self._target
