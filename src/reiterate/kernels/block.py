@@ -1,8 +1,8 @@
 """Products of a sparse matrix with blocks of vectors, and conjugate gradients on all columns at once.
 
-Blocks have shape (n, k) and are C-contiguous, so that an entry of the matrix, read once for all columns, meets
-numbers that lie side by side. Rows are taken a few dozen at a time, which stay in the cache of first level while their
-columns are taken four by four, then one by one: four columns fill a vector register, and their sums stay in one.
+Blocks have shape (n, k), k a multiple of four, and are C-contiguous, so that an entry of the matrix, read once for all
+columns, meets numbers that lie side by side. Rows are taken a few dozen at a time, which stay in the cache of first
+level while their columns are taken by fours or eights; the sums of these stay in vector registers.
 """
 
 from __future__ import annotations
@@ -10,45 +10,14 @@ from __future__ import annotations
 import numpy as np
 
 from reiterate.kernels.codes import CONVERGED, NOT_DEFINITE, NOT_FINITE, RUNNING
-from reiterate.kernels.compiling import PREFETCH_DISTANCE, inlined_kernel, kernel, prefetch
+from reiterate.kernels.compiling import inlined_kernel, kernel, prefetch
+from reiterate.kernels.lanes import product_of_eight, product_of_four
 
 _ONE = np.uint64(1)
 _TWO = np.uint64(2)
 _THREE = np.uint64(3)
+_EIGHT = np.uint64(8)
 _TILE = np.uint64(64)  # rows
-
-
-@inlined_kernel
-def _product_of_four(first, last, indptr, indices, data, X, Y, dots, c):
-    d0, d1, d2, d3 = dots[c], dots[c + _ONE], dots[c + _TWO], dots[c + _THREE]
-    for row in range(first, last):
-        i = np.uint64(row)
-        s0 = s1 = s2 = s3 = 0.0
-        for k in range(indptr[i], indptr[i + _ONE]):
-            a, j = data[k], indices[k]
-            s0 += a * X[j, c]
-            s1 += a * X[j, c + _ONE]
-            s2 += a * X[j, c + _TWO]
-            s3 += a * X[j, c + _THREE]
-        d0 += X[i, c] * s0
-        d1 += X[i, c + _ONE] * s1
-        d2 += X[i, c + _TWO] * s2
-        d3 += X[i, c + _THREE] * s3
-        Y[i, c], Y[i, c + _ONE], Y[i, c + _TWO], Y[i, c + _THREE] = s0, s1, s2, s3
-    dots[c], dots[c + _ONE], dots[c + _TWO], dots[c + _THREE] = d0, d1, d2, d3
-
-
-@inlined_kernel
-def _product_of_one(first, last, indptr, indices, data, X, Y, dots, c):
-    dot = dots[c]
-    for row in range(first, last):
-        i = np.uint64(row)
-        total = 0.0
-        for k in range(indptr[i], indptr[i + _ONE]):
-            total += data[k] * X[indices[k], c]
-        Y[i, c] = total
-        dot += X[i, c] * total
-    dots[c] = dot
 
 
 @kernel
@@ -58,36 +27,27 @@ def product_dots(indptr, indices, data, X, Y, dots):
     Parameters
     ----------
     indptr, indices, data : the matrix A, shape (n, n)
-    X, Y : arrays of shape (n, k), C-contiguous; ``Y`` is written
+    X, Y : arrays of shape (n, k); ``Y`` is written
     dots : array of shape (k,), written
     """
     rows, columns = np.uint64(X.shape[0]), np.uint64(X.shape[1])
-    fours = columns >> _TWO
     dots[:] = 0.0
     first = np.uint64(0)
     while first < rows:
         last = min(first + _TILE, rows)
-        ahead = indptr[last]
-        for line in range((indptr[last] - indptr[first]) >> np.uint32(3)):
-            prefetch(data, ahead + (np.uint64(line) << _THREE))
-            prefetch(indices, ahead + (np.uint64(line) << _THREE))
-        for four in range(fours):
-            _product_of_four(first, last, indptr, indices, data, X, Y, dots, np.uint64(four) << _TWO)
-        for c in range(fours << _TWO, columns):
-            _product_of_one(first, last, indptr, indices, data, X, Y, dots, np.uint64(c))
+        k = np.uint64(indptr[last])
+        end = k + np.uint64(indptr[last] - indptr[first])
+        while k < end:
+            prefetch(data, k)
+            prefetch(indices, k)
+            k += _EIGHT
+        c = np.uint64(0)
+        while c + _EIGHT <= columns:
+            product_of_eight(first, last, indptr, indices, data, X, Y, dots, c)
+            c += _EIGHT
+        if c < columns:
+            product_of_four(first, last, indptr, indices, data, X, Y, dots, c)
         first = last
-
-
-@kernel
-def residual(indptr, indices, data, X, B, R, squares):
-    """Write B − A X to ``R`` and the squared norms of its columns to ``squares``; shapes as :func:`product_dots`."""
-    product_dots(indptr, indices, data, X, R, squares)
-    squares[:] = 0.0
-    for i in range(R.shape[0]):
-        for c in range(R.shape[1]):
-            value = B[i, c] - R[i, c]
-            R[i, c] = value
-            squares[c] += value * value
 
 
 @inlined_kernel
@@ -110,22 +70,10 @@ def _residuals_of_four(first, last, alpha, Q, inverse_diagonal, R, squares, weig
     weighted[c], weighted[c + _ONE], weighted[c + _TWO], weighted[c + _THREE] = w0, w1, w2, w3
 
 
-@inlined_kernel
-def _residuals_of_one(first, last, alpha, Q, inverse_diagonal, R, squares, weighted, c):
-    a, s, w = alpha[c], squares[c], weighted[c]
-    for row in range(first, last):
-        i = np.uint64(row)
-        value = R[i, c] - a * Q[i, c]
-        R[i, c] = value
-        s += value * value
-        w += inverse_diagonal[i] * (value * value)
-    squares[c], weighted[c] = s, w
-
-
 @kernel
 def _update_residuals(alpha, Q, inverse_diagonal, R, squares, weighted):
-    rows, columns = np.uint64(R.shape[0]), np.uint64(R.shape[1])
-    fours = columns >> _TWO
+    rows = np.uint64(R.shape[0])
+    fours = np.uint64(R.shape[1]) >> _TWO
     squares[:] = 0.0
     weighted[:] = 0.0
     first = np.uint64(0)
@@ -133,8 +81,6 @@ def _update_residuals(alpha, Q, inverse_diagonal, R, squares, weighted):
         last = min(first + _TILE, rows)
         for four in range(fours):
             _residuals_of_four(first, last, alpha, Q, inverse_diagonal, R, squares, weighted, np.uint64(four) << _TWO)
-        for c in range(fours << _TWO, columns):
-            _residuals_of_one(first, last, alpha, Q, inverse_diagonal, R, squares, weighted, np.uint64(c))
         first = last
 
 
@@ -156,38 +102,16 @@ def _iterates_of_four(first, last, alpha, beta, R, inverse_diagonal, X, P, c):
         P[i, c], P[i, c + _ONE], P[i, c + _TWO], P[i, c + _THREE] = p0, p1, p2, p3
 
 
-@inlined_kernel
-def _iterates_of_one(first, last, alpha, beta, R, inverse_diagonal, X, P, c):
-    a, b = alpha[c], beta[c]
-    for row in range(first, last):
-        i = np.uint64(row)
-        direction = P[i, c]
-        X[i, c] += a * direction
-        P[i, c] = inverse_diagonal[i] * R[i, c] + b * direction
-
-
 @kernel
 def _update_iterates(alpha, beta, R, inverse_diagonal, X, P):
-    rows, columns = np.uint64(R.shape[0]), np.uint64(R.shape[1])
-    fours = columns >> _TWO
+    rows = np.uint64(R.shape[0])
+    fours = np.uint64(R.shape[1]) >> _TWO
     first = np.uint64(0)
     while first < rows:
         last = min(first + _TILE, rows)
         for four in range(fours):
             _iterates_of_four(first, last, alpha, beta, R, inverse_diagonal, X, P, np.uint64(four) << _TWO)
-        for c in range(fours << _TWO, columns):
-            _iterates_of_one(first, last, alpha, beta, R, inverse_diagonal, X, P, np.uint64(c))
         first = last
-
-
-@kernel
-def start(inverse_diagonal, R, P, weighted):
-    """Write P = D⁻¹ R (shape (n, k)) and the dot products of the columns of R and P to ``weighted``, shape (k,)."""
-    weighted[:] = 0.0
-    for i in range(R.shape[0]):
-        for c in range(R.shape[1]):
-            P[i, c] = inverse_diagonal[i] * R[i, c]
-            weighted[c] += R[i, c] * P[i, c]
 
 
 @kernel
@@ -204,7 +128,7 @@ def advance(
     indptr, indices, data : the matrix A, symmetric positive definite, shape (n, n)
     inverse_diagonal : array of shape (n,), positive
     X, R, P : arrays of shape (n, k), overwritten
-        Iterates, residuals, directions, as :func:`start` or an earlier call left them.
+        Iterates, residuals, directions, as an earlier call left them; at first R = B − A X and P = D⁻¹ R.
     Q : array of shape (n, k), overwritten (workspace)
     alpha, beta, next_weighted : arrays of shape (k,), overwritten (workspace)
     squares, weighted : arrays of shape (k,), overwritten
@@ -212,7 +136,7 @@ def advance(
     thresholds : array of shape (k,)
         Of ‖r‖²; as soon as a live column meets its own, the kernel returns.
     live : bool array of shape (k,), overwritten
-        Columns that are iterated; cleared where a column has met its threshold. Others are left as they are.
+        Columns that are iterated; cleared where a column has met its threshold. Iterates of others do not change.
     max_iterations : int
 
     Returns
