@@ -21,7 +21,7 @@ from reiterate.learners import LEARNERS, make_learner
 from reiterate.linear.block import ColumnByColumn
 from reiterate.linear.door import Door, admit_start, as_array, check_tolerances
 from reiterate.linear.guesses import Guesses
-from reiterate.linear.instance import Vector, norm
+from reiterate.linear.instance import Vector
 from reiterate.linear.portfolio import (
     DEFAULT,
     DEFAULT_FOR_ITERATIONS,
@@ -32,7 +32,6 @@ from reiterate.linear.portfolio import (
     suits,
 )
 from reiterate.report.summary import summarize
-
 
 _WIDEST_GUESSED = 8  # columns; the guesses of a column hold eight vectors
 
@@ -196,9 +195,7 @@ class Solver:
         if (b.ndim == 2 and b.shape[1] > 1) or (b.dtype.kind == "c" and b.size > 0 and not _is_complex(A)):
             return self._solve_block(A, b, x0, context, rtol, atol)
         if b.ndim == 2 and x0 is not None and np.shape(x0) != b.shape:
-            raise InvalidInput(
-                "x0", f"has shape {np.shape(x0)}; b has shape {b.shape}, so it must have the same"
-            )
+            raise InvalidInput("x0", f"has shape {np.shape(x0)}; b has shape {b.shape}, so it must have the same")
         try:
             x = self._solve_vector(A, b, x0, context, rtol, atol)
         except NotConverged as error:

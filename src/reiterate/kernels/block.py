@@ -116,8 +116,8 @@ def _update_iterates(alpha, beta, R, inverse_diagonal, X, P):
 
 @kernel
 def advance(
-    indptr, indices, data, inverse_diagonal, X, R, P, Q, alpha, beta, squares, weighted, next_weighted, thresholds, live,
-    max_iterations,
+    indptr, indices, data, inverse_diagonal, X, R, P, Q, alpha, beta, squares, weighted, next_weighted, thresholds,
+    live, max_iterations,
 ):  # fmt: skip
     """Make up to ``max_iterations`` iterations of CG on every column, each with coefficients of its own, in place.
 

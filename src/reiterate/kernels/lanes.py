@@ -65,7 +65,7 @@ def _make(lanes: int) -> Callable[..., Any]:
         store(builder, builder.load(dot), dots, c)
         return context.get_dummy_value()
 
-    def product(_context, first, last, indptr, indices, data, X, Y, dots, c):  # type: ignore[no-untyped-def]
+    def product(_context, first, last, indptr, indices, data, X, Y, dots, c):
         """Write rows first … last − 1 of A X to ``Y`` and add the products of ``X`` and ``Y`` to ``dots``.
 
         In columns c, c + 1 …; ``first``, ``last``, ``c`` uint64, ``indptr`` and ``indices`` uint32, else float64, all

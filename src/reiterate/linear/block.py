@@ -163,7 +163,10 @@ def _one_after_another(
     begin = time.perf_counter()
     total = Progress(x.copy(), Status.CONVERGED, 0, 0.0)
     for j, column in enumerate(instance.columns):
-        left = None if stop.max_seconds is None else max(stop.max_seconds - (time.perf_counter() - begin), 0.0)
+        left = None if stop.max_seconds is None else stop.max_seconds - (time.perf_counter() - begin)
+        if left is not None and left <= 0.0 and j > 0:
+            total.status = Status.TIME_CAP
+            break
         own = Stop(column.target, stop.max_iterations, left)
         progress = method.iterate(prepared, column, values, np.ascontiguousarray(x[:, j]), own)
         total.x[:, j] = progress.x

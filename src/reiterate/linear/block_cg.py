@@ -95,7 +95,7 @@ class _Slots:
         if code != codes.CONVERGED:
             return made, code
         for slot in np.flatnonzero(~self._live & (self._columns >= 0)):
-            self._clear(slot)
+            self._clear(int(slot))
         self._fill()
         return made, codes.RUNNING
 

@@ -85,14 +85,14 @@ class Door:
         facts = self._facts_of_free(matrix) if free else self._facts(matrix)
         context = _with_features(given, facts)
         halved = block.dtype.kind == "c" and matrix.dtype.kind != "c"
-        columns = []
+        columns: list[LinearInstance] = []
         for j in range(block.shape[1]):
             rhs = np.ascontiguousarray(block[:, j])
             if halved:
                 # Real and imaginary part may each leave as much as their squares share what is allowed.
                 allowed = max(rtol * _finite_norm(rhs), atol) / math.sqrt(2.0)
-                for part in (rhs.real.copy(), rhs.imag.copy()):
-                    columns.append(self._instance(facts, part, context, 0.0, allowed))
+                parts = (rhs.real.copy(), rhs.imag.copy())
+                columns.extend(self._instance(facts, part, context, 0.0, allowed) for part in parts)
             else:
                 columns.append(self._instance(facts, rhs.astype(matrix.dtype, copy=False), context, rtol, atol))
         return Columns(facts, columns, context, np.shape(B), halved=halved)
@@ -184,9 +184,7 @@ class Columns:
             return self.instance.origin()
         start = as_array("x0", x0)
         if start.shape != self._shape:
-            raise InvalidInput(
-                "x0", f"has shape {start.shape}; b has shape {self._shape}, so it must have the same"
-            )
+            raise InvalidInput("x0", f"has shape {start.shape}; b has shape {self._shape}, so it must have the same")
         start = _admit_block("x0", start, self._shape[0])
         if self._halved:
             start = np.stack((start.real, start.imag), axis=2).reshape(self._shape[0], -1)
@@ -233,7 +231,9 @@ def _admit_block(argument: str, block: ArrayLike, size: int) -> Block:
     """A finite block of shape (size, k), converted only where nothing can be lost; a vector is one column."""
     array = as_array(argument, block)
     if array.ndim not in (1, 2) or array.shape[0] != size or array.size == 0:
-        raise InvalidInput(argument, f"has shape {array.shape}; A has {size} rows, so it must be ({size},) or ({size}, k)")
+        raise InvalidInput(
+            argument, f"has shape {array.shape}; A has {size} rows, so it must be ({size},) or ({size}, k)"
+        )
     converted = _convert(argument, array.reshape(size, -1))
     if not np.isfinite(converted).all():
         i, j = np.argwhere(~np.isfinite(converted))[0]
