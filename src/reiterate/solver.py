@@ -18,7 +18,7 @@ from reiterate.engine import Engine, History
 from reiterate.engine.cost import UNITS, CostUnit
 from reiterate.errors import InvalidInput, NotConverged, ReiterateError
 from reiterate.learners import LEARNERS, make_learner
-from reiterate.linear.block import ColumnByColumn
+from reiterate.linear.block import BlockInstance, ColumnByColumn
 from reiterate.linear.door import Door, admit_start, as_array, check_tolerances
 from reiterate.linear.guesses import Guesses
 from reiterate.linear.instance import Vector
@@ -59,7 +59,7 @@ class Solver:
     fallback : str or None
         Configuration that takes over when the chosen one fails. ``None``: raise instead.
     max_iterations : int
-        Largest number of iterations of one configuration on one system.
+        Largest number of iterations of one configuration on one system; where b has several columns, on each.
     max_seconds : float, optional
         Wall-clock limit of one :meth:`solve`; checked between configurations and every few milliseconds
         within an iteration, not during a factorization.
@@ -155,7 +155,7 @@ class Solver:
             Real or complex, of a type that converts to float64 or complex128 without loss. Not modified.
         b : array-like of shape (n,) or (n, k)
             One right-hand side, or k of them, which are solved as one instance: with one choice, one prepared state
-            and one record, and all columns at once where the method can. Not modified.
+            and one record, several columns at a time where the method can. Not modified.
         x0 : array-like of the shape of b, optional
             Where to begin; zeros by default. Not modified.
         context : mapping of str to float, optional
@@ -194,8 +194,8 @@ class Solver:
         """Several columns, or a complex b with a real A, are one block; everything else is a vector."""
         if (b.ndim == 2 and b.shape[1] > 1) or (b.dtype.kind == "c" and b.size > 0 and not _is_complex(A)):
             return self._solve_block(A, b, x0, context, rtol, atol)
-        if b.ndim == 2 and x0 is not None and np.shape(x0) != b.shape:
-            raise InvalidInput("x0", f"has shape {np.shape(x0)}; b has shape {b.shape}, so it must have the same")
+        if b.ndim == 2 and x0 is not None and (shape := as_array("x0", x0).shape) != b.shape:
+            raise InvalidInput("x0", f"has shape {shape}; b has shape {b.shape}, so it must have the same")
         try:
             x = self._solve_vector(A, b, x0, context, rtol, atol)
         except NotConverged as error:
@@ -212,25 +212,30 @@ class Solver:
             self._rehearsed = True
             rehearse_blocks({c.method for c in (*self._engine.configurations, *self._engine.rescuers)})
         X = columns.enter(x0)
-        width = len(instance.columns)
-        if self._guesses is not None and width <= _WIDEST_GUESSED and instance.b.any():
-            if len(self._column_guesses) != width:
-                self._column_guesses = [Guesses() for _ in instance.columns]
-            for j, (column, guesses) in enumerate(zip(instance.columns, self._column_guesses, strict=True)):
-                X[:, j] = guesses.start(column, np.ascontiguousarray(X[:, j]))
-                self._guesses.chosen.update(guesses.chosen)
-                guesses.chosen.clear()
-        self._projections += width * instance.projected
+        guesses = self._guesses_of(instance)
+        for j, (column, guess) in enumerate(zip(instance.columns, guesses, strict=False)):
+            X[:, j] = guess.start(column, np.ascontiguousarray(X[:, j]))
+        self._projections += len(instance.columns) * instance.projected
         try:
             X = self._engine.solve(instance, X)
         except NotConverged as error:
             error.x = columns.leave(error.x)
             raise
         X = instance.normalize(X)
-        if self._guesses is not None and len(self._column_guesses) == width and self.last is not None:
-            for j, (column, guesses) in enumerate(zip(instance.columns, self._column_guesses, strict=True)):
-                guesses.solved(column, np.ascontiguousarray(X[:, j]), self.last.work / width)
+        if self.last is not None:
+            work = self.last.work / len(instance.columns)
+            for j, (column, guess) in enumerate(zip(instance.columns, guesses, strict=False)):
+                guess.solved(column, np.ascontiguousarray(X[:, j]), work)
         return columns.leave(X)
+
+    def _guesses_of(self, instance: BlockInstance) -> list[Guesses]:
+        """Those of every column; none where that would take too much memory, or there is nothing to solve."""
+        width = len(instance.columns)
+        if self._guesses is None or width > _WIDEST_GUESSED or not instance.b.any():
+            return []
+        if len(self._column_guesses) != width:
+            self._column_guesses = [Guesses(self._guesses.chosen) for _ in instance.columns]
+        return self._column_guesses
 
     def _solve_vector(
         self, A: Any, b: Vector, x0: ArrayLike | None, context: Mapping[str, float] | None, rtol: float, atol: float
