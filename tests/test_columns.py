@@ -260,3 +260,12 @@ def test_every_method_has_a_form_for_blocks():
         progress = method.iterate(prepared, instance, values, np.zeros_like(B), Stop(instance.target, 2000))
         assert progress.status is Status.CONVERGED
         assert instance.merit(progress.x) <= 1.001 * instance.target
+
+
+@pytest.mark.parametrize("spelling", ["jacobi_cg", "gmres", "direct"])
+def test_terrible_guesses_of_some_columns_cost_little(spelling):
+    A, B = laplacian(7), np.random.default_rng(13).normal(size=(49, 5)) * 10.0 ** np.array([0, 0, -200, 200, 0])
+    start = np.zeros_like(B)
+    start[:, 1], start[:, 2], start[:, 4] = 1e300, 1e300, -1.7e308
+    for block, x0 in ((B, start), (B * (1 + 1j), start * 1j)):
+        assert worst(A, block, rt.Solver([spelling]).solve(A, block, x0=x0)) <= 1.001

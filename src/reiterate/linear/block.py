@@ -147,10 +147,11 @@ class ColumnByColumn(Method):
             return self.method.iterate(prepared, instance, values, x, stop)
         iterate_block = getattr(self.method, "iterate_block", None)
         progress: Progress | None = None
-        if iterate_block is not None:
-            progress = iterate_block(prepared, instance, values, x, stop)
-        if progress is None:
-            progress = _one_after_another(self.method, prepared, instance, values, x, stop)
+        with np.errstate(over="ignore", invalid="ignore"):
+            if iterate_block is not None:
+                progress = iterate_block(prepared, instance, values, x, stop)
+            if progress is None:
+                progress = _one_after_another(self.method, prepared, instance, values, x, stop)
         if progress.status is not Status.CONVERGED:
             progress.x = instance.best(progress.x, x)
         return progress

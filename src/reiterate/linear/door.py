@@ -190,7 +190,9 @@ class Columns:
             start = np.stack((start.real, start.imag), axis=2).reshape(self._shape[0], -1)
         elif start.dtype.kind == "c" and self.instance.b.dtype.kind != "c":
             raise InvalidInput("x0", "is complex, but A and b are real; pass x0.real")
-        return self.instance.enter(start[:, self._kept].astype(self.instance.b.dtype))
+        start = self.instance.enter(start[:, self._kept].astype(self.instance.b.dtype))
+        start[:, ~np.isfinite(start).all(axis=0)] = 0.0  # too large next to its b to be of use
+        return start
 
     def leave(self, x: Block) -> NDArray[Any]:
         """An iterate of the instance in the shape and scale of the caller."""

@@ -250,5 +250,5 @@ def _exponent_of(b: Vector, norm_b: float, atol: float) -> int:
 def _scale(x: Any, exponent: int) -> Any:
     """Multiply by 2^exponent, in two steps, because the power itself may leave the range."""
     half = exponent // 2
-    with np.errstate(over="ignore", under="ignore"):
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
         return x * math.ldexp(1.0, half) * math.ldexp(1.0, exponent - half)
