@@ -110,6 +110,8 @@ class BlockInstance(LinearInstance):
 class ColumnByColumn(Method):
     """A method that solves blocks too: by its own ``iterate_block`` where it has one, else one column after another.
 
+    ``iterate_block`` is called like ``iterate``, and may return ``None`` where it has nothing to gain.
+
     Iterations of a block are those of the column that takes most, whichever way it is solved, and a cap on iterations
     is one for every column. Work is that of all columns. The prepared state is shared by all of them.
     """

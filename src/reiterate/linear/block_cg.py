@@ -8,6 +8,7 @@ Krylov spaces and takes fewer iterations, but breaks down where directions becom
 from __future__ import annotations
 
 from collections import deque
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,9 @@ from reiterate.linear.block import Block, BlockInstance
 from reiterate.linear.segments import run_in_segments
 from reiterate.linear.vectors import Vector
 from reiterate.linear.work import in_matvecs, traffic
+
+FEWEST: Final = 3
+"""Columns; fewer are sooner done one after the other."""
 
 _MANY_ENTRIES = 16.0  # a row; below, eight columns at once read little less than four, and are sooner out of the cache
 _UNLIMITED = 2**62

@@ -97,8 +97,8 @@ class ConjugateGradients(DefiniteMethod):
     def iterate_block(
         self, prepared: Prepared, instance: BlockInstance, values: Values, x: Block, stop: Stop
     ) -> Progress | None:
-        """Iterate on all columns of ``x``, shape (n, k), at once, where A has entries; else ``None``."""
-        if not instance.traits.entries:
+        """Iterate on several columns of ``x``, shape (n, k), at once; ``None`` where there are few, or no entries."""
+        if not instance.traits.entries or x.shape[1] < block_cg.FEWEST:
             return None
         return block_cg.iterate_in_lock_step(instance, np.ones(instance.pattern.size), x, stop)
 
@@ -147,8 +147,10 @@ class JacobiConjugateGradients(DefiniteMethod):
 
     def iterate_block(
         self, prepared: Prepared, instance: BlockInstance, values: Values, x: Block, stop: Stop
-    ) -> Progress:
-        """Iterate on all columns of ``x``, shape (n, k), at once."""
+    ) -> Progress | None:
+        """Iterate on several columns of ``x``, shape (n, k), at once; ``None`` where there are few."""
+        if x.shape[1] < block_cg.FEWEST:
+            return None
         inverse_diagonal = prepared.state.inverse_diagonal
         return block_cg.iterate_in_lock_step(instance, inverse_diagonal, x, stop)
 
