@@ -51,6 +51,7 @@ def test_columns_of_every_scale_duplicates_and_zeros(spelling):
     for _ in range(2):
         X = solver.solve(A, B)
         assert X.shape == B.shape
+        assert X.flags.c_contiguous
         assert worst(A, B, X) <= 1.001
     assert len(solver.history) == 2
     assert len(solver.last.attempts) == 1

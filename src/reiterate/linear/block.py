@@ -62,16 +62,27 @@ class BlockInstance(LinearInstance):
         """Whether the right-hand sides were projected onto the range of a singular A."""
         return self.columns[0].projected
 
+    @property
+    def scaled(self) -> bool:
+        """Whether the scale of any column is not the caller's."""
+        return any(column.scaled for column in self.columns)
+
     def normalize(self, x: Block) -> Block:
         """As for one column."""
+        if not self.projected:
+            return x
         return _join([column.normalize(x[:, j]) for j, column in enumerate(self.columns)])
 
     def enter(self, x: Block) -> Block:
         """A block in the scales of the columns."""
+        if not self.scaled:
+            return x
         return _join([column.enter(x[:, j]) for j, column in enumerate(self.columns)])
 
     def leave(self, y: Block) -> Block:
         """A block in the caller's scale."""
+        if not self.scaled:
+            return y
         return _join([column.leave(y[:, j]) for j, column in enumerate(self.columns)])
 
     def origin(self) -> Block:
@@ -81,7 +92,8 @@ class BlockInstance(LinearInstance):
     def sizes(self, x: Block) -> NDArray[np.float64]:
         """‖b_j − A x_j‖ of every column, shape (k,)."""
         with np.errstate(over="ignore", invalid="ignore"):
-            return norms(self.b - self.A @ x)
+            r = self.A @ x
+            return norms(np.subtract(self.b, r, out=r))
 
     def merit(self, x: Block) -> float:
         """The largest residual, each in units of what is asked of its column."""

@@ -177,7 +177,7 @@ def iterate_in_lock_step(
     """
     pattern = instance.pattern
     width = 8 if x.shape[1] >= 8 and pattern.nnz >= _MANY_ENTRIES * pattern.size else 4
-    slots = _Slots(instance, inverse_diagonal, x.astype(np.float64), width, stop.max_iterations)
+    slots = _Slots(instance, inverse_diagonal, x.astype(np.float64, order="C"), width, stop.max_iterations)
     progress = run_in_segments(
         slots.advance, slots.finish, Stop(stop.target, _UNLIMITED, stop.max_seconds),
         bytes_per_iteration=slots.bytes_per_iteration, work=0.0,

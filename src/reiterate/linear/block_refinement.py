@@ -34,7 +34,7 @@ def refine_block(factor: Factor, instance: BlockInstance, x: Block, stop: Stop) 
         Without ``revealed``.
     """
     begin = time.perf_counter()
-    best = x.astype(instance.b.dtype)
+    best = x.astype(instance.b.dtype, order="C")
     residual = instance.b - instance.A @ best
     sizes, zero = norms(residual), norms(instance.b)
     worse = ~(sizes <= zero)

@@ -190,14 +190,16 @@ class Columns:
             start = np.stack((start.real, start.imag), axis=2).reshape(self._shape[0], -1)
         elif start.dtype.kind == "c" and self.instance.b.dtype.kind != "c":
             raise InvalidInput("x0", "is complex, but A and b are real; pass x0.real")
-        start = self.instance.enter(start[:, self._kept].astype(self.instance.b.dtype))
+        start = self.instance.enter(start[:, self._kept].astype(self.instance.b.dtype, order="C"))
         start[:, ~np.isfinite(start).all(axis=0)] = 0.0  # too large next to its b to be of use
         return start
 
     def leave(self, x: Block) -> NDArray[Any]:
         """An iterate of the instance in the shape and scale of the caller."""
-        full = np.zeros((x.shape[0], self._count), dtype=x.dtype)
-        full[:, self._kept] = self.instance.leave(x)
+        full = self.instance.leave(x)
+        if len(self._kept) < self._count:
+            full = np.zeros((x.shape[0], self._count), dtype=x.dtype)
+            full[:, self._kept] = self.instance.leave(x)
         if self._halved:
             full = full[:, ::2] + 1j * full[:, 1::2]
         return full.reshape(self._shape)

@@ -195,6 +195,11 @@ class LinearInstance:
         """The target as a bound on ‖b − A x‖², for kernels."""
         return (self._target * self.norm_b) ** 2
 
+    @property
+    def scaled(self) -> bool:
+        """Whether the instance's scale is not the caller's."""
+        return self._exponent != 0
+
     def enter(self, x: Vector) -> Vector:
         """A vector in the instance's own scale."""
         return x if self._exponent == 0 else _scale(x, -self._exponent)
