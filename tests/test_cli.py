@@ -7,6 +7,7 @@ from typer.testing import CliRunner
 
 from reiterate import __version__
 from reiterate.cli import app, main
+from reiterate.linear.portfolio import METHODS
 
 
 @pytest.fixture
@@ -76,6 +77,22 @@ def test_doctor(run):
     assert "cache: directory" in text
     assert "optional" in text
     assert found["advice"]
+
+
+def test_methods(run):
+    listed = run("methods").output
+    assert all(name in listed for name in METHODS)
+    assert "ssor_cg(omega=1.5)" in listed
+    described = run("methods", "ilu_gmres").output
+    assert "Saad and Schultz" in described
+    assert "restart = 30: whole numbers in" in described
+
+
+def test_an_unknown_method_is_explained(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["reiterate", "methods", "ilu_gmress"])
+    with pytest.raises(SystemExit):
+        main()
+    assert "did you mean 'ilu_gmres'" in capsys.readouterr().err
 
 
 def test_bad_options_are_explained(run, tmp_path, monkeypatch, capsys):

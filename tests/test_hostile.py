@@ -306,3 +306,43 @@ def test_every_kind_of_method_solves_complex_systems(method):
     b = np.random.default_rng(5).normal(size=64) * (1 + 2j)
     x = rt.Solver([method], fallback=None, seed=0).solve(A, b)
     assert np.linalg.norm(b - A @ x) <= 1e-8 * np.linalg.norm(b)
+
+
+def test_a_matrix_that_turns_indefinite_changes_the_portfolio_not_the_answer():
+    rng = np.random.default_rng(6)
+    solver = rt.Solver(seed=0, cost="work")
+    for k in range(16):
+        A = sp.csr_array(laplacian(9) - (2.5 if 6 <= k < 12 else 0.0) * sp.eye_array(81))
+        b = rng.normal(size=81)
+        assert excess(A, b, solver.solve(A, b)) <= 1.001
+        if 6 <= k < 12:
+            revealed = [a.reason for a in solver.last.attempts if "not positive definite" in a.reason]
+            assert len(revealed) <= 1
+
+
+def test_a_factor_that_would_not_fit_is_not_begun():
+    A, b = laplacian(14, 3), np.ones(14**3)
+    with pytest.raises(rt.NotConverged, match=r"estimated to take .* the limit is"):
+        rt.Solver(["direct"], fallback=None, memory_limit=1e5).solve(A, b)
+    solver = rt.Solver(memory_limit=1e6, seed=0, cost="work")
+    for _ in range(30):
+        assert excess_of_large(A, b, solver.solve(A, b)) <= 1.001
+    assert solver.memory <= 1e6
+
+
+def excess_of_large(A, b, x, rtol=1e-8):
+    return np.linalg.norm(b - A @ x) / (rtol * np.linalg.norm(b))
+
+
+def test_one_huge_row_and_badly_scaled_rows():
+    rng = np.random.default_rng(7)
+    A = sp.lil_array(laplacian(8))
+    A[5] = 1e150 * rng.normal(size=64)
+    b = rng.normal(size=64)
+    b[5] *= 1e150
+    x = rt.Solver(seed=0).solve(sp.csr_array(A), b)
+    assert np.linalg.norm((b - sp.csr_array(A) @ x) / 1e150) <= 1e-8 * np.linalg.norm(b / 1e150)
+    D = sp.diags_array(10.0 ** rng.uniform(-60, 60, 64))
+    B = sp.csr_array(D @ laplacian(8) @ D)
+    c = B @ rng.normal(size=64)
+    assert np.linalg.norm(c - B @ rt.Solver(seed=0).solve(B, c)) <= 1e-8 * np.linalg.norm(c)

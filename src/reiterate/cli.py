@@ -187,6 +187,19 @@ def _run_demo(
 
 
 @app.command()
+def methods(
+    name: Annotated[str | None, typer.Argument(help="A method to describe in full, e.g. ilu_gmres.")] = None,
+) -> None:
+    """List the methods for linear systems with their parameters, or describe one of them."""
+    from reiterate import catalog
+
+    if name is None:
+        catalog.print_methods()
+    else:
+        catalog.print_method(name)
+
+
+@app.command()
 def doctor(as_json: AsJson = False) -> None:
     """Say what was found: versions, processor, threads, cache, optional backends."""
     from reiterate.diagnosis import examine

@@ -176,6 +176,10 @@ class Method(ABC):
     def iterate(self, prepared: Prepared, instance: Any, values: Values, x: Any, stop: Stop) -> Progress:
         """Iterate from ``x``, which is not modified, until ``stop`` says so. Resumable from any iterate."""
 
+    def rebuild(self, instance: Any, values: Values, previous: Prepared) -> Prepared:
+        """Build all of it anew. What solves have learnt, as opposed to prepared, may be kept from ``previous``."""
+        return self.prepare(instance, values)
+
     def serves(self, prepared: Prepared, instance: Any) -> bool:
         """Whether a state of an earlier instance may be iterated with as it is: right answers, maybe more slowly."""
         return False

@@ -18,6 +18,7 @@ from reiterate.engine import Engine, History
 from reiterate.engine.cost import UNITS, CostUnit
 from reiterate.errors import InvalidInput, NotConverged, ReiterateError
 from reiterate.learners import LEARNERS, make_learner
+from reiterate.linear import team
 from reiterate.linear.block import BlockInstance, ColumnByColumn
 from reiterate.linear.door import Door, admit_start, as_array, check_tolerances
 from reiterate.linear.guesses import Guesses
@@ -76,6 +77,10 @@ class Solver:
     memory_limit : float, optional
         Bytes that prepared states (factors, hierarchies) may hold together; the least useful ones go first, and a
         factor that is estimated to exceed it is not begun.
+    threads : int or None
+        Threads that an iteration may use, as far as the process may use processors. Sums are cut into as many parts,
+        so that the same number gives the same bits, whatever the machine is doing. Worth it from some 10,000
+        unknowns on, on processors that have nothing else to do. ``None``: one.
 
     Examples
     --------
@@ -103,6 +108,7 @@ class Solver:
         null_space: Literal["constant"] | None = None,
         memory_limit: float | None = None,
         guesses: bool = True,
+        threads: int | None = None,
     ) -> None:
         check_tolerances(rtol, atol)
         if cost not in UNITS:
@@ -116,12 +122,17 @@ class Solver:
             raise InvalidInput("null_space", f"{null_space!r} is neither None nor 'constant'")
         if memory_limit is not None:
             _check_positive("memory_limit", memory_limit)
+        if threads is not None:
+            _check_positive("threads", threads, whole=True)
+            team.warm_up(threads)
         self._busy = threading.Lock()
         self._projections = 0
         self._guesses = Guesses() if guesses else None
         self._column_guesses: list[Guesses] = []
         self._rehearsed = False
-        self._door = Door(null_space, None if memory_limit is None else int(memory_limit))
+        self._door = Door(
+            null_space, None if memory_limit is None else int(memory_limit), 1 if threads is None else int(threads)
+        )
         default = DEFAULT_FOR_ITERATIONS if cost == "iterations" else DEFAULT
         self._engine = Engine(
             {name: ColumnByColumn(method) for name, method in METHODS.items()},
@@ -272,6 +283,11 @@ class Solver:
     def configurations(self) -> tuple[Configuration, ...]:
         """What the learner chooses among."""
         return self._engine.configurations
+
+    @property
+    def memory(self) -> int:
+        """Bytes that prepared states (factors, hierarchies) hold."""
+        return self._engine.memory
 
     def summary(self) -> str:
         """What was chosen and what it cost, as a table."""

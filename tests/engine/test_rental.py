@@ -57,12 +57,13 @@ def streams(draw):
     return [[int(total[t] - total[s]) for t in range(s, instances)] for s in range(instances)]
 
 
-@given(streams(), st.integers(1, 200), st.sampled_from([0.25, 0.5, 1.0]))
-def test_the_guarantee_holds(rents, price, trust):
-    cost, _ = play(rents, float(price), Rental(trust))
+@given(streams(), st.integers(1, 200), st.sampled_from([0.25, 0.5, 1.0]), st.sampled_from([0, 8]))
+def test_the_guarantee_holds(rents, price, trust, longest_trust):
+    cost, _ = play(rents, float(price), Rental(trust, longest_trust))
     # Rents are whole iterations here, so each cycle may overshoot by one.
     cycles = 1 + len(rents)
-    bound = (1.0 + 1.0 / trust) * best_in_hindsight(rents, price) + price
+    ratio = max(1.0 + 1.0 / trust, 2.0 + longest_trust)
+    bound = ratio * best_in_hindsight(rents, price) + price
     assert cost <= bound + cycles
 
 
@@ -74,6 +75,21 @@ def test_steady_drift_is_renewed_at_the_best_period(growth):
     period = np.diff(times)
     assert abs(np.median(period) - math.sqrt(2 * price / growth)) <= 2.0
     assert cost <= 1.1 * best_in_hindsight(rents, price)
+
+
+@pytest.mark.parametrize("rent", [120, 200, 1000])
+def test_drift_that_spoils_every_state_is_met_by_renewing_every_time(rent):
+    instances, price = 400, 100.0
+    rents = [[rent if t > s else 0 for t in range(s, instances)] for s in range(instances)]
+    cost, _ = play(rents, price, Rental())
+    assert cost <= 1.2 * best_in_hindsight(rents, price)
+
+
+def test_drift_that_calms_down_is_noticed():
+    price = 100.0
+    rents = [[500 if t > s and t < 100 else 0 for t in range(s, 400)] for s in range(400)]
+    _, times = play(rents, price, Rental())
+    assert sum(t > 120 for t in times) == 0
 
 
 def test_a_state_that_does_not_age_is_never_renewed():

@@ -79,6 +79,25 @@ def test_a_refresh_that_no_longer_helps_leads_to_a_rebuild():
     assert method.log.count("refresh") > method.log.count("build")
 
 
+def test_a_rebuild_is_told_what_it_replaces():
+    class Keeper(Factor):
+        def rebuild(self, instance, values, previous):
+            self.log.append("rebuild")
+            return Prepared(previous.state, work=100.0, memory=100)
+
+    upkeep, method = Upkeep("work"), Keeper()
+    method.ages = False
+    run(upkeep, method, 0, 5)
+    for version in range(1, 30):
+        last = run(upkeep, method, version, 25)
+        if "rebuild" in method.log:
+            break
+    assert method.log[0] == "build"
+    assert method.log.count("build") == 1
+    assert method.log[-1] == "rebuild"
+    assert last.rebuilt
+
+
 def test_renewal_can_be_insisted_on():
     upkeep, method = Upkeep("work"), Factor()
     run(upkeep, method, 0, 5)

@@ -10,6 +10,10 @@ SMALL = {
     "convection": {"nx": 6, "steps": 4},
     "newton": {"nx": 6, "steps": 4},
     "thermal_block": {"blocks": 2, "cells": 3, "steps": 4},
+    "helmholtz": {"nx": 6, "steps": 4},
+    "navier_stokes": {"nx": 5, "steps": 4},
+    "topology": {"nx": 6, "ny": 4, "steps": 4},
+    "powerflow": {"buses": 8, "steps": 4},
 }
 
 

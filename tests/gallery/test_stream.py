@@ -69,7 +69,8 @@ def test_the_loop_is_closed(simulation):
     def systems_after(factor):
         simulation.restart()
         first = next(iter(simulation))
-        simulation.advance(factor * solve(first))
+        # Optimal designs depend on directions only: change those.
+        simulation.advance(np.linspace(1.0, factor, first.b.size) * solve(first))
         return next(iter(simulation))
 
     one, other = systems_after(1.0), systems_after(0.5)
@@ -180,8 +181,8 @@ def test_restart_forgets_the_waiting_system(simulation):
         (lambda x: x[:-1], "has shape"),
         (lambda x: x[:, None], "has shape"),
         (lambda x: x.astype(str), "has dtype"),
-        (lambda x: np.where(np.arange(x.size) == 3, np.nan, x), r"x\[3\] is nan"),
-        (lambda x: np.where(np.arange(x.size) == 2, -np.inf, x), r"x\[2\] is -inf"),
+        (lambda x: np.where(np.arange(x.size) == 3, np.nan, x), r"x\[3\] is \(?nan"),
+        (lambda x: np.where(np.arange(x.size) == 2, -np.inf, x), r"x\[2\] is \(?-inf"),
     ],
 )
 def test_unusable_solutions_are_refused_and_change_nothing(simulation, spoil, message):

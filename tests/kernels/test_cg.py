@@ -6,11 +6,13 @@ from hypothesis import strategies as st
 
 from reiterate.kernels import cg
 from reiterate.kernels.codes import CONVERGED, NOT_DEFINITE, NOT_FINITE, RUNNING
+from reiterate.kernels.spmd import new_board
 from tests.matrices import definite_matrices, laplacian, unsigned
 
 
-def run(A, b, x0, iterations, *, split=None, threshold=0.0, jacobi=False):
+def run(A, b, x0, iterations, *, split=None, threshold=0.0, jacobi=False, parts=1):
     """Iterate in one call, or in two; returns x, r·r, iterations made and the last code."""
+    shared = (np.linspace(0, b.size, parts + 1).astype(np.uint64), np.zeros((parts, 16)), new_board(1), 0)
     arrays = unsigned(A)
     x, r, p, q = x0.copy(), *(np.empty_like(b) for _ in range(3))
     inverse = (1.0 / A.diagonal()).astype(b.dtype)
@@ -21,9 +23,9 @@ def run(A, b, x0, iterations, *, split=None, threshold=0.0, jacobi=False):
     made, code = 0, RUNNING
     for cap in [iterations] if split is None else [split, iterations - split]:
         if jacobi:
-            done, *state, code = cg.jacobi_cg_advance(*arrays, inverse, x, r, p, q, *state, threshold, cap)
+            done, *state, code = cg.jacobi_cg_advance(*arrays, inverse, x, r, p, q, *state, threshold, cap, *shared)
         else:
-            done, *state, code = cg.cg_advance(*arrays, x, r, p, q, *state, threshold, cap)
+            done, *state, code = cg.cg_advance(*arrays, x, r, p, q, *state, threshold, cap, *shared)
         made += done
     return x, state[0], made, code
 
@@ -38,6 +40,16 @@ def test_iterates_are_those_of_scipy(jacobi):
     x, _, made, code = run(A, b, np.zeros(144), 15, jacobi=jacobi)
     assert (made, code) == (15, RUNNING)
     np.testing.assert_allclose(x, expected, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("jacobi", [False, True])
+@pytest.mark.parametrize("parts", [2, 5, 300])
+def test_parts_change_nothing_but_rounding(jacobi, parts):
+    A, b = laplacian(15, shift=0.01), np.random.default_rng(1).normal(size=225)
+    whole = run(A, b, np.zeros(225), 20, jacobi=jacobi)
+    cut = run(A, b, np.zeros(225), 20, jacobi=jacobi, parts=parts)
+    np.testing.assert_allclose(cut[0], whole[0], rtol=1e-12, atol=1e-13)
+    assert cut[2:] == whole[2:]
 
 
 @pytest.mark.parametrize("jacobi", [False, True])

@@ -5,12 +5,13 @@ import numpy as np
 import pytest
 
 import reiterate as rt
-from reiterate.kernels import cg, csr, levels, sor, ssor_cg
+from reiterate.kernels import cg, csr, levels, sor, spmd, ssor_cg
+from reiterate.linear import team
 from reiterate.linear.factor_engines import ENGINES
 from reiterate.linear.portfolio import METHODS
 from tests.matrices import laplacian
 
-MODULES = (cg, csr, levels, sor, ssor_cg)
+MODULES = (cg, csr, levels, sor, spmd, ssor_cg)
 
 
 def signatures():
@@ -35,6 +36,15 @@ def test_nothing_is_compiled_within_a_timed_solve(method):
     A = laplacian(9).tocoo()
     for b in (np.ones(81), list(range(81)), np.ones(81, np.float32), np.ones((81, 2))[:, 1]):
         solver.solve(A, b, x0=np.ones(81, int))
+    assert signatures() == before
+
+
+def test_threads_need_no_other_kernels(monkeypatch):
+    monkeypatch.setattr(team, "available_processors", lambda: 2)
+    METHODS["ssor_cg"].warm_up()
+    solver = rt.Solver(["ssor_cg(omega=1.5)"], threads=2, fallback=None)
+    before = signatures()
+    solver.solve(laplacian(9), np.ones(81))
     assert signatures() == before
 
 

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reiterate.kernels import csr, triangular
+from reiterate.kernels.spmd import new_board
 from reiterate.linear.pattern import Pattern
 from reiterate.linear.triangular import FactorPattern, Layout
 from tests.linear.factorizations import MATRICES, perturbed
@@ -38,23 +39,25 @@ def test_grids_have_no_triangles(A, found):
 @pytest.mark.parametrize("storage", [np.float64, np.float32])
 @pytest.mark.parametrize("name", MATRICES)
 @pytest.mark.parametrize("dropped", [0.0, 0.4])
-def test_solves(name, dropped, storage):
+@pytest.mark.parametrize("parts", [1, 3])
+def test_solves(name, dropped, storage, parts, monkeypatch):
     A = perturbed(MATRICES[name], dropped=dropped)
     A.data = A.data / abs(A.data).max() / 4
-    layout = Layout(FactorPattern.of(Pattern(A.indptr, A.indices)))
+    monkeypatch.setattr("reiterate.linear.schedule._WORTH_SPLITTING", 0.0)
+    layout = Layout(FactorPattern.of(Pattern(A.indptr, A.indices)), parts)
     values = np.empty(layout.columns.size, storage)
     triangular.gather_entries(A.data, layout.source, 1.0, values)
-    n, count = A.shape[0], layout.lower_count
+    n = A.shape[0]
     r, inverse = np.random.default_rng(0).uniform(1, 2, size=(2, n))
     y, z = np.full(n, np.nan), np.empty(n)
-    forward = layout.lower_runs, layout.lower_widths, layout.columns[:count], values[:count]
-    backward = layout.upper_runs, layout.upper_widths, layout.columns[count:], values[count:]
-    triangular.forward_solve(*forward, layout.order, r, y)
+    triangular.forward_solve(*layout.lower(values), layout.order, r, y)
     tolerance = 1e-11 if storage is np.float64 else 1e-5
-    expected = np.linalg.solve(np.eye(n) + np.tril(A.toarray(), -1), r)
-    np.testing.assert_allclose(y[layout.rank], expected, rtol=tolerance)
-    triangular.backward_solve(*backward, layout.order, inverse, y, z)
-    expected = np.linalg.solve(np.eye(n) + np.triu(A.toarray(), 1), inverse[layout.rank] * expected)
+    forward = np.linalg.solve(np.eye(n) + np.tril(A.toarray(), -1), r)
+    np.testing.assert_allclose(y[layout.rank], forward, rtol=tolerance)
+    expected = np.linalg.solve(np.eye(n) + np.triu(A.toarray(), 1), inverse[layout.rank] * forward)
+    y[:] = np.nan
+    triangles = *layout.lower(values), *layout.upper(values)
+    triangular.solve(*triangles, layout.order, inverse, r, y, z, new_board(1), 0)
     np.testing.assert_allclose(z, expected, rtol=tolerance, atol=tolerance)
 
 

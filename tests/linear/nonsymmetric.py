@@ -116,4 +116,5 @@ def dense_instance(A, b, rtol):
         pattern=SimpleNamespace(size=n, nnz=n * n),
         target=rtol,
         norm_b=float(np.linalg.norm(b)),
+        version=None,
     )

@@ -8,8 +8,8 @@ from scipy.sparse.linalg import bicgstab
 from reiterate.contracts import Status
 from reiterate.linear.bicgstab import BiConjugateGradientsStabilized
 from reiterate.linear.bicgstabl import BiConjugateGradientsStabilizedL
-from reiterate.linear.block_jacobi import Jacobi
 from reiterate.linear.identity import Identity
+from reiterate.linear.jacobi import Jacobi
 from tests.linear.nonsymmetric import convection_diffusion, nilpotent, skew, solve
 from tests.matrices import laplacian
 

@@ -1,5 +1,7 @@
 """Everything that comes to the door: taken in without loss, or refused by name with a remedy."""
 
+import gc
+import weakref
 from copy import deepcopy
 
 import numpy as np
@@ -216,3 +218,14 @@ def test_traits():
     assert traits(slightly).symmetric
     slightly.data[1] *= 1 + 1e-6
     assert not traits(slightly).symmetric
+
+
+def test_matrices_of_the_past_are_let_go():
+    door = Door()
+    matrices = [laplacian(5, shift=float(k)) for k in range(6)]
+    kept = [weakref.ref(matrix.data) for matrix in matrices]
+    for matrix in matrices:
+        door.admit(matrix, B, None, rtol=1e-8, atol=0.0)
+    del matrix, matrices
+    gc.collect()
+    assert sum(reference() is not None for reference in kept) <= 1

@@ -9,9 +9,9 @@ from scipy.sparse.linalg import gmres
 
 from reiterate.contracts import Status
 from reiterate.kernels import arnoldi, codes
-from reiterate.linear.block_jacobi import Jacobi
 from reiterate.linear.gmres import FlexibleGeneralizedMinimalResidual, GeneralizedMinimalResidual
 from reiterate.linear.identity import Identity
+from reiterate.linear.jacobi import Jacobi
 from tests.linear.nonsymmetric import (
     any_matrices,
     convection_diffusion,

@@ -7,10 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reiterate.contracts import Status
-from reiterate.linear.block_jacobi import Jacobi
 from reiterate.linear.gmres import GeneralizedMinimalResidual
 from reiterate.linear.identity import Identity
 from reiterate.linear.idr import InducedDimensionReduction, _draw_orthonormal
+from reiterate.linear.jacobi import Jacobi
 from tests.linear.nonsymmetric import convection_diffusion, solve
 
 PLAIN = InducedDimensionReduction(Identity())

@@ -12,13 +12,14 @@ from reiterate.kernels import codes
 from reiterate.linear import bicgstab, bicgstabl, idr, minres
 from reiterate.linear.bicgstab import BiConjugateGradientsStabilized
 from reiterate.linear.bicgstabl import BiConjugateGradientsStabilizedL
-from reiterate.linear.block_jacobi import Jacobi
 from reiterate.linear.gmres import FlexibleGeneralizedMinimalResidual, GeneralizedMinimalResidual
 from reiterate.linear.identity import Identity
 from reiterate.linear.idr import InducedDimensionReduction
+from reiterate.linear.jacobi import Jacobi
 from reiterate.linear.krylov import KrylovState
 from reiterate.linear.minres import MinimalResidual
 from reiterate.linear.preconditioner import Family, Preconditioner
+from reiterate.linear.recycled_gmres import RecyclingGeneralizedMinimalResidual
 from reiterate.linear.restarting import RestartedIterate
 from tests.linear.nonsymmetric import (
     any_matrices,
@@ -39,6 +40,7 @@ CLASSES = (
     BiConjugateGradientsStabilizedL,
     InducedDimensionReduction,
     MinimalResidual,
+    RecyclingGeneralizedMinimalResidual,
 )
 METHODS = [kind(family) for kind in CLASSES for family in (Identity(), Jacobi())]
 METHOD = pytest.mark.parametrize("method", METHODS, ids=lambda method: method.name)
@@ -189,10 +191,14 @@ def test_a_state_serves_later_instances_of_its_size(method):
     _, prepared, _ = solve(method, first, rng.normal(size=64), rtol=1e-8)
     b = rng.normal(size=64)
     again, _, instance = solve(method, second, b, rtol=1e-10, previous=prepared)
-    assert method.serves(prepared, instance)
+    recycles = method.suffix == "gcrodr"  # and remembers more than the preconditioner
+    assert method.serves(prepared, instance) != recycles
     values = {parameter.name: parameter.default for parameter in method.parameters}
     fresh = method.iterate(method.prepare(instance, values), instance, values, np.zeros(64), Stop(1e-10, 10_000))
-    np.testing.assert_array_equal(again.x, fresh.x)
+    if recycles:
+        np.testing.assert_allclose(again.x, fresh.x, rtol=1e-6)
+    else:
+        np.testing.assert_array_equal(again.x, fresh.x)
 
 
 @METHOD

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from scipy.sparse.linalg import minres
 
 from reiterate.contracts import Status
-from reiterate.linear.block_jacobi import Jacobi
 from reiterate.linear.identity import Identity
 from reiterate.linear.instance import LinearTraits
+from reiterate.linear.jacobi import Jacobi
 from reiterate.linear.minres import MinimalResidual
 from tests.linear.nonsymmetric import neumann, null_vector, solve
 from tests.matrices import laplacian

@@ -2,10 +2,11 @@
 
 Using an old state costs extra iterations: the rent. Renewing it costs its preparation: the price.
 
-Rule. Let R be the rent paid since the last renewal and B the price. Renew when the rent expected of the next
-instance exceeds the mean cost of the cycle so far, (B + R) / age: for rents that grow in the same way after every
-renewal this is the period of least mean cost (Barlow and Hunter 1960). Without trusting the expectation: never
-before R reaches λB, and at the latest, in the middle of a solve if need be, when R reaches B/λ.
+Rule. Let R be the rent paid since the last renewal, B the price, and k the number of instances served since, the first
+of them with a fresh state. Renew when the rent expected of the next instance exceeds the mean cost of the cycle so
+far, (B + R) / k: for rents that grow in the same way after every renewal this is the period of least mean cost
+(Barlow and Hunter 1960). Without trusting the expectation: never before R reaches λB, and at the latest, in the
+middle of a solve if need be, when R reaches B/λ.
 
 Guarantee. Let newer states never be worse than older ones. Then the cost over any stream is at most (1 + 1/λ) times
 that of the best sequence of renewals in hindsight, plus one renewal. Proof: between two renewals of ours we pay
@@ -13,6 +14,11 @@ that of the best sequence of renewals in hindsight, plus one renewal. Proof: bet
 least as old as ours, and pays at least our rent θB. The ratio is (1 + θ) / min(θ, 1) ≤ 1 + 1/λ. With λ = 1 this is the
 break-even rule of ski rental, 2 (Karlin, Manasse, Rudolph, Sleator 1988); trading a weaker guarantee for the use of
 a prediction is that of Purohit, Svitkina and Kumar (2018).
+
+Where drift is so fast that the very first rent reaches B, renewing every time is best, and finding that out again
+and again would cost as much once more. So such a finding is trusted for the next 1, 2, 4, and at most 8 instances as
+it repeats itself, and tried again then with an allowance of B. That costs at most 10 B for every finding, of which the
+best sequence pays B by the argument above: the guarantee becomes max(1 + 1/λ, 10).
 """
 
 from __future__ import annotations
@@ -22,7 +28,9 @@ import statistics
 from collections import deque
 
 _TRUST = 0.5  # λ
-_KEEP = 5  # medians over so many of the last observations shrug off a noisy clock
+_LONGEST_TRUST = 8  # instances for which the finding that nothing ages well is trusted
+_LINE = 8  # rents from which growth is estimated: two would do, were they not noisy
+_KEEP = 5  # of so many of the last observations the least counts: a noisy clock only ever adds
 
 
 class Rental:
@@ -32,8 +40,12 @@ class Rental:
     what to do next.
     """
 
-    def __init__(self, trust: float = _TRUST) -> None:
+    def __init__(self, trust: float = _TRUST, longest_trust: int = _LONGEST_TRUST) -> None:
         self._trust = trust
+        self._longest_trust = longest_trust
+        self._findings = 0  # in a row, that the first rent reaches the price
+        self._trusted = 0  # instances for which that is still believed
+        self._known = False  # whether the prices are those of renewals, and not estimates
         self._prices: deque[float] = deque(maxlen=_KEEP)
         self._baselines: deque[float] = deque(maxlen=_KEEP)
         self._units: deque[float] = deque(maxlen=_KEEP)
@@ -43,7 +55,7 @@ class Rental:
     @property
     def price(self) -> float:
         """What a renewal costs; 0 as long as none has been seen."""
-        return statistics.median(self._prices) if self._prices else 0.0
+        return min(self._prices, default=0.0)
 
     @property
     def baseline(self) -> float:
@@ -53,44 +65,68 @@ class Rental:
     @property
     def due(self) -> bool:
         """Whether to renew before the next instance."""
-        if not self._rents or not self._baselines:
+        if not self._rents:
+            return self._trusted > 0
+        if not self._baselines:
             return False
         expected = self._expected_rent()
         if self._paid + expected <= self._trust * self.price:
             return False
         if self._paid + expected >= self.price / self._trust:
             return True
-        return expected * len(self._rents) >= self.price + self._paid
+        return expected * (1 + len(self._rents)) >= self.price + self._paid
 
     @property
     def allowance(self) -> float:
         """Iterations after which to stop, renew and go on: when the rent of this solve would use up what is left."""
         if not self._baselines or not self._units:
             return math.inf
-        left = max(self.price / self._trust - self._paid, 0.0)
-        unit = statistics.median(self._units)
+        suspect = self._findings > 0 and not self._rents
+        left = self.price if suspect else max(self.price / self._trust - self._paid, 0.0)
+        unit = min(self._units)
         return self.baseline + (left / unit if unit > 0.0 else math.inf)
 
-    def renewed(self, price: float) -> None:
-        """A renewal was made, for ``price``."""
+    def renewed(self, price: float, *, estimated: bool = False) -> None:
+        """A renewal was made, for ``price``; ``estimated``: that is only an upper bound of what the next will cost."""
+        if estimated and self._known:
+            price = self.price
+        elif not estimated and not self._known:
+            self._known = True
+            self._prices.clear()
+        if not self._rents:
+            self._trusted = max(self._trusted - 1, 0)
         self._prices.append(price)
         self._rents.clear()
         self._paid = 0.0
 
     def used(self, iterations: int, cost: float, *, fresh: bool) -> None:
         """A solve took so many iterations at this cost, preparation aside; ``fresh``: with the numbers of its own."""
+        cut = iterations >= self.allowance - 1.0
         if iterations > 0:
             self._units.append(cost / iterations)
         if fresh:
             self._baselines.append(float(iterations))
             return
-        unit = statistics.median(self._units) if self._units else 0.0
+        unit = min(self._units, default=0.0)
         rent = max(iterations - self.baseline, 0.0) * unit
+        if not self._rents:
+            self._judge_first(cut or rent >= self.price)
         self._rents.append(rent)
         self._paid += rent
 
+    def _judge_first(self, dear: bool) -> None:
+        """Take in whether a state of age one cost as much as renewing it."""
+        if not dear or self._longest_trust == 0:
+            self._findings = self._trusted = 0
+            return
+        self._trusted = min(2**self._findings, self._longest_trust)
+        self._findings += 1
+
     def _expected_rent(self) -> float:
-        """Of the next solve, from the last two: a state does not grow younger."""
-        last = self._rents[-1]
-        before = self._rents[-2] if len(self._rents) > 1 else 0.0
-        return max(last, 2.0 * last - before)
+        """Of the next solve: the line of least squares through the last rents of this cycle."""
+        # The jump from a new state, which pays none, to an old one says nothing about growth and stays out.
+        rents = self._rents[-_LINE:]
+        middle, mean = (len(rents) - 1) / 2.0, statistics.fmean(rents)
+        spread = sum((t - middle) ** 2 for t in range(len(rents)))
+        slope = sum((t - middle) * rent for t, rent in enumerate(rents)) / spread if spread else 0.0
+        return max(mean + slope * (len(rents) - middle), 0.0)

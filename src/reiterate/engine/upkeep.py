@@ -11,6 +11,8 @@ from reiterate.contracts import Instance, Method, Prepared, Values
 from reiterate.engine.cost import CostUnit
 from reiterate.engine.rental import Rental
 
+_HOPE = 0.25  # of the price of a build is what a refresh is taken to cost until one has been seen
+
 _Key = tuple[Hashable, ...]
 
 
@@ -105,25 +107,29 @@ class Upkeep:
                 fresh = False
             else:
                 rebuilt = prepared is None or held.rebuilding.due
-                prepared = self._prepare(method, values, instance, held, None if rebuilt else prepared)
+                prepared = self._prepare(method, values, instance, held, rebuild=rebuilt)
                 work = prepared.work
         assert prepared is not None
         self._rank(key, held)
         return Lease(prepared, work, fresh, rebuilt, math.inf if fresh else held.refreshing.allowance, held)
 
-    def _prepare(
-        self, method: Method, values: Values, instance: Instance, held: _Held, previous: Prepared | None
-    ) -> Prepared:
+    def _prepare(self, method: Method, values: Values, instance: Instance, held: _Held, *, rebuild: bool) -> Prepared:
+        previous = held.prepared
         # A failed refresh may have left the old numbers half overwritten.
         held.prepared, held.version = None, None
         begin = time.perf_counter()
-        prepared = method.prepare(instance, values, previous)
+        if rebuild and previous is not None:
+            prepared = method.rebuild(instance, values, previous)
+        else:
+            prepared = method.prepare(instance, values, previous)
         seconds = time.perf_counter() - begin
         held.prepared, held.version = prepared, instance.version
         held.price = {"time": seconds, "work": prepared.work, "iterations": 0.0}[self._cost]
-        if previous is None:
+        if rebuild:
             held.rebuilding.renewed(max(held.price - held.refreshing.price, 0.0))
-        held.refreshing.renewed(held.price)
+            held.refreshing.renewed(_HOPE * held.price, estimated=True)
+        else:
+            held.refreshing.renewed(held.price)
         return prepared
 
     def _rank(self, key: _Key, held: _Held) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,7 +62,7 @@ class Stencil:
         """Collect a matrix's ``data`` from its bands, shape ``(2d + 1, *shape)``; a new array."""
         return bands.reshape(-1)[self._source]
 
-    def matrix(self, data: NDArray[np.float64]) -> csr_array:
+    def matrix(self, data: NDArray[Any]) -> csr_array:
         """Return the matrix with this ``data``; all matrices share one pattern."""
         return csr_array((data, self._indices, self._indptr), shape=(self._n, self._n))
 

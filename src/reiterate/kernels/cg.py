@@ -15,13 +15,14 @@ import numpy as np
 
 from reiterate.kernels.codes import CONVERGED, NOT_DEFINITE, NOT_FINITE, RUNNING
 from reiterate.kernels.compiling import kernel, reduction_kernel
-from reiterate.kernels.csr import matvec_dot, residual
+from reiterate.kernels.csr import matvec_dot_rows, residual
+from reiterate.kernels.spmd import add_parts, barrier, consider_parting, join, parting
 
 
 @reduction_kernel
-def _update_residual(alpha, q, r):
+def _update_residual(begin, end, alpha, q, r):
     square = 0.0
-    for i in range(r.size):
+    for i in range(begin, end):
         value = r[i] - alpha * q[i]
         r[i] = value
         square += value * value
@@ -29,10 +30,10 @@ def _update_residual(alpha, q, r):
 
 
 @reduction_kernel
-def _update_residual_jacobi(alpha, q, inverse_diagonal, r):
+def _update_residual_jacobi(begin, end, alpha, q, inverse_diagonal, r):
     square = 0.0
     weighted = 0.0
-    for i in range(r.size):
+    for i in range(begin, end):
         value = r[i] - alpha * q[i]
         r[i] = value
         square += value * value
@@ -41,16 +42,16 @@ def _update_residual_jacobi(alpha, q, inverse_diagonal, r):
 
 
 @reduction_kernel
-def _update_iterate(alpha, beta, r, x, p):
-    for i in range(r.size):
+def _update_iterate(begin, end, alpha, beta, r, x, p):
+    for i in range(begin, end):
         direction = p[i]
         x[i] += alpha * direction
         p[i] = r[i] + beta * direction
 
 
 @reduction_kernel
-def _update_iterate_jacobi(alpha, beta, r, inverse_diagonal, x, p):
-    for i in range(r.size):
+def _update_iterate_jacobi(begin, end, alpha, beta, r, inverse_diagonal, x, p):
+    for i in range(begin, end):
         direction = p[i]
         x[i] += alpha * direction
         p[i] = r[i] * inverse_diagonal[i] + beta * direction
@@ -65,7 +66,9 @@ def cg_start(indptr, indices, data, b, x, r, p):
 
 
 @kernel
-def cg_advance(indptr, indices, data, x, r, p, q, square, threshold, max_iterations):
+def cg_advance(
+    indptr, indices, data, x, r, p, q, square, threshold, max_iterations, bounds, sums, board, thread
+):  # fmt: skip
     """Make up to ``max_iterations`` iterations of CG in place.
 
     Parameters
@@ -79,30 +82,61 @@ def cg_advance(indptr, indices, data, x, r, p, q, square, threshold, max_iterati
     threshold : float
         Return when r·r is at or below it.
     max_iterations : int
+    bounds : uint64 array of shape (parts + 1,)
+        Part i of the rows is ``bounds[i]:bounds[i + 1]``.
+    sums : float64 array of shape (parts, 16), overwritten (workspace)
+    board, thread
+        See :mod:`reiterate.kernels.spmd`.
 
     Returns
     -------
     iterations : int
-        Made in this call.
+        Made in this call; fewer than asked for also where the threads had better part.
     square : float
         r·r now; r is the residual by recurrence.
     code : int
         See :mod:`reiterate.kernels.codes`.
     """
+    threads = join(board, thread)
+    if threads == 0:
+        return 0, square, RUNNING
+    result = _cg_iterations(
+        indptr, indices, data, x, r, p, q, square, threshold, max_iterations, bounds, sums, board, thread, threads
+    )
+    barrier(board, thread, threads)
+    return result
+
+
+@kernel
+def _cg_iterations(
+    indptr, indices, data, x, r, p, q, square, threshold, max_iterations, bounds, sums, board, thread, threads
+):
+    parts = bounds.size - 1
     if square <= threshold:
         return 0, square, CONVERGED
     for iteration in range(max_iterations):
-        curvature = matvec_dot(indptr, indices, data, p, q)
+        for part in range(thread, parts, threads):
+            sums[part, 0] = matvec_dot_rows(bounds[part], bounds[part + 1], indptr, indices, data, p, q)
+        barrier(board, thread, threads)
+        consider_parting(board, thread, threads)
+        curvature = add_parts(sums, 0)
         if not curvature > 0.0:
             return iteration, square, NOT_DEFINITE if curvature <= 0.0 else NOT_FINITE
         alpha = square / curvature
-        next_square = _update_residual(alpha, q, r)
+        for part in range(thread, parts, threads):
+            sums[part, 1] = _update_residual(bounds[part], bounds[part + 1], alpha, q, r)
+        barrier(board, thread, threads)
+        next_square = add_parts(sums, 1)
         if not next_square < np.inf:
             return iteration, square, NOT_FINITE
-        _update_iterate(alpha, next_square / square, r, x, p)
+        for part in range(thread, parts, threads):
+            _update_iterate(bounds[part], bounds[part + 1], alpha, next_square / square, r, x, p)
+        barrier(board, thread, threads)
         square = next_square
         if square <= threshold:
             return iteration + 1, square, CONVERGED
+        if parting(board, threads):
+            return iteration + 1, square, RUNNING
     return max_iterations, square, RUNNING
 
 
@@ -118,24 +152,57 @@ def jacobi_cg_start(indptr, indices, data, b, x, inverse_diagonal, r, p):
 
 
 @kernel
-def jacobi_cg_advance(indptr, indices, data, inverse_diagonal, x, r, p, q, square, weighted, threshold, max_iterations):
+def jacobi_cg_advance(
+    indptr, indices, data, inverse_diagonal, x, r, p, q, square, weighted, threshold, max_iterations,
+    bounds, sums, board, thread,
+):  # fmt: skip
     """Make up to ``max_iterations`` iterations of CG preconditioned by the diagonal D of A, in place.
 
     Parameters and returns as :func:`cg_advance`, and besides: ``inverse_diagonal`` of shape (n,), positive;
     ``weighted``, the number r·D⁻¹r, returned after ``square``.
     """
+    threads = join(board, thread)
+    if threads == 0:
+        return 0, square, weighted, RUNNING
+    result = _jacobi_cg_iterations(
+        indptr, indices, data, inverse_diagonal, x, r, p, q, square, weighted, threshold, max_iterations,
+        bounds, sums, board, thread, threads,
+    )  # fmt: skip
+    barrier(board, thread, threads)
+    return result
+
+
+@kernel
+def _jacobi_cg_iterations(
+    indptr, indices, data, inverse_diagonal, x, r, p, q, square, weighted, threshold, max_iterations,
+    bounds, sums, board, thread, threads,
+):  # fmt: skip
+    parts = bounds.size - 1
     if square <= threshold:
         return 0, square, weighted, CONVERGED
     for iteration in range(max_iterations):
-        curvature = matvec_dot(indptr, indices, data, p, q)
+        for part in range(thread, parts, threads):
+            sums[part, 0] = matvec_dot_rows(bounds[part], bounds[part + 1], indptr, indices, data, p, q)
+        barrier(board, thread, threads)
+        consider_parting(board, thread, threads)
+        curvature = add_parts(sums, 0)
         if not curvature > 0.0:
             return iteration, square, weighted, NOT_DEFINITE if curvature <= 0.0 else NOT_FINITE
         alpha = weighted / curvature
-        next_square, next_weighted = _update_residual_jacobi(alpha, q, inverse_diagonal, r)
+        for part in range(thread, parts, threads):
+            begin, end = bounds[part], bounds[part + 1]
+            sums[part, 1], sums[part, 2] = _update_residual_jacobi(begin, end, alpha, q, inverse_diagonal, r)
+        barrier(board, thread, threads)
+        next_square, next_weighted = add_parts(sums, 1), add_parts(sums, 2)
         if not next_square < np.inf:
             return iteration, square, weighted, NOT_FINITE
-        _update_iterate_jacobi(alpha, next_weighted / weighted, r, inverse_diagonal, x, p)
+        beta = next_weighted / weighted
+        for part in range(thread, parts, threads):
+            _update_iterate_jacobi(bounds[part], bounds[part + 1], alpha, beta, r, inverse_diagonal, x, p)
+        barrier(board, thread, threads)
         square, weighted = next_square, next_weighted
         if square <= threshold:
             return iteration + 1, square, weighted, CONVERGED
+        if parting(board, threads):
+            return iteration + 1, square, weighted, RUNNING
     return max_iterations, square, weighted, RUNNING

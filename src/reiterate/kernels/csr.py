@@ -4,7 +4,61 @@ from __future__ import annotations
 
 import numpy as np
 
-from reiterate.kernels.compiling import PREFETCH_DISTANCE, kernel, prefetch
+from reiterate.kernels.compiling import PREFETCH_DISTANCE, kernel, never_inline, prefetch
+from reiterate.kernels.spmd import add_parts, barrier, join
+
+
+@kernel
+def _matvec_rows(first, last, indptr, indices, data, x, y):
+    never_inline()
+    end = indptr[first]
+    for i in range(first, last):
+        begin = end
+        end = indptr[i + np.uint64(1)]
+        prefetch(data, begin + PREFETCH_DISTANCE)
+        prefetch(indices, begin + PREFETCH_DISTANCE)
+        total = 0.0
+        for k in range(begin, end):
+            total += data[k] * x[indices[k]]
+        y[i] = total
+
+
+@kernel
+def matvec_dot_rows(first, last, indptr, indices, data, x, y):
+    """As :func:`matvec_dot`, rows ``first`` to ``last`` − 1 (uint64) only."""
+    never_inline()
+    dot = 0.0
+    end = indptr[first]
+    for i in range(first, last):
+        begin = end
+        end = indptr[i + np.uint64(1)]
+        prefetch(data, begin + PREFETCH_DISTANCE)
+        prefetch(indices, begin + PREFETCH_DISTANCE)
+        total = 0.0
+        for k in range(begin, end):
+            total += data[k] * x[indices[k]]
+        y[i] = total
+        dot += (np.conj(x[i]) * total).real
+    return dot
+
+
+@kernel
+def _residual_rows(first, last, indptr, indices, data, x, b, r):
+    never_inline()
+    square = 0.0
+    end = indptr[first]
+    for i in range(first, last):
+        begin = end
+        end = indptr[i + np.uint64(1)]
+        prefetch(data, begin + PREFETCH_DISTANCE)
+        prefetch(indices, begin + PREFETCH_DISTANCE)
+        total = 0.0
+        for k in range(begin, end):
+            total += data[k] * x[indices[k]]
+        difference = b[i] - total
+        r[i] = difference
+        square += difference.real * difference.real + difference.imag * difference.imag
+    return square
 
 
 @kernel
@@ -18,47 +72,57 @@ def matvec(indptr, indices, data, x, y):
     x : array of shape (m,)
     y : array of shape (n,), written
     """
-    for i in range(y.size):
-        begin = indptr[i]
-        prefetch(data, begin + PREFETCH_DISTANCE)
-        prefetch(indices, begin + PREFETCH_DISTANCE)
-        total = 0.0
-        for k in range(begin, indptr[i + 1]):
-            total += data[k] * x[indices[k]]
-        y[i] = total
+    _matvec_rows(np.uint64(0), np.uint64(y.size), indptr, indices, data, x, y)
 
 
 @kernel
 def matvec_dot(indptr, indices, data, x, y):
     """Write A x to ``y`` and return Re x·(A x), x conjugated, in one pass; shapes as :func:`matvec`, m = n."""
-    dot = 0.0
-    for i in range(y.size):
-        begin = indptr[i]
-        prefetch(data, begin + PREFETCH_DISTANCE)
-        prefetch(indices, begin + PREFETCH_DISTANCE)
-        total = 0.0
-        for k in range(begin, indptr[i + 1]):
-            total += data[k] * x[indices[k]]
-        y[i] = total
-        dot += (np.conj(x[i]) * total).real
-    return dot
+    return matvec_dot_rows(np.uint64(0), np.uint64(y.size), indptr, indices, data, x, y)
 
 
 @kernel
 def residual(indptr, indices, data, x, b, r):
     """Write b − A x to ``r`` (shape (n,)) and return its squared Euclidean norm; shapes as :func:`matvec`."""
-    square = 0.0
-    for i in range(r.size):
-        begin = indptr[i]
-        prefetch(data, begin + PREFETCH_DISTANCE)
-        prefetch(indices, begin + PREFETCH_DISTANCE)
-        total = 0.0
-        for k in range(begin, indptr[i + 1]):
-            total += data[k] * x[indices[k]]
-        difference = b[i] - total
-        r[i] = difference
-        square += difference.real * difference.real + difference.imag * difference.imag
-    return square
+    return _residual_rows(np.uint64(0), np.uint64(r.size), indptr, indices, data, x, b, r)
+
+
+@kernel
+def matvec_parts(indptr, indices, data, x, y, bounds, board, thread):
+    """As :func:`matvec`, by several threads.
+
+    ``bounds`` is a uint64 array of shape (parts + 1,): part i of the rows is ``bounds[i]:bounds[i + 1]``. For ``board``
+    and ``thread`` see :mod:`reiterate.kernels.spmd`.
+    """
+    threads = join(board, thread)
+    if threads > 0:
+        for part in range(thread, bounds.size - 1, threads):
+            _matvec_rows(bounds[part], bounds[part + 1], indptr, indices, data, x, y)
+        barrier(board, thread, threads)
+
+
+@kernel
+def matvec_dot_parts(indptr, indices, data, x, y, bounds, sums, board, thread):
+    """As :func:`matvec_dot`, by several threads; ``sums`` of shape (parts, 16) is workspace."""
+    threads = join(board, thread)
+    if threads == 0:
+        return 0.0
+    for part in range(thread, bounds.size - 1, threads):
+        sums[part, 0] = matvec_dot_rows(bounds[part], bounds[part + 1], indptr, indices, data, x, y)
+    barrier(board, thread, threads)
+    return add_parts(sums, 0)
+
+
+@kernel
+def residual_parts(indptr, indices, data, x, b, r, bounds, sums, board, thread):
+    """As :func:`residual`, by several threads; ``sums`` of shape (parts, 16) is workspace."""
+    threads = join(board, thread)
+    if threads == 0:
+        return 0.0
+    for part in range(thread, bounds.size - 1, threads):
+        sums[part, 0] = _residual_rows(bounds[part], bounds[part + 1], indptr, indices, data, x, b, r)
+    barrier(board, thread, threads)
+    return add_parts(sums, 0)
 
 
 @kernel

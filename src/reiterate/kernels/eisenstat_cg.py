@@ -24,6 +24,7 @@ import numpy as np
 
 from reiterate.kernels.codes import CONVERGED, NOT_DEFINITE, NOT_FINITE, RUNNING
 from reiterate.kernels.compiling import PREFETCH_DISTANCE, inlined_kernel, kernel, prefetch
+from reiterate.kernels.spmd import add_parts, barrier, consider_parting, join, parting
 
 
 @inlined_kernel
@@ -74,42 +75,71 @@ def _forward_rows(begin, end, width, k, columns, values, delta, pivots, x, r, s,
 
 
 @kernel
-def _backward_sweep(runs, widths, columns, values, delta, s, g, p, beta):
-    k = np.uint64(0)
+def _backward_pieces(first, last, pieces, columns, values, delta, s, g, p, beta):
     curvature = 0.0
-    for run in range(widths.size):
-        begin, end, width = runs[run], runs[run + 1], widths[run]
+    for piece in range(first, last):
+        begin, end, width, k = pieces[piece, 0], pieces[piece, 1], pieces[piece, 2], np.uint64(pieces[piece, 3])
         # A literal width lets the compiler unroll the row, which is worth a third of the time.
         if width == 3:
-            k, part = _backward_rows(begin, end, 3, k, columns, values, delta, s, g, p, beta)
+            _, part = _backward_rows(begin, end, 3, k, columns, values, delta, s, g, p, beta)
         elif width == 2:
-            k, part = _backward_rows(begin, end, 2, k, columns, values, delta, s, g, p, beta)
+            _, part = _backward_rows(begin, end, 2, k, columns, values, delta, s, g, p, beta)
         elif width == 1:
-            k, part = _backward_rows(begin, end, 1, k, columns, values, delta, s, g, p, beta)
+            _, part = _backward_rows(begin, end, 1, k, columns, values, delta, s, g, p, beta)
         else:
-            k, part = _backward_rows(begin, end, width, k, columns, values, delta, s, g, p, beta)
+            _, part = _backward_rows(begin, end, width, k, columns, values, delta, s, g, p, beta)
         curvature += part
     return curvature
 
 
 @kernel
-def _forward_sweep(runs, widths, columns, values, delta, pivots, x, r, s, g, p, alpha):
-    k = np.uint64(0)
+def _backward_sweep(pieces, steps, columns, values, delta, s, g, p, beta, sums, board, thread, threads):
+    parts = steps.shape[1]
+    for part in range(thread, parts, threads):
+        sums[part, 0] = 0.0
+    for step in range(steps.shape[0]):
+        for part in range(thread, parts, threads):
+            first, last = steps[step, part, 0], steps[step, part, 1]
+            sums[part, 0] += _backward_pieces(first, last, pieces, columns, values, delta, s, g, p, beta)
+        barrier(board, thread, threads)
+    return add_parts(sums, 0)
+
+
+@kernel
+def _forward_pieces(first, last, pieces, columns, values, delta, pivots, x, r, s, g, p, alpha):
     square = 0.0
     weighted = 0.0
-    for run in range(widths.size):
-        begin, end, width = runs[run], runs[run + 1], widths[run]
+    for piece in range(first, last):
+        begin, end, width, k = pieces[piece, 0], pieces[piece, 1], pieces[piece, 2], np.uint64(pieces[piece, 3])
         if width == 3:
-            k, rr, ss = _forward_rows(begin, end, 3, k, columns, values, delta, pivots, x, r, s, g, p, alpha)
+            _, rr, ss = _forward_rows(begin, end, 3, k, columns, values, delta, pivots, x, r, s, g, p, alpha)
         elif width == 2:
-            k, rr, ss = _forward_rows(begin, end, 2, k, columns, values, delta, pivots, x, r, s, g, p, alpha)
+            _, rr, ss = _forward_rows(begin, end, 2, k, columns, values, delta, pivots, x, r, s, g, p, alpha)
         elif width == 1:
-            k, rr, ss = _forward_rows(begin, end, 1, k, columns, values, delta, pivots, x, r, s, g, p, alpha)
+            _, rr, ss = _forward_rows(begin, end, 1, k, columns, values, delta, pivots, x, r, s, g, p, alpha)
         else:
-            k, rr, ss = _forward_rows(begin, end, width, k, columns, values, delta, pivots, x, r, s, g, p, alpha)
+            _, rr, ss = _forward_rows(begin, end, width, k, columns, values, delta, pivots, x, r, s, g, p, alpha)
         square += rr
         weighted += ss
     return square, weighted
+
+
+@kernel
+def _forward_sweep(
+    pieces, steps, columns, values, delta, pivots, x, r, s, g, p, alpha, sums, board, thread, threads
+):  # fmt: skip
+    parts = steps.shape[1]
+    for part in range(thread, parts, threads):
+        sums[part, 1] = 0.0
+        sums[part, 2] = 0.0
+    for step in range(steps.shape[0]):
+        for part in range(thread, parts, threads):
+            first, last = steps[step, part, 0], steps[step, part, 1]
+            rr, ss = _forward_pieces(first, last, pieces, columns, values, delta, pivots, x, r, s, g, p, alpha)
+            sums[part, 1] += rr
+            sums[part, 2] += ss
+        barrier(board, thread, threads)
+    return add_parts(sums, 1), add_parts(sums, 2)
 
 
 @kernel
@@ -136,37 +166,47 @@ def scale(diagonal, pivots, scaling, delta, x, r):
 
 
 @kernel
-def start(runs, widths, columns, values, r, s, g, p):
+def start(pieces, steps, columns, values, r, s, g, p):
     """Write s = (I + L)⁻¹ r to ``s``, and zeros to ``g`` and ``p``; return s·s.
 
-    ``runs``, ``widths``, ``columns``, ``values`` are the scaled lower triangle; the vectors have shape (n,).
+    ``pieces``, ``steps``, ``columns``, ``values`` are the scaled lower triangle; the vectors have shape (n,).
     """
     weighted = 0.0
-    k = np.uint64(0)
     s[0] = 0.0  # padding multiplies it by zero
-    for run in range(widths.size):
-        for t in range(runs[run], runs[run + 1]):
-            rest = r[t]
-            g[t] = 0.0
-            p[t] = 0.0
-            for _ in range(widths[run]):
-                rest -= values[k] * s[columns[k]]
-                k += np.uint64(1)
-            s[t] = rest
-            weighted += (np.conj(rest) * rest).real
+    for step in range(steps.shape[0]):
+        for part in range(steps.shape[1]):
+            for piece in range(steps[step, part, 0], steps[step, part, 1]):
+                weighted += _start_rows(piece, pieces, columns, values, r, s, g, p)
+    return weighted
+
+
+@kernel
+def _start_rows(piece, pieces, columns, values, r, s, g, p):
+    weighted = 0.0
+    begin, end, width, k = pieces[piece, 0], pieces[piece, 1], pieces[piece, 2], np.uint64(pieces[piece, 3])
+    for t in range(begin, end):
+        rest = r[t]
+        g[t] = 0.0
+        p[t] = 0.0
+        for _ in range(width):
+            rest -= values[k] * s[columns[k]]
+            k += np.uint64(1)
+        s[t] = rest
+        weighted += (np.conj(rest) * rest).real
     return weighted
 
 
 @kernel
 def advance(
-    lower_runs, lower_widths, lower_columns, lower_values, upper_runs, upper_widths, upper_columns, upper_values,
-    delta, pivots, x, r, s, g, p, square, weighted, beta, threshold, max_iterations,
+    lower_pieces, lower_steps, lower_columns, lower_values, upper_pieces, upper_steps, upper_columns, upper_values,
+    delta, pivots, x, r, s, g, p, square, weighted, beta, threshold, max_iterations, sums, board, thread,
 ):  # fmt: skip
     """Make up to ``max_iterations`` iterations in place.
 
     Parameters
     ----------
     lower_*, upper_* : the scaled triangles of A, each in the order of its sweep
+        ``pieces`` and ``steps`` as :mod:`reiterate.linear.schedule` makes them.
     delta, pivots : real arrays of shape (n,)
         δ, as :func:`scale` wrote it, and D, which turns the scaled residual into the true one.
     x, r, s, g, p : arrays of shape (n,), overwritten
@@ -176,24 +216,49 @@ def advance(
     threshold : float
         Return when ‖b − A x‖² is at or below it.
     max_iterations : int
+    sums : float64 array of shape (parts, 16), overwritten (workspace)
+    board, thread
+        See :mod:`reiterate.kernels.spmd`.
 
     Returns
     -------
     iterations, square, weighted, beta, code
     """
+    threads = join(board, thread)
+    if threads == 0:
+        return 0, square, weighted, beta, RUNNING
+    result = _iterations(
+        lower_pieces, lower_steps, lower_columns, lower_values, upper_pieces, upper_steps, upper_columns, upper_values,
+        delta, pivots, x, r, s, g, p, square, weighted, beta, threshold, max_iterations, sums, board, thread, threads,
+    )  # fmt: skip
+    barrier(board, thread, threads)
+    return result
+
+
+@kernel
+def _iterations(
+    lower_pieces, lower_steps, lower_columns, lower_values, upper_pieces, upper_steps, upper_columns, upper_values,
+    delta, pivots, x, r, s, g, p, square, weighted, beta, threshold, max_iterations, sums, board, thread, threads,
+):  # fmt: skip
     if square <= threshold:
         return 0, square, weighted, beta, CONVERGED
     for iteration in range(max_iterations):
-        curvature = _backward_sweep(upper_runs, upper_widths, upper_columns, upper_values, delta, s, g, p, beta)
+        curvature = _backward_sweep(
+            upper_pieces, upper_steps, upper_columns, upper_values, delta, s, g, p, beta, sums, board, thread, threads
+        )
+        consider_parting(board, thread, threads)
         if not curvature > 0.0:
             return iteration, square, weighted, beta, NOT_DEFINITE if curvature <= 0.0 else NOT_FINITE
         square, next_weighted = _forward_sweep(
-            lower_runs, lower_widths, lower_columns, lower_values, delta, pivots, x, r, s, g, p, weighted / curvature
-        )
+            lower_pieces, lower_steps, lower_columns, lower_values, delta, pivots,
+            x, r, s, g, p, weighted / curvature, sums, board, thread, threads,
+        )  # fmt: skip
         beta = next_weighted / weighted
         weighted = next_weighted
         if square <= threshold:
             return iteration + 1, square, weighted, beta, CONVERGED
         if not square < np.inf:
             return iteration + 1, square, weighted, beta, NOT_FINITE
+        if parting(board, threads):
+            return iteration + 1, square, weighted, beta, RUNNING
     return max_iterations, square, weighted, beta, RUNNING

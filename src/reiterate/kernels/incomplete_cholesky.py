@@ -19,8 +19,8 @@ _SMALLEST_PIVOT = 1e-12  # in units of a_ii: below it a pivot counts as not posi
 
 @kernel
 def factor(
-    order, width, columns, mirror, upper_begin, diagonal, values, pivots, row, row_sum, kept, stored,
-    modification, triangles,
+    order, sequence, width, lower_begin, columns, mirror, upper_begin, diagonal, values, pivots, row, row_sum, kept,
+    stored, modification, triangles,
 ):  # fmt: skip
     """Incomplete Cholesky factor A ≈ (I + L) D (I + Lᴴ) on the pattern of a laid-out pair of triangles.
 
@@ -32,8 +32,12 @@ def factor(
     ----------
     order : uint32 array of shape (n,)
         Rows in level order.
+    sequence : uint32 array of shape (n,)
+        Numbers by level order, such that each row comes after those on which it depends.
     width : uint32 array of shape (2 n,)
         Stored entries of each row, those of L first, then those of U, both in level order.
+    lower_begin : uint32 array of shape (n,)
+        Where each row of L begins, by level order.
     columns : uint32 array of shape (nnz,)
         By level order; the entries of L, then those of U. Likewise ``values``.
     mirror : uint32 array, as :func:`reiterate.kernels.triangular.find_mirrors` wrote it
@@ -64,8 +68,8 @@ def factor(
     if modified:
         kept[:] = 0.0
         stored[:] = 0.0
-    e = 0
-    for t in range(n):
+    for place_in_sequence in range(n):
+        t = sequence[place_in_sequence]
         begin = upper_begin[t]
         end = begin + width[n + t]
         if triangles:
@@ -75,11 +79,10 @@ def factor(
                     stored[columns[q]] = 1.0
         pivot = diagonal[t]
         excess = 0.0
-        for _ in range(width[t]):
+        for e in range(lower_begin[t], lower_begin[t] + width[t]):
             place = mirror[e]
             if place == PADDING:
                 values[e] = 0.0
-                e += 1
                 continue
             k = columns[e]
             upper = values[place]
@@ -109,11 +112,10 @@ def factor(
                         remains = stored[j] * change.real
                         excess -= remains
                         kept[j] += remains
-            e += 1
         if modified:
             pivot -= modification * (excess - kept[t])
         if not _SMALLEST_PIVOT * diagonal[t] < pivot < np.inf:
-            return t
+            return place_in_sequence
         inverse = 1.0 / pivot
         pivots[t] = pivot
         if modified:

@@ -22,6 +22,7 @@ import numpy as np
 
 from reiterate.kernels.codes import CONVERGED, NOT_DEFINITE, NOT_FINITE, RUNNING
 from reiterate.kernels.compiling import PREFETCH_DISTANCE, inlined_kernel, kernel, prefetch
+from reiterate.kernels.spmd import add_parts, barrier, consider_parting, join, parting
 
 
 @inlined_kernel
@@ -77,22 +78,21 @@ def _forward_rows(begin, end, width, k, columns, values, entries, inverse, diago
 
 
 @kernel
-def _backward_sweep(runs, widths, columns, values, entries, inverse, diagonal, s, g, p, q, beta):
-    k = np.uint64(0)
+def _backward_pieces(first, last, pieces, columns, values, entries, inverse, diagonal, s, g, p, q, beta):
     curvature = 0.0
-    for run in range(widths.size):
-        begin, end, width = runs[run], runs[run + 1], widths[run]
+    for piece in range(first, last):
+        begin, end, width, k = pieces[piece, 0], pieces[piece, 1], pieces[piece, 2], np.uint64(pieces[piece, 3])
         # A literal width lets the compiler unroll the row.
         if width == 3:
-            k, part = _backward_rows(begin, end, 3, k, columns, values, entries, inverse, diagonal, s, g, p, q, beta)
+            _, part = _backward_rows(begin, end, 3, k, columns, values, entries, inverse, diagonal, s, g, p, q, beta)
         elif width == 2:
-            k, part = _backward_rows(begin, end, 2, k, columns, values, entries, inverse, diagonal, s, g, p, q, beta)
+            _, part = _backward_rows(begin, end, 2, k, columns, values, entries, inverse, diagonal, s, g, p, q, beta)
         elif width == 4:
-            k, part = _backward_rows(begin, end, 4, k, columns, values, entries, inverse, diagonal, s, g, p, q, beta)
+            _, part = _backward_rows(begin, end, 4, k, columns, values, entries, inverse, diagonal, s, g, p, q, beta)
         elif width == 1:
-            k, part = _backward_rows(begin, end, 1, k, columns, values, entries, inverse, diagonal, s, g, p, q, beta)
+            _, part = _backward_rows(begin, end, 1, k, columns, values, entries, inverse, diagonal, s, g, p, q, beta)
         else:
-            k, part = _backward_rows(
+            _, part = _backward_rows(
                 begin, end, width, k, columns, values, entries, inverse, diagonal, s, g, p, q, beta
             )
         curvature += part
@@ -100,35 +100,71 @@ def _backward_sweep(runs, widths, columns, values, entries, inverse, diagonal, s
 
 
 @kernel
-def _forward_sweep(runs, widths, columns, values, entries, inverse, diagonal, x, r, s, p, q, alpha):
-    k = np.uint64(0)
+def _backward_sweep(
+    pieces, steps, columns, values, entries, inverse, diagonal, s, g, p, q, beta, sums, board, thread, threads
+):  # fmt: skip
+    parts = steps.shape[1]
+    for part in range(thread, parts, threads):
+        sums[part, 0] = 0.0
+    for step in range(steps.shape[0]):
+        for part in range(thread, parts, threads):
+            sums[part, 0] += _backward_pieces(
+                steps[step, part, 0], steps[step, part, 1], pieces, columns, values, entries,
+                inverse, diagonal, s, g, p, q, beta,
+            )  # fmt: skip
+        barrier(board, thread, threads)
+    return add_parts(sums, 0)
+
+
+@kernel
+def _forward_pieces(first, last, pieces, columns, values, entries, inverse, diagonal, x, r, s, p, q, alpha):
     square = 0.0
     weighted = 0.0
-    for run in range(widths.size):
-        begin, end, width = runs[run], runs[run + 1], widths[run]
+    for piece in range(first, last):
+        begin, end, width, k = pieces[piece, 0], pieces[piece, 1], pieces[piece, 2], np.uint64(pieces[piece, 3])
         if width == 3:
-            k, rr, ss = _forward_rows(
+            _, rr, ss = _forward_rows(
                 begin, end, 3, k, columns, values, entries, inverse, diagonal, x, r, s, p, q, alpha
             )
         elif width == 2:
-            k, rr, ss = _forward_rows(
+            _, rr, ss = _forward_rows(
                 begin, end, 2, k, columns, values, entries, inverse, diagonal, x, r, s, p, q, alpha
             )
         elif width == 4:
-            k, rr, ss = _forward_rows(
+            _, rr, ss = _forward_rows(
                 begin, end, 4, k, columns, values, entries, inverse, diagonal, x, r, s, p, q, alpha
             )
         elif width == 1:
-            k, rr, ss = _forward_rows(
+            _, rr, ss = _forward_rows(
                 begin, end, 1, k, columns, values, entries, inverse, diagonal, x, r, s, p, q, alpha
             )
         else:
-            k, rr, ss = _forward_rows(
+            _, rr, ss = _forward_rows(
                 begin, end, width, k, columns, values, entries, inverse, diagonal, x, r, s, p, q, alpha
             )
         square += rr
         weighted += ss
     return square, weighted
+
+
+@kernel
+def _forward_sweep(
+    pieces, steps, columns, values, entries, inverse, diagonal, x, r, s, p, q, alpha, sums, board, thread, threads
+):  # fmt: skip
+    parts = steps.shape[1]
+    for part in range(thread, parts, threads):
+        sums[part, 1] = 0.0
+        sums[part, 2] = 0.0
+    for step in range(steps.shape[0]):
+        for part in range(thread, parts, threads):
+            rr, ss = _forward_pieces(
+                steps[step, part, 0], steps[step, part, 1], pieces, columns, values, entries,
+                inverse, diagonal, x, r, s, p, q, alpha,
+            )  # fmt: skip
+            sums[part, 1] += rr
+            sums[part, 2] += ss
+        barrier(board, thread, threads)
+    return add_parts(sums, 1), add_parts(sums, 2)
 
 
 @kernel
@@ -144,16 +180,17 @@ def start(inverse, s, g, p):
 
 @kernel
 def advance(
-    lower_runs, lower_widths, lower_columns, lower_values, lower_entries,
-    upper_runs, upper_widths, upper_columns, upper_values, upper_entries,
-    inverse, diagonal, x, r, s, g, p, q, square, weighted, beta, threshold, max_iterations,
+    lower_pieces, lower_steps, lower_columns, lower_values, lower_entries,
+    upper_pieces, upper_steps, upper_columns, upper_values, upper_entries,
+    inverse, diagonal, x, r, s, g, p, q, square, weighted, beta, threshold, max_iterations, sums, board, thread,
 ):  # fmt: skip
     """Make up to ``max_iterations`` iterations in place.
 
     Parameters
     ----------
     lower_*, upper_* : the triangles, each in the order of its sweep
-        ``values`` are those of L and Lᴴ, ``entries`` those of A.
+        ``pieces`` and ``steps`` as :mod:`reiterate.linear.schedule` makes them; ``values`` are those of L and Lᴴ,
+        ``entries`` those of A.
     inverse, diagonal : arrays of shape (n,)
         D⁻¹, and the diagonal of A.
     x, r, s, g, p, q : arrays of shape (n,), overwritten
@@ -163,22 +200,47 @@ def advance(
     threshold : float
         Return when ‖r‖² is at or below it.
     max_iterations : int
+    sums : float64 array of shape (parts, 16), overwritten (workspace)
+    board, thread
+        See :mod:`reiterate.kernels.spmd`.
 
     Returns
     -------
     iterations, square, weighted, beta, code
     """
+    threads = join(board, thread)
+    if threads == 0:
+        return 0, square, weighted, beta, RUNNING
+    result = _iterations(
+        lower_pieces, lower_steps, lower_columns, lower_values, lower_entries,
+        upper_pieces, upper_steps, upper_columns, upper_values, upper_entries,
+        inverse, diagonal, x, r, s, g, p, q, square, weighted, beta, threshold, max_iterations,
+        sums, board, thread, threads,
+    )  # fmt: skip
+    barrier(board, thread, threads)
+    return result
+
+
+@kernel
+def _iterations(
+    lower_pieces, lower_steps, lower_columns, lower_values, lower_entries,
+    upper_pieces, upper_steps, upper_columns, upper_values, upper_entries,
+    inverse, diagonal, x, r, s, g, p, q, square, weighted, beta, threshold, max_iterations,
+    sums, board, thread, threads,
+):  # fmt: skip
     if square <= threshold:
         return 0, square, weighted, beta, CONVERGED
     for iteration in range(max_iterations):
         curvature = _backward_sweep(
-            upper_runs, upper_widths, upper_columns, upper_values, upper_entries, inverse, diagonal, s, g, p, q, beta
-        )
+            upper_pieces, upper_steps, upper_columns, upper_values, upper_entries, inverse, diagonal,
+            s, g, p, q, beta, sums, board, thread, threads,
+        )  # fmt: skip
+        consider_parting(board, thread, threads)
         if not curvature > 0.0:
             return iteration, square, weighted, beta, NOT_DEFINITE if curvature <= 0.0 else NOT_FINITE
         square, next_weighted = _forward_sweep(
-            lower_runs, lower_widths, lower_columns, lower_values, lower_entries, inverse, diagonal,
-            x, r, s, p, q, weighted / curvature,
+            lower_pieces, lower_steps, lower_columns, lower_values, lower_entries, inverse, diagonal,
+            x, r, s, p, q, weighted / curvature, sums, board, thread, threads,
         )  # fmt: skip
         beta = next_weighted / weighted
         weighted = next_weighted
@@ -186,4 +248,6 @@ def advance(
             return iteration + 1, square, weighted, beta, CONVERGED
         if not square < np.inf:
             return iteration + 1, square, weighted, beta, NOT_FINITE
+        if parting(board, threads):
+            return iteration + 1, square, weighted, beta, RUNNING
     return max_iterations, square, weighted, beta, RUNNING

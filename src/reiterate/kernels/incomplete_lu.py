@@ -16,7 +16,9 @@ _SMALLEST_PIVOT = 1e-10  # in units of the row's largest entry: below it a pivot
 
 
 @kernel
-def factor(order, width, columns, mirror, upper_begin, diagonal, values, inverse, row, triangles):
+def factor(
+    order, sequence, width, lower_begin, columns, mirror, upper_begin, diagonal, values, inverse, row, triangles
+):  # fmt: skip
     """Incomplete LU factor A ≈ (I + L) D (I + U) on the pattern of a laid-out pair of triangles.
 
     Rows are eliminated in level order, in the IKJ form of Gaussian elimination.
@@ -25,8 +27,12 @@ def factor(order, width, columns, mirror, upper_begin, diagonal, values, inverse
     ----------
     order : uint32 array of shape (n,)
         Rows in level order.
+    sequence : uint32 array of shape (n,)
+        Numbers by level order, such that each row comes after those on which it depends.
     width : uint32 array of shape (2 n,)
         Stored entries of each row, those of L first, then those of U, both in level order.
+    lower_begin : uint32 array of shape (n,)
+        Where each row of L begins, by level order.
     columns : uint32 array of shape (nnz,)
         By level order; the entries of L, then those of U. Likewise ``values``.
     mirror : uint32 array, as :func:`reiterate.kernels.triangular.find_mirrors` wrote it
@@ -50,13 +56,13 @@ def factor(order, width, columns, mirror, upper_begin, diagonal, values, inverse
         Number of rows factored: n, or that of the row whose pivot vanishes against the row.
     """
     n = inverse.size
-    e = 0
-    for t in range(n):
+    for place_in_sequence in range(n):
+        t = sequence[place_in_sequence]
         begin = upper_begin[t]
         end = begin + width[n + t]
         pivot = diagonal[t]
         largest = abs(pivot)
-        first, last = e, e + width[t]
+        first, last = lower_begin[t], lower_begin[t] + width[t]
         for q in range(begin, end):
             largest = max(largest, abs(values[q]))
         for q in range(first, last):
@@ -83,9 +89,8 @@ def factor(order, width, columns, mirror, upper_begin, diagonal, values, inverse
             elif triangles:
                 for q in range(upper_begin[k], upper_begin[k] + width[n + k]):
                     row[columns[q]] -= weight * values[q]
-        e = last
         if not _SMALLEST_PIVOT * largest < abs(pivot) < np.inf:
-            return t
+            return place_in_sequence
         reciprocal = 1.0 / pivot
         inverse[t] = reciprocal
         for q in range(begin, end):

@@ -16,6 +16,7 @@ import numpy as np
 from reiterate.kernels.compiling import PREFETCH_DISTANCE, inlined_kernel, kernel, prefetch
 from reiterate.kernels.levels import PADDING
 from reiterate.kernels.selection import LONG
+from reiterate.kernels.spmd import barrier, join
 
 _LOOKAHEAD = np.uint64(32)  # gathers through an index array are asked for this far ahead
 
@@ -260,7 +261,6 @@ def _forward_rows(begin, end, width, k, columns, values, order, r, y):
             total -= values[k] * y[columns[k]]
             k += np.uint64(1)
         y[t] = total
-    return k
 
 
 @inlined_kernel
@@ -278,17 +278,53 @@ def _backward_rows(begin, end, width, k, columns, values, order, inverse, y, z):
             k += one
         y[i] = total
         z[order[i]] = total
-    return k
 
 
 @kernel
-def forward_solve(runs, widths, columns, values, order, r, y):
+def _forward_pieces(first, last, pieces, columns, values, order, r, y):
+    for piece in range(first, last):
+        begin, end, width, k = pieces[piece, 0], pieces[piece, 1], pieces[piece, 2], np.uint64(pieces[piece, 3])
+        # A literal width lets the compiler unroll the row.
+        if width == 3:
+            _forward_rows(begin, end, 3, k, columns, values, order, r, y)
+        elif width == 2:
+            _forward_rows(begin, end, 2, k, columns, values, order, r, y)
+        elif width == 4:
+            _forward_rows(begin, end, 4, k, columns, values, order, r, y)
+        elif width == 1:
+            _forward_rows(begin, end, 1, k, columns, values, order, r, y)
+        elif width == 5:
+            _forward_rows(begin, end, 5, k, columns, values, order, r, y)
+        else:
+            _forward_rows(begin, end, width, k, columns, values, order, r, y)
+
+
+@kernel
+def _backward_pieces(first, last, pieces, columns, values, order, inverse, y, z):
+    for piece in range(first, last):
+        begin, end, width, k = pieces[piece, 0], pieces[piece, 1], pieces[piece, 2], np.uint64(pieces[piece, 3])
+        if width == 3:
+            _backward_rows(begin, end, 3, k, columns, values, order, inverse, y, z)
+        elif width == 2:
+            _backward_rows(begin, end, 2, k, columns, values, order, inverse, y, z)
+        elif width == 4:
+            _backward_rows(begin, end, 4, k, columns, values, order, inverse, y, z)
+        elif width == 1:
+            _backward_rows(begin, end, 1, k, columns, values, order, inverse, y, z)
+        elif width == 5:
+            _backward_rows(begin, end, 5, k, columns, values, order, inverse, y, z)
+        else:
+            _backward_rows(begin, end, width, k, columns, values, order, inverse, y, z)
+
+
+@kernel
+def forward_solve(pieces, steps, columns, values, order, r, y):
     """Write (I + L)⁻¹ r to ``y``, in level order.
 
     Parameters
     ----------
-    runs, widths, columns, values : the strictly lower triangle in the order of its sweep
-        Padding entries have column 0.
+    pieces, steps, columns, values : the strictly lower triangle in the order of its sweep
+        The first two as :mod:`reiterate.linear.schedule` makes them. Padding entries have column 0.
     order : uint32 array of shape (n,)
         Rows in level order.
     r : array of shape (n,)
@@ -297,52 +333,49 @@ def forward_solve(runs, widths, columns, values, order, r, y):
         In level order.
     """
     y[0] = 0.0  # padding multiplies it by zero, which must not be 0 · ∞
-    k = np.uint64(0)
-    for run in range(widths.size):
-        begin, end, width = runs[run], runs[run + 1], widths[run]
-        # A literal width lets the compiler unroll the row.
-        if width == 3:
-            k = _forward_rows(begin, end, 3, k, columns, values, order, r, y)
-        elif width == 2:
-            k = _forward_rows(begin, end, 2, k, columns, values, order, r, y)
-        elif width == 4:
-            k = _forward_rows(begin, end, 4, k, columns, values, order, r, y)
-        elif width == 1:
-            k = _forward_rows(begin, end, 1, k, columns, values, order, r, y)
-        elif width == 5:
-            k = _forward_rows(begin, end, 5, k, columns, values, order, r, y)
-        else:
-            k = _forward_rows(begin, end, width, k, columns, values, order, r, y)
+    for step in range(steps.shape[0]):
+        for part in range(steps.shape[1]):
+            _forward_pieces(steps[step, part, 0], steps[step, part, 1], pieces, columns, values, order, r, y)
 
 
 @kernel
-def backward_solve(runs, widths, columns, values, order, inverse, y, z):
-    """Write (I + U)⁻¹ D⁻¹ y to ``z``.
+def solve(
+    lower_pieces, lower_steps, lower_columns, lower_values, upper_pieces, upper_steps, upper_columns, upper_values,
+    order, inverse, r, y, z, board, thread,
+):  # fmt: skip
+    """Write (I + U)⁻¹ D⁻¹ (I + L)⁻¹ r to ``z``, by one forward and one backward sweep of several threads.
 
     Parameters
     ----------
-    runs, widths, columns, values : the strictly upper triangle in the order of its sweep, last row first
+    lower_*, upper_* : the strict triangles, each in the order of its sweep
+        ``pieces`` and ``steps`` as :mod:`reiterate.linear.schedule` makes them; the upper one last row first.
     order : uint32 array of shape (n,)
         Rows in level order.
     inverse : array of shape (n,)
         Of D, in level order.
+    r : array of shape (n,)
+        In natural order.
     y : array of shape (n,), overwritten
-        In level order; holds the solution in level order on return.
+        Holds the solution in level order on return.
     z : array of shape (n,), written
         In natural order.
+    board, thread
+        See :mod:`reiterate.kernels.spmd`.
     """
-    k = np.uint64(0)
-    for run in range(widths.size):
-        begin, end, width = runs[run], runs[run + 1], widths[run]
-        if width == 3:
-            k = _backward_rows(begin, end, 3, k, columns, values, order, inverse, y, z)
-        elif width == 2:
-            k = _backward_rows(begin, end, 2, k, columns, values, order, inverse, y, z)
-        elif width == 4:
-            k = _backward_rows(begin, end, 4, k, columns, values, order, inverse, y, z)
-        elif width == 1:
-            k = _backward_rows(begin, end, 1, k, columns, values, order, inverse, y, z)
-        elif width == 5:
-            k = _backward_rows(begin, end, 5, k, columns, values, order, inverse, y, z)
-        else:
-            k = _backward_rows(begin, end, width, k, columns, values, order, inverse, y, z)
+    threads = join(board, thread)
+    if threads == 0:
+        return
+    parts = lower_steps.shape[1]
+    if thread == 0:
+        y[0] = 0.0  # padding multiplies it by zero, which must not be 0 · ∞
+    barrier(board, thread, threads)
+    for step in range(lower_steps.shape[0]):
+        for part in range(thread, parts, threads):
+            first, last = lower_steps[step, part, 0], lower_steps[step, part, 1]
+            _forward_pieces(first, last, lower_pieces, lower_columns, lower_values, order, r, y)
+        barrier(board, thread, threads)
+    for step in range(upper_steps.shape[0]):
+        for part in range(thread, parts, threads):
+            first, last = upper_steps[step, part, 0], upper_steps[step, part, 1]
+            _backward_pieces(first, last, upper_pieces, upper_columns, upper_values, order, inverse, y, z)
+        barrier(board, thread, threads)

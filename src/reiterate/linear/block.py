@@ -42,7 +42,7 @@ class BlockInstance(LinearInstance):
         self._facts = facts
         self.columns = tuple(columns)
         self.A, self.pattern, self.diagonal = facts.A, facts.pattern, facts.diagonal
-        self.data, self.operator = facts.data, facts.operator
+        self.data, self.operator, self.threads = columns[0].data, columns[0].operator, columns[0].threads
         self.b = np.stack([column.b for column in columns], axis=1)
         self.norms = np.array([column.norm_b for column in columns])
         targets = np.array([column.target for column in columns])

@@ -16,7 +16,9 @@ from numpy.typing import NDArray
 from reiterate.contracts import Progress, Status, Stop
 from reiterate.kernels import block as kernels
 from reiterate.kernels import cg, codes
+from reiterate.linear import team
 from reiterate.linear.block import Block, BlockInstance
+from reiterate.linear.pattern import Pattern
 from reiterate.linear.segments import run_in_segments
 from reiterate.linear.vectors import Vector
 from reiterate.linear.work import in_matvecs, traffic
@@ -111,9 +113,11 @@ class _Slots:
             self._alone = slot
             for vector, block in zip((x, r, p), self._blocks, strict=False):
                 vector[:] = block[:, slot]
-        made, self._squares[slot], self._weighted[slot], code = cg.jacobi_cg_advance(
-            *self._matrix, self._inverse_diagonal, x, r, p, q, self._squares[slot], self._weighted[slot],
-            self._thresholds[slot], iterations,
+        pattern, threads = self._instance.pattern, self._instance.threads
+        made, self._squares[slot], self._weighted[slot], code = team.call(
+            threads, cg.jacobi_cg_advance, *self._matrix, self._inverse_diagonal, x, r, p, q, self._squares[slot],
+            self._weighted[slot], self._thresholds[slot], iterations, pattern.row_bounds(threads),
+            team.partial_sums(threads),
         )  # fmt: skip
         self.moved += made * traffic(self._instance.pattern, entries=1.0, row_bytes=100.0)
         self._made[slot] += made
@@ -196,4 +200,5 @@ def rehearse() -> None:
     kernels.advance(indptr, indices, ones, ones, X, R, P, Q, *np.ones((6, 4)), live, 1)
     x, r, p, q = np.ones((4, 2))
     scalars = cg.jacobi_cg_start(indptr, indices, ones, r, x, ones, q, p)
-    cg.jacobi_cg_advance(indptr, indices, ones, ones, x, q, p, r, *scalars, 0.0, 1)
+    bounds, sums = Pattern(indptr, indices).row_bounds(1), team.partial_sums(1)
+    team.call(1, cg.jacobi_cg_advance, indptr, indices, ones, ones, x, q, p, r, *scalars, 0.0, 1, bounds, sums)

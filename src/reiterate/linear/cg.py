@@ -9,7 +9,7 @@ import numpy as np
 from reiterate.configuration import ParameterSpace
 from reiterate.contracts import Prepared, Progress, Stop, Values
 from reiterate.kernels import cg as kernels
-from reiterate.linear import block_cg
+from reiterate.linear import block_cg, team
 from reiterate.linear.block import Block, BlockInstance
 from reiterate.linear.identity import Identity
 from reiterate.linear.instance import LinearInstance, LinearTraits, Vector
@@ -71,24 +71,17 @@ class ConjugateGradients(DefiniteMethod):
         if not instance.traits.entries:
             return self._by_products.iterate(prepared, instance, values, x, stop)
         pattern, data, work = instance.pattern, instance.data, prepared.state
-        threshold = instance.square_threshold
+        threshold, threads = instance.square_threshold, instance.threads
+        bounds, sums = pattern.row_bounds(threads), team.partial_sums(threads)
         x = x.copy()
         square = kernels.cg_start(pattern.indptr, pattern.indices, data, instance.b, x, work.r, work.p)
 
         def advance(iterations: int) -> tuple[int, int]:
             nonlocal square
-            made, square, code = kernels.cg_advance(
-                pattern.indptr,
-                pattern.indices,
-                data,
-                x,
-                work.r,
-                work.p,
-                work.q,
-                square,
-                threshold,
-                iterations,
-            )
+            made, square, code = team.call(
+                threads, kernels.cg_advance, pattern.indptr, pattern.indices, data, x, work.r, work.p, work.q,
+                square, threshold, iterations, bounds, sums,
+            )  # fmt: skip
             return made, code
 
         moved = traffic(pattern, entries=1.0, row_bytes=84.0)
@@ -128,7 +121,8 @@ class JacobiConjugateGradients(DefiniteMethod):
     def iterate(self, prepared: Prepared, instance: LinearInstance, values: Values, x: Vector, stop: Stop) -> Progress:
         """Iterate from a copy of ``x``, shape (n,)."""
         pattern, data, work = instance.pattern, instance.data, prepared.state
-        threshold = instance.square_threshold
+        threshold, threads = instance.square_threshold, instance.threads
+        bounds, sums = pattern.row_bounds(threads), team.partial_sums(threads)
         x = x.copy()
         square, weighted = kernels.jacobi_cg_start(
             pattern.indptr, pattern.indices, data, instance.b, x, work.inverse_diagonal, work.r, work.p
@@ -136,9 +130,9 @@ class JacobiConjugateGradients(DefiniteMethod):
 
         def advance(iterations: int) -> tuple[int, int]:
             nonlocal square, weighted
-            made, square, weighted, code = kernels.jacobi_cg_advance(
-                pattern.indptr, pattern.indices, data, work.inverse_diagonal, x, work.r, work.p, work.q,
-                square, weighted, threshold, iterations,
+            made, square, weighted, code = team.call(
+                threads, kernels.jacobi_cg_advance, pattern.indptr, pattern.indices, data, work.inverse_diagonal,
+                x, work.r, work.p, work.q, square, weighted, threshold, iterations, bounds, sums,
             )  # fmt: skip
             return made, code
 

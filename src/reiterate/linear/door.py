@@ -29,12 +29,15 @@ class Door:
     """Admits the systems of one stream; what it has learnt of the last few patterns and matrices is then free.
 
     ``null_space="constant"`` has every right-hand side projected where the constants are in the null space of A.
-    ``memory_limit`` is passed on to the instances.
+    ``memory_limit`` and ``threads`` are passed on to the instances.
     """
 
-    def __init__(self, null_space: Literal["constant"] | None = None, memory_limit: int | None = None) -> None:
+    def __init__(
+        self, null_space: Literal["constant"] | None = None, memory_limit: int | None = None, threads: int = 1
+    ) -> None:
         self._null_space = null_space
         self._memory_limit = memory_limit
+        self._threads = threads
         self._patterns: dict[int, Pattern] = {}
         self._matrices: dict[Hashable, Facts] = {}
         self._count = 0
@@ -106,7 +109,9 @@ class Door:
             constants = facts.pattern.constants
             rhs, rtol, atol = constants.admit(rhs, rtol, atol, insist=self._null_space == "constant")
             project = constants.project
-        instance = LinearInstance(facts, rhs, context=context, rtol=rtol, atol=atol, project=project)
+        instance = LinearInstance(
+            facts, rhs, context=context, rtol=rtol, atol=atol, project=project, threads=self._threads
+        )
         instance.memory_limit = self._memory_limit
         return instance
 
@@ -121,6 +126,8 @@ class Door:
         else:
             # The numbers are equal, but the arrays that held them then may have been overwritten since.
             known = Facts(matrix, pattern, known.diagonal, known.traits, known.features, version)
+        for other in self._matrices.values():
+            other.release()
         self._matrices[version] = known
         _drop_oldest(self._matrices)
         return known

@@ -22,7 +22,7 @@ _PATIENCE = 2
 _LOST_ORTHOGONALITY = 0.3
 
 
-class _Cycle:
+class Cycle:
     """One cycle: the basis, the small triangle that grows with it, and the iterate that the last cycle left."""
 
     def __init__(
@@ -120,7 +120,7 @@ class GeneralizedMinimalResidual(KrylovMethod):
 
     def iterate(self, prepared: Prepared, instance: LinearInstance, values: Values, x: Vector, stop: Stop) -> Progress:
         """Iterate from a copy of ``x``, shape (n,). An iteration is one step."""
-        cycle = _Cycle(prepared.state, instance, x, int(values["restart"]), flexible=self.flexible)
+        cycle = Cycle(prepared.state, instance, x, int(values["restart"]), flexible=self.flexible)
 
         mean_row_bytes = 8.0 * cycle.length + 24.0
         work = self.work_of(instance, prepared.state, products=1.0, row_bytes=mean_row_bytes)

@@ -51,12 +51,17 @@ class CholeskyFactors(TriangularFactors):
         factor = self.scale_for_storage(instance)
         pivots, kept, diagonal, stored = self._real
         self.setup_traffic = 0.0
-        for shift in SHIFTS:
+        attempts = [(modification, shift) for shift in SHIFTS]
+        if modification > 0.0:
+            # Where unknowns are badly scaled, what is added to a diagonal can exceed it beyond any shift's help.
+            attempts += [(0.0, shift) for shift in SHIFTS]
+        for modified, shift in attempts:
             self.fill(instance, factor, upper_only=True)
             np.multiply(self.diagonal.real, 1.0 + shift, out=diagonal)
             done = kernels.factor(
-                layout.order, layout.width, layout.columns, layout.mirror, layout.upper_begin, diagonal, self.values,
-                pivots, self.work, self._row_sum, kept, stored, modification, layout.has_triangles,
+                layout.order, layout.sequence, layout.width, layout.lower_begin, layout.columns, layout.mirror,
+                layout.upper_begin, diagonal, self.values,
+                pivots, self.work, self._row_sum, kept, stored, modified, layout.has_triangles,
             )  # fmt: skip
             self.setup_traffic += (10.0 + 2.5 * self.values.itemsize) * self.values.size + 60.0 * self.size
             if done == self.size:
@@ -88,9 +93,9 @@ class IncompleteCholesky(Family):
     IC(0) of Meijerink and van der Vorst (1977); with ``modification`` towards 1, MIC(0) of Gustafsson (1978), relaxed
     as by Axelsson and Lindskog (1986), which for elliptic problems takes √κ from O(1/h) towards O(1/√h); values below
     0 strengthen the diagonal instead. IC(0) exists for every M- and H-matrix; elsewhere a pivot that is not positive
-    leads to a shift of the diagonal (Manteuffel 1980), a few times. ``bits`` is the precision in which L is stored.
-    Setup: levels once per pattern; new numbers take a few passes. An application moves 12 nnz + 64 n bytes, or
-    8 nnz + 64 n with ``bits=32``.
+    leads to a shift of the diagonal (Manteuffel 1980), a few times, and at last to no modification. ``bits`` is the
+    precision in which L is stored. Setup: levels once per pattern; new numbers take a few passes. An application
+    moves 12 nnz + 64 n bytes, or 8 nnz + 64 n with ``bits=32``.
     """
 
     name = "ic"
@@ -109,7 +114,7 @@ class IncompleteCholesky(Family):
         factors = _reusable(previous, instance, storage)
         known = factors is not None
         if factors is None:
-            layout = Layout(FactorPattern.of(instance.pattern))
+            layout = Layout(FactorPattern.of(instance.pattern), instance.threads)
             factors = CholeskyFactors(instance.pattern, layout, instance.operator.dtype, storage)
         factors.refresh(instance, values["modification"])
         if not known:
@@ -156,7 +161,7 @@ class ThresholdIncompleteCholesky(Family):
             else:
                 return factors
         pattern, moved = _find_pattern(instance, values["tau"], values["fill"])
-        factors = CholeskyFactors(instance.pattern, Layout(pattern), dtype, storage)
+        factors = CholeskyFactors(instance.pattern, Layout(pattern, instance.threads), dtype, storage)
         factors.refresh(instance, 0.0)
         factors.setup_traffic += moved
         return factors

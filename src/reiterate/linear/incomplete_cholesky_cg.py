@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from reiterate.contracts import Prepared, Progress, Stop, Values
 from reiterate.kernels import eisenstat_cg, incomplete_cholesky_cg, levels, triangular
+from reiterate.linear import team
 from reiterate.linear.incomplete_cholesky import CholeskyFactors, IncompleteCholesky
 from reiterate.linear.instance import LinearInstance, Vector
 from reiterate.linear.krylov import KrylovState
@@ -38,6 +39,16 @@ class IncompleteCholeskyConjugateGradients(PreconditionedConjugateGradients):
         """Run on two small systems, one of which has triangles."""
         super().warm_up()
         self.rehearse(sp.csr_array(8.0 * np.eye(3) - 1.0))
+
+    def traffic_of(self, instance: LinearInstance, state: KrylovState) -> float:
+        """Bytes that an iteration moves."""
+        factors = state.preconditioner
+        if not isinstance(factors, CholeskyFactors) or factors.matrix_pattern is not instance.pattern:
+            return super().traffic_of(instance, state)
+        item = instance.b.itemsize
+        if factors.layout.has_triangles:
+            return (4.0 + item + factors.values.itemsize) * factors.values.size + 18.0 * item * factors.size
+        return (4.0 + item) * factors.values.size + 16.0 * item * factors.size
 
     def iterate(self, prepared: Prepared, instance: LinearInstance, values: Values, x: Vector, stop: Stop) -> Progress:
         """Iterate from ``x``, shape (n,), which is left as it is."""
@@ -73,13 +84,15 @@ def _begin_general(
     _permute(layout.order, (instance.diagonal, diagonal), (x, ordered), (p, r))
     weighted = incomplete_cholesky_cg.start(factors.inverse, s, g, p)
     count = layout.lower_count
+    sums = team.partial_sums(layout.parts)
     arrays = (
-        *layout.lower(factors.values), entries[:count], *layout.upper(factors.values), entries[count:],
+        *layout.lower(factors.values), entries[:count],
+        *layout.upper(factors.values), entries[count:],
         factors.inverse, diagonal, ordered, r, s, g, p, q,
     )  # fmt: skip
 
     def step(*scalars: Any) -> Any:
-        return incomplete_cholesky_cg.advance(*arrays, *scalars)
+        return team.call(layout.parts, incomplete_cholesky_cg.advance, *arrays, *scalars, sums)
 
     def finish() -> Vector:
         natural = x.copy()
@@ -103,10 +116,11 @@ def _begin_without_triangles(
     eisenstat_cg.scale(g, pivots, scaling, delta, ordered, r)
     entries = factors.entries_of(instance, scaling)
     weighted = eisenstat_cg.start(*layout.lower(entries), r, s, g, p)
+    sums = team.partial_sums(layout.parts)
     arrays = (*layout.lower(entries), *layout.upper(entries), delta, pivots, ordered, r, s, g, p)
 
     def step(*scalars: Any) -> Any:
-        return eisenstat_cg.advance(*arrays, *scalars)
+        return team.call(layout.parts, eisenstat_cg.advance, *arrays, *scalars, sums)
 
     def finish() -> Vector:
         natural = x.copy()

@@ -45,7 +45,8 @@ class LUFactors(TriangularFactors):
             self.fill(instance, factor)
             np.multiply(self.diagonal, 1.0 + shift, out=self.diagonal)
             done = kernels.factor(
-                layout.order, layout.width, layout.columns, layout.mirror, layout.upper_begin, self.diagonal,
+                layout.order, layout.sequence, layout.width, layout.lower_begin, layout.columns, layout.mirror,
+                layout.upper_begin, self.diagonal,
                 self.values, self.inverse, self.work, layout.has_triangles,
             )  # fmt: skip
             self.setup_traffic += (10.0 + 3.5 * self.values.itemsize) * self.values.size + 60.0 * self.size
@@ -77,7 +78,7 @@ def _factors(
     """Factors whose arrays, or at least whose layout, are those of ``previous``."""
     dtype = instance.operator.dtype
     if previous is None:
-        layout = Layout(pattern or FactorPattern.of(instance.pattern))
+        layout = Layout(pattern or FactorPattern.of(instance.pattern), instance.threads)
     elif previous.values.dtype == storage and previous.dtype == dtype:
         return previous
     else:

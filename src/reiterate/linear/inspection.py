@@ -14,6 +14,7 @@ from reiterate.linear.pattern import Pattern
 
 _SYMMETRY_TOLERANCE = 1e-12
 _NULL_SPACE_TOLERANCE = 1e-13
+_LARGEST_COUPLING = 1e6  # beyond, how far the diagonal is from dominating says nothing more
 
 
 def inspect(matrix: Any, pattern: Pattern) -> tuple[Vector | None, LinearTraits, dict[str, float]]:
@@ -43,7 +44,7 @@ def _inspect_symmetric_pattern(matrix: Any, pattern: Pattern) -> tuple[Vector, L
         pattern.indptr, pattern.indices, matrix.data, pattern.position, diagonal, pattern.cursor,
         _SYMMETRY_TOLERANCE,
     )  # fmt: skip
-    features = {"coupling": float(coupling)}
+    features = {"coupling": min(float(coupling), _LARGEST_COUPLING)}
     if not math.isfinite(coupling):
         # A zero on the diagonal and a non-finite entry both show here, so finite matrices are not scanned twice.
         _refuse_non_finite(matrix)

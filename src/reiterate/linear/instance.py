@@ -78,8 +78,8 @@ class Facts:
         Equal for equal matrices of one stream.
     data : array of shape (nnz,)
         The entries; none where only products are known.
-    operator : Operator
-        Products with A, by the kernels that iterate.
+    operator : Operator or None
+        Products with A, where nothing else is known of it.
     """
 
     def __init__(
@@ -94,12 +94,17 @@ class Facts:
     ) -> None:
         self.A = A
         self.data: Vector = A.data if operator is None else np.empty(0)
-        self.operator: Operator = SparseOperator(pattern, A.data) if operator is None else operator
+        self.operator = operator
         self.pattern = pattern
         self.diagonal = diagonal
         self.traits = traits
         self.features = dict(features)
         self.version = version
+
+    def release(self) -> None:
+        """Let go of the entries, which are the caller's; what was found out about them stays."""
+        if self.traits.entries:
+            self.A, self.data = None, np.empty(0)
 
 
 class LinearInstance:
@@ -123,6 +128,8 @@ class LinearInstance:
         ‖b‖, or 1 where b = 0: what turns an absolute residual norm into the merit.
     memory_limit : int or None
         Bytes that a factorization may take; ``None`` leaves it to the method.
+    threads : int
+        Parts into which iterations may cut their work, for as many threads.
     """
 
     memory_limit: int | None = None
@@ -136,7 +143,9 @@ class LinearInstance:
         rtol: float,
         atol: float,
         project: Callable[[Vector], Vector] | None = None,
+        threads: int = 1,
     ) -> None:
+        self.threads = threads
         self._facts = facts
         self._project = project
         norm_b = norm(b)
@@ -149,7 +158,7 @@ class LinearInstance:
         self.pattern = facts.pattern
         self.diagonal = facts.diagonal
         self.data: Vector = facts.data
-        self.operator: Operator = facts.operator
+        self.operator: Operator = facts.operator or SparseOperator(facts.pattern, self.data, threads)
         self._context = dict(context)
         # Next to a much larger atol, b counts as zero: the merit is then an absolute one.
         relative = norm_b > 0.0 and math.isfinite(atol / norm_b)
@@ -220,7 +229,7 @@ class LinearInstance:
         twin.data = self.data.copy()
         twin.data[self.pattern.position[self.pattern.constants.representatives]] *= 2.0
         twin.A = type(self.A)((twin.data, self.A.indices, self.A.indptr), shape=self.A.shape)
-        twin.operator = SparseOperator(self.pattern, twin.data)
+        twin.operator = SparseOperator(self.pattern, twin.data, self.threads)
         return twin
 
     def origin(self) -> Vector:

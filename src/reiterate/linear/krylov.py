@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, ClassVar
+from collections.abc import Hashable, Sequence
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,12 +15,33 @@ from reiterate.linear.method import LinearMethod
 from reiterate.linear.preconditioner import Family, Preconditioner
 from reiterate.linear.work import in_matvecs, traffic
 
+_DEAR = 1.0  # products with A
+
+
+class Recycled(Protocol):
+    """What a solve leaves behind for the next ones, whatever their matrices."""
+
+    @property
+    def memory(self) -> int:
+        """Bytes held."""
+
 
 class KrylovState:
-    """A preconditioner, and vectors that every solve overwrites; shared by all Krylov methods of a family."""
+    """A preconditioner, and vectors that every solve overwrites; shared by all Krylov methods of a family.
+
+    Attributes
+    ----------
+    preconditioner : Preconditioner
+    builds : int
+        How often it was built or refreshed.
+    recycled : dict
+        What methods carry from one instance to the next beside the preconditioner, by keys of their own.
+    """
 
     def __init__(self, preconditioner: Preconditioner) -> None:
         self.preconditioner = preconditioner
+        self.builds = 0
+        self.recycled: dict[Hashable, Recycled] = {}
         self._vectors: NDArray[Any] = np.empty((0, 0))
 
     def vectors(self, count: int, size: int, dtype: np.dtype[Any]) -> NDArray[Any]:
@@ -33,7 +54,8 @@ class KrylovState:
     @property
     def memory(self) -> int:
         """Bytes held."""
-        return self.preconditioner.memory + self._vectors.nbytes
+        recycled = sum(item.memory for item in self.recycled.values())
+        return self.preconditioner.memory + self._vectors.nbytes + recycled
 
 
 class KrylovMethod(LinearMethod):
@@ -87,15 +109,35 @@ class KrylovMethod(LinearMethod):
         """Build the preconditioner, with what the previous one can lend."""
         state = None if previous is None else previous.state
         preconditioner = self.family.build(instance, values, None if state is None else state.preconditioner)
+        return self._prepared(instance, preconditioner, state)
+
+    def rebuild(self, instance: LinearInstance, values: Values, previous: Prepared) -> Prepared:
+        """Build the preconditioner anew; what is recycled stays."""
+        return self._prepared(instance, self.family.build(instance, values), previous.state)
+
+    def _prepared(
+        self, instance: LinearInstance, preconditioner: Preconditioner, state: KrylovState | None
+    ) -> Prepared:
         if state is None:
             state = KrylovState(preconditioner)
         state.preconditioner = preconditioner
+        state.builds += 1
         return Prepared(state, in_matvecs(instance.pattern, preconditioner.setup_traffic), state.memory)
 
     def serves(self, prepared: Prepared, instance: LinearInstance) -> bool:
         """Any preconditioner of the right size and kind serves."""
         preconditioner = prepared.state.preconditioner
         return bool(preconditioner.size == instance.traits.size and preconditioner.dtype == instance.operator.dtype)
+
+    def serves_if_dear(self, prepared: Prepared, instance: LinearInstance) -> bool:
+        """As :meth:`serves`, where renewing the preconditioner costs more than a product with A.
+
+        For methods that recycle: how many iterations they need says less about the age of M than about the space, and a
+        solve that is cut short to renew M loses more than cheap ones cost.
+        """
+        product = traffic(instance.pattern, entries=1.0, row_bytes=20.0)
+        dear = prepared.state.preconditioner.setup_traffic > _DEAR * product
+        return dear and KrylovMethod.serves(self, prepared, instance)
 
     def work_of(self, instance: LinearInstance, state: KrylovState, *, products: float, row_bytes: float) -> float:
         """Work of one iteration: products with A, as many applications of M, and ``row_bytes`` a row besides."""

@@ -8,7 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reiterate.kernels import csr, vectors
+from reiterate.linear import team
 from reiterate.linear.pattern import Pattern
+
+_ENTRIES_WORTH_WAKING = 200_000  # a product of as many takes 0.1 ms, and waking a thread up to half of that
 
 
 class Operator(Protocol):
@@ -50,20 +53,23 @@ class FreeOperator:
 
 
 class SparseOperator:
-    """Products with stored entries."""
+    """Products with stored entries, by several threads where there are enough entries to make up for waking them."""
 
-    def __init__(self, pattern: Pattern, data: NDArray[Any]) -> None:
+    def __init__(self, pattern: Pattern, data: NDArray[Any], threads: int = 1) -> None:
         self.dtype = data.dtype
         self._arrays = (pattern.indptr, pattern.indices, data)
+        self._threads = threads if pattern.nnz >= _ENTRIES_WORTH_WAKING * (threads - 1) else 1
+        self._bounds = pattern.row_bounds(self._threads)
+        self._sums = team.partial_sums(self._threads)
 
     def apply(self, x: NDArray[Any], y: NDArray[Any]) -> None:
         """Write A x to ``y``."""
-        csr.matvec(*self._arrays, x, y)
+        team.call(self._threads, csr.matvec_parts, *self._arrays, x, y, self._bounds)
 
     def apply_dot(self, x: NDArray[Any], y: NDArray[Any]) -> float:
         """Write A x to ``y`` and return the real part of x·(A x), x conjugated."""
-        return float(csr.matvec_dot(*self._arrays, x, y))
+        return float(team.call(self._threads, csr.matvec_dot_parts, *self._arrays, x, y, self._bounds, self._sums))
 
     def residual(self, x: NDArray[Any], b: NDArray[Any], r: NDArray[Any]) -> float:
         """Write b − A x to ``r`` and return its squared Euclidean norm."""
-        return float(csr.residual(*self._arrays, x, b, r))
+        return float(team.call(self._threads, csr.residual_parts, *self._arrays, x, b, r, self._bounds, self._sums))

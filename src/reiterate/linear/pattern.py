@@ -14,6 +14,8 @@ from reiterate.linear.null_space import Constants
 
 Index = NDArray[np.uint32]
 
+_ENTRIES_OF_A_ROW = 7.0  # as much traffic as the vectors cause: 84 bytes a row, 12 an entry
+
 
 class Pattern:
     """The sparsity pattern of a square matrix in compressed sparse row form, sorted and without duplicates.
@@ -39,12 +41,32 @@ class Pattern:
         self.position: Index = np.empty(size, dtype=np.uint32)
         self.cursor: Index = np.empty(size, dtype=np.uint32)
         self.full_diagonal = csr.find_diagonal(self.indptr, self.indices, self.position) == 0
+        self._row_bounds: dict[int, NDArray[np.uint64]] = {}
         self.symmetric = bool(csr.is_pattern_symmetric(self.indptr, self.indices, self.cursor))
 
     @functools.cached_property
     def constants(self) -> Constants:
         """The constants on its connected parts."""
         return Constants(self.indptr, self.indices)
+
+    @functools.cached_property
+    def symmetrized(self) -> tuple[Pattern, NDArray[np.int64], NDArray[np.int64]]:
+        """The pattern of A + Aᵀ, and where each stored entry (i, j) lies in it, and its mirror (j, i)."""
+        rows = np.repeat(np.arange(self.size), self.indptr[1:] - self.indptr[:-1])
+        columns = self.indices.astype(np.int64)
+        keys, mirrors = rows * self.size + columns, columns * self.size + rows
+        union = np.union1d(keys, mirrors)
+        counts = np.bincount(union // self.size, minlength=self.size)
+        pattern = Pattern(np.concatenate(([0], np.cumsum(counts))), union % self.size)
+        return pattern, np.searchsorted(union, keys), np.searchsorted(union, mirrors)
+
+    def row_bounds(self, parts: int) -> NDArray[np.uint64]:
+        """Where to cut the rows into parts that cost an iteration of CG about equally, shape (parts + 1,)."""
+        if parts not in self._row_bounds:
+            cost = self.indptr + _ENTRIES_OF_A_ROW * np.arange(self.size + 1.0)
+            shares = np.linspace(0.0, cost[-1], parts + 1)
+            self._row_bounds[parts] = np.searchsorted(cost, shares).astype(np.uint64)
+        return self._row_bounds[parts]
 
     def matches(self, indptr: NDArray[Any], indices: NDArray[Any]) -> bool:
         """Whether these arrays describe this pattern; compared by content, because callers reuse memory."""

@@ -14,30 +14,37 @@ from reiterate.contracts import Method
 from reiterate.errors import InvalidInput
 from reiterate.linear.bicgstab import BiConjugateGradientsStabilized
 from reiterate.linear.bicgstabl import BiConjugateGradientsStabilizedL
-from reiterate.linear.block_jacobi import Jacobi
+from reiterate.linear.block_jacobi import BlockJacobi
 from reiterate.linear.cg import ConjugateGradients, JacobiConjugateGradients
+from reiterate.linear.chebyshev import Chebyshev
+from reiterate.linear.deflated_cg import DeflatedConjugateGradients
 from reiterate.linear.direct import Direct, DirectBy
 from reiterate.linear.direct_factor import DirectFactor
 from reiterate.linear.factor_engines import ENGINES
 from reiterate.linear.gmres import FlexibleGeneralizedMinimalResidual, GeneralizedMinimalResidual
 from reiterate.linear.identity import Identity
 from reiterate.linear.idr import InducedDimensionReduction
-from reiterate.linear.incomplete_cholesky import ThresholdIncompleteCholesky
+from reiterate.linear.incomplete_cholesky import IncompleteCholesky, ThresholdIncompleteCholesky
 from reiterate.linear.incomplete_cholesky_cg import IncompleteCholeskyConjugateGradients
 from reiterate.linear.incomplete_lu import IncompleteLU, SymmetricOverRelaxation, ThresholdIncompleteLU
 from reiterate.linear.instance import LinearTraits
+from reiterate.linear.jacobi import Jacobi
 from reiterate.linear.minres import MinimalResidual
 from reiterate.linear.multigrid import ClassicalMultigrid, SmoothedAggregationMultigrid
 from reiterate.linear.preconditioned_cg import PreconditionedConjugateGradients
+from reiterate.linear.recycled_gmres import RecyclingGeneralizedMinimalResidual
 from reiterate.linear.sor import SuccessiveOverRelaxation
 from reiterate.linear.ssor_cg import SymmetricOverRelaxedConjugateGradients
+from reiterate.linear.symmetric_part import SymmetricPart
 
 _ANY_FAMILY: Final = (
     Identity(),
     Jacobi(),
+    BlockJacobi(),
     SymmetricOverRelaxation(),
     IncompleteLU(),
     ThresholdIncompleteLU(),
+    SymmetricPart(SmoothedAggregationMultigrid()),
     DirectFactor(definite=False),
 )
 _KRYLOV: Final = (
@@ -46,6 +53,7 @@ _KRYLOV: Final = (
     BiConjugateGradientsStabilized,
     BiConjugateGradientsStabilizedL,
     InducedDimensionReduction,
+    RecyclingGeneralizedMinimalResidual,
 )
 
 METHODS: Final[dict[str, Method]] = {
@@ -60,6 +68,10 @@ METHODS: Final[dict[str, Method]] = {
         PreconditionedConjugateGradients(SmoothedAggregationMultigrid()),
         PreconditionedConjugateGradients(ClassicalMultigrid()),
         PreconditionedConjugateGradients(DirectFactor()),
+        PreconditionedConjugateGradients(BlockJacobi()),
+        PreconditionedConjugateGradients(Chebyshev()),
+        *(DeflatedConjugateGradients(family) for family in (Identity(), Jacobi())),
+        DeflatedConjugateGradients(IncompleteCholesky(), IncompleteCholeskyConjugateGradients()),
         MinimalResidual(Identity()),
         MinimalResidual(Jacobi()),
         *(krylov(family) for krylov in _KRYLOV for family in _ANY_FAMILY),
@@ -76,6 +88,7 @@ DEFAULT: Final = (
     "ic_cg(modification=0.95)",
     "amg_cg(theta=0.05, bits=32)",
     "factor_cg",
+    "direct",
     "jacobi_minres",
     "minres",
     "bicgstab",
@@ -95,8 +108,8 @@ _SMALLEST_HIERARCHY: Final = 5_000  # below, building one costs more than any it
 
 def suits(name: str, traits: LinearTraits) -> bool:
     """Whether a method of the default portfolio is worth trying on such a matrix."""
-    if name.startswith("factor") and traits.size > _LARGEST_FACTOR:
-        return False
+    if name == "direct" or name.startswith("factor"):
+        return traits.size <= _LARGEST_FACTOR and (traits.maybe_definite or name != "factor_cg")
     if name == "amg_cg":
         return traits.size >= _SMALLEST_HIERARCHY
     if name.endswith("_cg") or name == "cg":

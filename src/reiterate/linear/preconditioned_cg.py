@@ -7,7 +7,8 @@ import math
 from reiterate.contracts import Prepared, Progress, Stop, Values
 from reiterate.kernels import codes, vectors
 from reiterate.linear.instance import LinearInstance, LinearTraits, Vector
-from reiterate.linear.krylov import KrylovMethod
+from reiterate.linear.krylov import KrylovMethod, KrylovState
+from reiterate.linear.preconditioner import Family
 from reiterate.linear.segments import run_in_segments
 
 
@@ -22,9 +23,17 @@ class PreconditionedConjugateGradients(KrylovMethod):
     suffix = "cg"
     headline = "conjugate gradients (Hestenes and Stiefel 1952) preconditioned by:"
 
+    def __init__(self, family: Family) -> None:
+        super().__init__(family)
+        self.requires = "a symmetric positive definite matrix"
+
     def fits(self, traits: LinearTraits) -> bool:
         """Nothing seen that speaks against a symmetric positive definite matrix."""
         return traits.maybe_definite
+
+    def traffic_of(self, instance: LinearInstance, state: KrylovState) -> float:
+        """Bytes that an iteration moves."""
+        return 12.0 * instance.traits.nnz + 108.0 * instance.b.size + state.preconditioner.traffic
 
     def iterate(self, prepared: Prepared, instance: LinearInstance, values: Values, x: Vector, stop: Stop) -> Progress:
         """Iterate from a copy of ``x``, shape (n,)."""
@@ -57,5 +66,5 @@ class PreconditionedConjugateGradients(KrylovMethod):
             return iterations, codes.CONVERGED if square <= threshold else codes.RUNNING
 
         work = self.work_of(instance, state, products=1.0, row_bytes=88.0)
-        moved = 12.0 * instance.traits.nnz + 108.0 * x.size + state.preconditioner.traffic
+        moved = self.traffic_of(instance, state)
         return run_in_segments(advance, lambda: x, stop, bytes_per_iteration=moved, work=work)

@@ -6,14 +6,17 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from reiterate.configuration import ParameterSpace
 from reiterate.contracts import Prepared, Progress, Stop, Values
 from reiterate.kernels import csr, levels
 from reiterate.kernels import ssor_cg as kernels
+from reiterate.linear import team
 from reiterate.linear.instance import LinearInstance, Vector
 from reiterate.linear.method import DefiniteMethod
 from reiterate.linear.pattern import Index, Pattern
+from reiterate.linear.schedule import Schedule, Spans, divide, gather_parts, reverse
 from reiterate.linear.segments import run_in_segments
 from reiterate.linear.sor import RELAXATION
 from reiterate.linear.work import in_matvecs, traffic
@@ -28,8 +31,7 @@ class _Triangle:
 
     rank_of_row: Index
     width_of_row: Index
-    runs: Index
-    widths: Index
+    schedule: Schedule
     columns: Index
     source: Index
     values: Vector
@@ -41,25 +43,36 @@ class _Triangle:
     @property
     def arrays(self) -> tuple[Index, Index, Index, Vector]:
         """What the kernels take."""
-        return self.runs, self.widths, self.columns, self.values
+        return *self.schedule.arrays, self.columns, self.values
 
 
 class _LevelOrder:
-    """The level order of a pattern, both triangles, and the vectors of the iteration."""
+    """The level order of a pattern, both triangles, and the vectors of the iteration.
 
-    def __init__(self, pattern: Pattern) -> None:
+    For several threads the rows of a part are numbered one after another, level by level, so that every thread reads
+    its own entries and vectors in one stream. The sweeps, which go by levels, stay those of the natural order.
+    """
+
+    def __init__(self, pattern: Pattern, parts: int) -> None:
         self.pattern = pattern
+        self.parts = parts
         size = pattern.size
         below = pattern.position - pattern.indptr[:-1]
         above = pattern.indptr[1:] - pattern.position - np.uint32(1)
         padded = _widest(below, above)
-        self.order = _order_rows(pattern, below, above, by_width=padded is None)
+        order, level_ends = _order_rows(pattern, below, above, by_width=padded is None)
+        spans = divide(below[order] if padded is None else np.full(size, padded), level_ends, parts)
+        if parts > 1:
+            gathered, spans = gather_parts(spans)
+            order = order[gathered]
+        self.order = order
         self.rank = rank = np.empty(size, dtype=np.uint32)
         rank[self.order] = np.arange(size, dtype=np.uint32)
         begin, end = pattern.indptr[:-1], pattern.indptr[1:]
         after = pattern.position + np.uint32(1)
-        self.lower = _lay_out(pattern, begin, pattern.position, self.order, rank, below, padded)
-        self.upper = _lay_out(pattern, after, end, self.order[::-1].copy(), rank, above, padded)
+        self.lower = _lay_out(pattern, begin, pattern.position, self.order, rank, below, padded, spans)
+        back = reverse(spans, size)
+        self.upper = _lay_out(pattern, after, end, self.order[::-1].copy(), rank, above, padded, back)
         self.scale, self.diagonal, self.x, self.r, self.s, self.g = (np.empty(size) for _ in range(6))
         self.p = np.empty(size)
 
@@ -78,8 +91,8 @@ def _widest(below: Index, above: Index) -> int | None:
     return widest if below.size * widest <= _PADDING_LIMIT * stored else None
 
 
-def _order_rows(pattern: Pattern, below: Index, above: Index, *, by_width: bool) -> Index:
-    """Rows by level; within a level in natural order, or by their widths so that runs become long."""
+def _order_rows(pattern: Pattern, below: Index, above: Index, *, by_width: bool) -> tuple[Index, NDArray[np.int64]]:
+    """Rows by level, and where levels end; within a level in natural order, or by widths so that runs become long."""
     size = pattern.size
     level = np.empty(size, dtype=np.uint32)
     count = levels.find_levels(pattern.indptr, pattern.indices, pattern.position, level)
@@ -92,12 +105,13 @@ def _order_rows(pattern: Pattern, below: Index, above: Index, *, by_width: bool)
         rearranged = np.empty_like(order)
         levels.sort_by_key(key, key_count, order, rearranged, np.empty(key_count + 1, dtype=np.uint32))
         order = rearranged
-    return order
+    return order, np.cumsum(np.bincount(level, minlength=int(count)))
 
 
 def _lay_out(
-    pattern: Pattern, begin: Index, end: Index, rows: Index, rank: Index, stored: Index, padded: int | None
-) -> _Triangle:
+    pattern: Pattern, begin: Index, end: Index, rows: Index, rank: Index, stored: Index, padded: int | None,
+    spans: Spans,
+) -> _Triangle:  # fmt: skip
     size = pattern.size
     width = stored[rows] if padded is None else np.full(size, padded, dtype=np.uint32)
     changes = np.flatnonzero(np.diff(width)) + 1
@@ -105,7 +119,8 @@ def _lay_out(
     total = int(width.sum(dtype=np.int64))
     columns, source = np.empty(total, dtype=np.uint32), np.empty(total, dtype=np.uint32)
     levels.lay_out_triangle(pattern.indices, begin, end, rows, rank, width, columns, source)
-    return _Triangle(rank[rows], width, runs, width[runs[:-1]], columns, source, np.empty(total))
+    schedule = Schedule(runs, width[runs[:-1]], spans)
+    return _Triangle(rank[rows], width, schedule, columns, source, np.empty(total))
 
 
 class SymmetricOverRelaxedConjugateGradients(DefiniteMethod):
@@ -122,8 +137,9 @@ class SymmetricOverRelaxedConjugateGradients(DefiniteMethod):
 
     def prepare(self, instance: LinearInstance, values: Values, previous: Prepared | None = None) -> Prepared:
         """The level order of the pattern (kept from ``previous`` where it is the same) and the scaled triangles."""
-        known = previous is not None and previous.state.pattern is instance.pattern
-        state = previous.state if known and previous is not None else _LevelOrder(instance.pattern)
+        pattern, parts = instance.pattern, instance.threads
+        known = previous is not None and previous.state.pattern is pattern and previous.state.parts == parts
+        state = previous.state if known and previous is not None else _LevelOrder(pattern, parts)
         state.refresh(instance)
         moved = traffic(instance.pattern, entries=2.0 if known else 8.0, row_bytes=60.0)
         return Prepared(state, work=in_matvecs(instance.pattern, moved))
@@ -140,13 +156,14 @@ class SymmetricOverRelaxedConjugateGradients(DefiniteMethod):
             state.scale, *state.lower.arrays, state.x, state.r, state.s, state.g, state.p, omega
         )
         beta = 0.0
+        sums = team.partial_sums(state.parts)
 
         def advance(iterations: int) -> tuple[int, int]:
             nonlocal square, s_dot_s, beta
-            made, square, s_dot_s, beta, code = kernels.ssor_cg_advance(
-                *state.lower.arrays, *state.upper.arrays, state.diagonal,
+            made, square, s_dot_s, beta, code = team.call(
+                state.parts, kernels.ssor_cg_advance, *state.lower.arrays, *state.upper.arrays, state.diagonal,
                 state.x, state.r, state.s, state.g, state.p,
-                omega, square, s_dot_s, beta, threshold, iterations,
+                omega, square, s_dot_s, beta, threshold, iterations, sums,
             )  # fmt: skip
             return made, code
 

@@ -13,12 +13,15 @@ from reiterate.configuration import Parameter
 from reiterate.contracts import Values
 from reiterate.errors import Breakdown, InvalidInput
 from reiterate.kernels import levels, triangular
+from reiterate.linear import team
 from reiterate.linear.instance import LinearInstance
 from reiterate.linear.pattern import Index, Pattern
 from reiterate.linear.preconditioner import Preconditioner
+from reiterate.linear.schedule import Schedule, divide, gather_parts, reverse
 
 _PADDING_LIMIT = 1.1
 _DISTINCT_WIDTHS = 64
+_ENTRIES_WORTH_WAKING = 100_000  # both sweeps over as many take 0.3 ms, and waking a thread some 0.05 ms
 
 BITS: Final = Parameter("bits", low=31, high=65, default=64, search=(64, 64), points=1, integer=True)
 """Precision in which factors are stored; sums and vectors stay in double precision.
@@ -84,10 +87,18 @@ class Layout:
         Stored entries of L.
     has_triangles : bool
         Whether elimination changes stored off-diagonal entries.
+    parts : int
+        Into which sweeps are cut. The rows of a part are then numbered one after another, level by level, so that
+        every thread reads its own entries and vectors in one stream.
+    sequence : uint32 array of shape (n,)
+        Numbers of the rows, such that each comes after those on which it depends.
+    forward, backward : Schedule
+        How the sweeps are divided.
     """
 
-    def __init__(self, pattern: FactorPattern) -> None:
+    def __init__(self, pattern: FactorPattern, parts: int = 1) -> None:
         self.pattern = pattern
+        self.parts = parts
         indptr, position = pattern.indptr, pattern.position
         self.size = size = position.size
         below = position - indptr[:-1]
@@ -95,7 +106,14 @@ class Layout:
         marker = np.empty(size, dtype=np.uint32)
         self.has_triangles = bool(triangular.has_triangles(indptr, pattern.indices, position, marker))
         padded = None if self.has_triangles else _widest(below, above)
-        self.order = order = _order_rows(pattern, below, above, by_width=padded is None)
+        order, level_ends = _order_rows(pattern, below, above, by_width=padded is None)
+        spans = divide(below[order] if padded is None else np.full(size, padded), level_ends, parts)
+        self.sequence: Index = np.arange(size, dtype=np.uint32)
+        if parts > 1:
+            gathered, spans = gather_parts(spans)
+            self.sequence[gathered] = self.sequence.copy()
+            order = order[gathered]
+        self.order = order
         self.rank: Index = np.empty(size, dtype=np.uint32)
         self.rank[order] = np.arange(size, dtype=np.uint32)
         lower_width = below[order] if padded is None else np.full(size, padded, dtype=np.uint32)
@@ -105,7 +123,10 @@ class Layout:
         self.upper_count = int(upper_width.sum(dtype=np.int64))
         self.columns: Index = np.empty(self.lower_count + self.upper_count, dtype=np.uint32)
         self.source: Index = np.empty_like(self.columns)
+        self.lower_begin: Index = np.cumsum(lower_width, dtype=np.uint32) - lower_width
         self._lay_out(lower_width, upper_width)
+        self.forward = Schedule(*_runs(lower_width), spans)
+        self.backward = Schedule(*_runs(upper_width[::-1]), reverse(spans, size))
 
     def _lay_out(self, lower_width: Index, upper_width: Index) -> None:
         pattern, order, rank, count = self.pattern, self.order, self.rank, self.lower_count
@@ -137,23 +158,24 @@ class Layout:
         )
         if pattern.source is not None:
             triangular.compose(source, pattern.source)
-        self.lower_runs, self.lower_widths = _runs(lower_width)
-        self.upper_runs, self.upper_widths = _runs(sweep)
 
     def lower(self, values: NDArray[Any]) -> tuple[Index, Index, Index, NDArray[Any]]:
-        """Runs, widths, columns and values of the strictly lower triangle, as sweeps take them."""
+        """Pieces, steps, columns and values of the strictly lower triangle, as sweeps take them."""
         count = self.lower_count
-        return self.lower_runs, self.lower_widths, self.columns[:count], values[:count]
+        return *self.forward.arrays, self.columns[:count], values[:count]
 
     def upper(self, values: NDArray[Any]) -> tuple[Index, Index, Index, NDArray[Any]]:
-        """Runs, widths, columns and values of the strictly upper triangle, as sweeps take them."""
+        """Pieces, steps, columns and values of the strictly upper triangle, as sweeps take them."""
         count = self.lower_count
-        return self.upper_runs, self.upper_widths, self.columns[count:], values[count:]
+        return *self.backward.arrays, self.columns[count:], values[count:]
 
     @property
     def memory(self) -> int:
         """Bytes held."""
-        arrays = (self.columns, self.source, self.mirror, self.width, self.order, self.rank, self.upper_begin)
+        arrays = (
+            self.columns, self.source, self.mirror, self.width, self.order, self.rank, self.upper_begin,
+            self.lower_begin, self.sequence, self.forward.pieces, self.backward.pieces,
+        )  # fmt: skip
         return sum(array.nbytes for array in arrays)
 
 
@@ -164,8 +186,10 @@ def _widest(below: Index, above: Index) -> int | None:
     return widest if below.size * widest <= _PADDING_LIMIT * stored else None
 
 
-def _order_rows(pattern: FactorPattern, below: Index, above: Index, *, by_width: bool) -> Index:
-    """Rows by level; within a level in natural order, or by their widths so that runs become long."""
+def _order_rows(
+    pattern: FactorPattern, below: Index, above: Index, *, by_width: bool
+) -> tuple[Index, NDArray[np.int64]]:
+    """Rows by level, and where levels end; within a level in natural order, or by widths so that runs become long."""
     size = pattern.position.size
     level = np.empty(size, dtype=np.uint32)
     count = triangular.find_common_levels(pattern.indptr, pattern.indices, pattern.position, level)
@@ -178,7 +202,7 @@ def _order_rows(pattern: FactorPattern, below: Index, above: Index, *, by_width:
         rearranged = np.empty_like(order)
         levels.sort_by_key(key, key_count, order, rearranged, np.empty(key_count + 1, dtype=np.uint32))
         order = rearranged
-    return order
+    return order, np.cumsum(np.bincount(level, minlength=int(count)))
 
 
 def _runs(width: Index) -> tuple[Index, Index]:
@@ -204,6 +228,8 @@ class TriangularFactors(Preconditioner):
         That of A in level order.
     shift : float
         Multiple of the diagonal of A that was added before factoring.
+    threads : int
+        That apply them.
     """
 
     def __init__(self, layout: Layout, dtype: np.dtype[Any], storage: np.dtype[Any]) -> None:
@@ -214,6 +240,7 @@ class TriangularFactors(Preconditioner):
         self.inverse: NDArray[Any] = np.empty(size, dtype=dtype)
         self.diagonal: NDArray[Any] = np.empty(size, dtype=dtype)
         self.shift = 0.0
+        self.threads = layout.parts if self.values.size >= _ENTRIES_WORTH_WAKING * (layout.parts - 1) else 1
         self._entries: NDArray[Any] | None = None
         self.work: NDArray[Any] = np.zeros(size, dtype=dtype)
         entry = 4.0 + storage.itemsize
@@ -260,9 +287,11 @@ class TriangularFactors(Preconditioner):
 
     def apply(self, r: NDArray[Any], z: NDArray[Any]) -> None:
         """Write M⁻¹ r to ``z``, both of shape (n,)."""
-        layout = self.layout
-        triangular.forward_solve(*layout.lower(self.values), layout.order, r, self.work)
-        triangular.backward_solve(*layout.upper(self.values), layout.order, self.inverse, self.work, z)
+        layout, threads = self.layout, self.threads
+        team.call(
+            threads, triangular.solve, *layout.lower(self.values), *layout.upper(self.values), layout.order,
+            self.inverse, r, self.work, z,
+        )  # fmt: skip
 
 
 def mean_widths(pattern: Pattern) -> tuple[float, float]:
