@@ -346,3 +346,55 @@ def test_one_huge_row_and_badly_scaled_rows():
     B = sp.csr_array(D @ laplacian(8) @ D)
     c = B @ rng.normal(size=64)
     assert np.linalg.norm(c - B @ rt.Solver(seed=0).solve(B, c)) <= 1e-8 * np.linalg.norm(c)
+
+
+@pytest.mark.parametrize("size_of_b", [1e165, 1e200, 1e-160, 1e-250])
+def test_singular_systems_of_any_size(size_of_b):
+    A = TestNeumann.matrix()
+    b = np.random.default_rng(8).normal(size=64)
+    b -= b.mean()
+    x = rt.Solver(seed=0).solve(A, b * size_of_b)
+    assert np.linalg.norm(b - A @ (x / size_of_b)) <= 1.001e-8 * np.linalg.norm(b)
+
+
+def test_a_method_in_quarantine_is_tried_when_it_is_all_there_is():
+    solver = rt.Solver(["cg"], fallback=None)
+    with pytest.raises(rt.NotConverged):
+        solver.solve(sp.csr_array(laplacian(9) - 2.5 * sp.eye_array(81)), np.ones(81))
+    assert excess(laplacian(9), np.ones(81), solver.solve(laplacian(9), np.ones(81))) <= 1.001
+
+
+def test_where_the_fallback_does_not_fit_others_are_tried():
+    A = sp.csr_array(laplacian(30) - 0.1 * sp.eye_array(900))
+    for seed in range(4):
+        solver = rt.Solver(memory_limit=4e4, seed=seed, cost="work")
+        assert excess_of_large(A, np.ones(900), solver.solve(A, np.ones(900))) <= 1.001
+        assert excess_of_large(laplacian(10), np.ones(100), solver.solve(laplacian(10), np.ones(100))) <= 1.001
+
+
+@pytest.mark.parametrize("n", [6, 12, 20])
+@pytest.mark.parametrize("method", ["deflated_cg(space=4)", "jacobi_deflated_cg(space=8)", "ic_deflated_cg(space=16)"])
+def test_recycling_with_few_unknowns(method, n):
+    A = sp.csr_array(1.0 / (np.arange(n)[:, None] + np.arange(n) + 1.0) + 1e-4 * np.eye(n))
+    solver = rt.Solver([method])
+    for _ in range(3):
+        assert excess(A, np.ones(n), solver.solve(A, np.ones(n))) <= 1.001
+
+
+def test_a_first_solve_without_iterations_does_not_make_states_immortal():
+    work = []
+    for first in (np.zeros(400), np.ones(400)):
+        solver = rt.Solver(["ilu_gmres(restart=30)"], cost="work", guesses=False)
+        solver.solve(laplacian(20), first)
+        for k in range(12):
+            A = sp.csr_array(laplacian(20) + 2.0 * k * sp.diags_array(np.sin(np.arange(400.0)) ** 2))
+            solver.solve(A, np.ones(400))
+        work.append(sum(record.work for record in solver.history))
+    assert work[0] <= 1.5 * work[1]
+
+
+def test_contexts_a_denormal_apart():
+    solver = rt.Solver(seed=0)
+    for value in (0.0, 1e-323, 5e-323, 1.0):
+        solver.solve(laplacian(4), np.ones(16), context={"dt": value})
+    assert solver.history.solves == 4

@@ -89,16 +89,38 @@ def test_drift_that_calms_down_is_noticed():
     price = 100.0
     rents = [[500 if t > s and t < 100 else 0 for t in range(s, 400)] for s in range(400)]
     _, times = play(rents, price, Rental())
-    assert sum(t > 120 for t in times) == 0
+    # What is left are the renewals that cost a tenth of all iterating.
+    assert sum(t > 120 for t in times) <= 3
 
 
-def test_a_state_that_does_not_age_is_never_renewed():
+def test_a_state_that_does_not_age_is_renewed_for_a_tenth_of_the_cost_at_most():
     rental = Rental()
     rental.renewed(50.0)
     rental.used(10, 10.0, fresh=True)
+    renewals = 0
     for _ in range(1000):
-        assert not rental.due
+        if rental.due:
+            rental.renewed(50.0)
+            renewals += 1
         rental.used(10, 10.0, fresh=False)
+    assert 50.0 * renewals <= 0.1 * 10_000
+
+
+def test_instances_that_become_easier_are_noticed():
+    """Fresh states take 50 iterations at first and 5 later; old ones go on taking 40."""
+    rental = Rental()
+    rental.renewed(30.0)
+    rental.used(50, 50.0, fresh=True)
+    cost = 0.0
+    for _ in range(400):
+        fresh = rental.due
+        if fresh:
+            rental.renewed(30.0)
+            cost += 30.0
+        iterations = 5 if fresh else 40
+        rental.used(iterations, float(iterations), fresh=fresh)
+        cost += iterations
+    assert cost <= 1.6 * 400 * 35.0
 
 
 def test_a_jump_ends_within_the_solve():

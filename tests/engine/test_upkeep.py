@@ -35,6 +35,7 @@ class Factor(Method):
 def run(upkeep, method, version, iterations, kind=1.0, **options):
     lease = upkeep.lease(method, {"kind": kind}, Decay(version=version), **options)
     lease.settle(iterations, float(iterations))
+    upkeep.trim()
     return lease
 
 
@@ -122,3 +123,24 @@ def test_memory_is_bounded_and_the_useful_stay():
     before = len(method.log)
     run(upkeep, method, 0, 5, kind=1.0)
     assert len(method.log) == before
+
+
+def test_matrices_that_alternate_are_prepared_once_each():
+    upkeep, method = Upkeep("work"), Factor()
+    method.ages = False
+    for _ in range(10):
+        for version in (1, 2, 3):
+            run(upkeep, method, version, 5)
+    assert len(method.log) <= 8
+
+
+def test_a_state_whose_first_use_took_nothing_does_not_age_unseen():
+    upkeep, method = Upkeep("work"), Factor()
+    run(upkeep, method, 1, 0)
+    assert run(upkeep, method, 2, 50).fresh
+
+
+def test_a_state_larger_than_the_limit_does_not_stay():
+    upkeep, method = Upkeep("work", memory_limit=50.0), Factor()
+    run(upkeep, method, 1, 5)
+    assert upkeep.memory == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from typing import Any
@@ -29,6 +30,7 @@ from reiterate.engine.turn import Turn
 from reiterate.engine.upkeep import Upkeep
 from reiterate.errors import Breakdown, InvalidInput
 
+_LAST_RESORTS = 6
 _FEW_ITERATIONS = 10.0  # below this, running longer than usual wastes nothing worth saving
 
 
@@ -147,6 +149,7 @@ class Engine:
                 break
         if not pursuit.attempts:
             pursuit.verify_start()
+        self._upkeep.trim()
         cost = total_cost(self._cost, pursuit.attempts)
         self._record(index, pursuit, group, choice, cost, begin)
         if choice is not None:
@@ -169,7 +172,7 @@ class Engine:
     def _turns(
         self, pursuit: Pursuit, group: Group, choice: Choice | None, index: int
     ) -> Iterator[tuple[Configuration, Stop]]:
-        """Who may try, in order: the choice, under the patience cap; the incumbent; the rescuers."""
+        """Who may try, in order: the choice, under the patience cap; the incumbent; the rescuers; the last resorts."""
         begin = time.perf_counter()
         incumbent = group.incumbent()
         turns: list[tuple[Configuration, int]] = []
@@ -180,7 +183,7 @@ class Engine:
             turns.append((incumbent, self._max_iterations))
         turns.extend((rescuer, self._max_iterations) for rescuer in self.rescuers)
         tried: set[Configuration] = set()
-        for configuration, max_iterations in turns:
+        for configuration, max_iterations in itertools.chain(turns, self._last_resorts(pursuit, choice, group)):
             # What an attempt revealed may have made a later candidate pointless.
             applies = self._methods[configuration.method].accepts(pursuit.instance.traits)
             if configuration in tried or not applies:
@@ -190,6 +193,22 @@ class Engine:
                 return
             tried.add(configuration)
             yield configuration, Stop(pursuit.instance.target, max_iterations, left)
+
+    def _last_resorts(
+        self, pursuit: Pursuit, choice: Choice | None, group: Group
+    ) -> Iterator[tuple[Configuration, int]]:
+        """Who is left when nobody else has helped: the choice if it was skipped, then an arm of each untried method.
+
+        Asked only then, so that what the attempts have revealed decides which arms there are.
+        """
+        if choice is not None:
+            yield group.arms[choice.arm], self._max_iterations
+        tried = {attempt.configuration.method for attempt in pursuit.attempts}
+        names = (arm.method for arm in self.group_for(pursuit.instance).arms)
+        untried = [name for name in dict.fromkeys(names) if name not in tried]
+        for name in untried[-_LAST_RESORTS:]:
+            arms = [arm for arm in self.configurations if arm.method == name]
+            yield arms[len(arms) // 2], self._max_iterations
 
     def _patience_cap(self, chosen: Configuration, incumbent: Configuration | None, group: Group) -> int:
         if self._patience is None or incumbent is None or incumbent == chosen:

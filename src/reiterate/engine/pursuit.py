@@ -91,7 +91,8 @@ class Pursuit:
         known = {"x": self.x, "merit": self.merit, "target": target, "attempts": self.attempts}
         level = self.instance.rounding_level(self.x)
         near = target < _NEAR_ROUNDING * level and self.merit < _NEAR_ROUNDING * level
-        if (self.at_rounding or near) and self.merit < _MEANINGFUL:
+        capped = any(attempt.status in (Status.ITERATION_CAP, Status.TIME_CAP) for attempt in self.attempts)
+        if (self.at_rounding or (near and not capped)) and self.merit < _MEANINGFUL:
             return ToleranceUnreachable(
                 f"the tolerance {target:.1e} is below what double precision can reach here: rounding errors may "
                 f"amount to {level:.1e}, the best iterate has {self.merit:.1e}. It is on this error as .x; "
@@ -107,7 +108,6 @@ class Pursuit:
             f"iterations at {attempt.merit:.1e}"
             for attempt in self.attempts
         )
-        capped = any(attempt.status in (Status.ITERATION_CAP, Status.TIME_CAP) for attempt in self.attempts)
         remedy = "raise max_iterations or max_seconds, loosen the tolerance, or allow other methods"
         if not capped:
             remedy = "no cap was in the way: check the matrix, e.g. its rank and scaling, or allow other methods"

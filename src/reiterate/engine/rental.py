@@ -15,6 +15,10 @@ least as old as ours, and pays at least our rent θB. The ratio is (1 + θ) / mi
 break-even rule of ski rental, 2 (Karlin, Manasse, Rudolph, Sleator 1988); trading a weaker guarantee for the use of
 a prediction is that of Purohit, Svitkina and Kumar (2018).
 
+Rent is counted against what fresh states took, and where later instances are easier, old counts would hide it. So
+a renewal is due, too, when iterating since the last one has cost 10 B: that adds at most a tenth, and brings the count
+up to date. The guarantee is for counts that are.
+
 Where drift is so fast that the very first rent reaches B, renewing every time is best, and finding that out again
 and again would cost as much once more. So such a finding is trusted for the next 1, 2, 4, and at most 8 instances as
 it repeats itself, and tried again then with an allowance of B. That costs at most 10 B for every finding, of which the
@@ -29,6 +33,8 @@ from collections import deque
 
 _TRUST = 0.5  # λ
 _LONGEST_TRUST = 8  # instances for which the finding that nothing ages well is trusted
+_PRICES = 10.0  # iterating for so many prices without a renewal makes one due whatever the rent: it costs a tenth
+_FRESH = 3  # fresh solves from which the baseline is taken
 _LINE = 8  # rents from which growth is estimated: two would do, were they not noisy
 _KEEP = 5  # of so many of the last observations the least counts: a noisy clock only ever adds
 
@@ -47,10 +53,11 @@ class Rental:
         self._trusted = 0  # instances for which that is still believed
         self._known = False  # whether the prices are those of renewals, and not estimates
         self._prices: deque[float] = deque(maxlen=_KEEP)
-        self._baselines: deque[float] = deque(maxlen=_KEEP)
+        self._baselines: deque[float] = deque(maxlen=_FRESH)
         self._units: deque[float] = deque(maxlen=_KEEP)
         self._rents: list[float] = []
         self._paid = 0.0
+        self._spent = 0.0
 
     @property
     def price(self) -> float:
@@ -67,6 +74,8 @@ class Rental:
         """Whether to renew before the next instance."""
         if not self._rents:
             return self._trusted > 0
+        if self._spent >= _PRICES * self.price > 0.0:
+            return True
         if not self._baselines:
             return False
         expected = self._expected_rent()
@@ -96,6 +105,7 @@ class Rental:
         if not self._rents:
             self._trusted = max(self._trusted - 1, 0)
         self._prices.append(price)
+        self._spent = 0.0
         self._rents.clear()
         self._paid = 0.0
 
@@ -107,6 +117,7 @@ class Rental:
         if fresh:
             self._baselines.append(float(iterations))
             return
+        self._spent += cost
         unit = min(self._units, default=0.0)
         rent = max(iterations - self.baseline, 0.0) * unit
         if not self._rents:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections import deque
 from collections.abc import Hashable
 from dataclasses import dataclass, field
 
@@ -11,6 +12,7 @@ from reiterate.contracts import Instance, Method, Prepared, Values
 from reiterate.engine.cost import CostUnit
 from reiterate.engine.rental import Rental
 
+_SLOTS = 4  # states of one configuration, for streams that alternate between matrices
 _HOPE = 0.25  # of the price of a build is what a refresh is taken to cost until one has been seen
 
 _Key = tuple[Hashable, ...]
@@ -27,6 +29,7 @@ class _Held:
     priority: float = 0.0
     uses: int = 0
     price: float = 0.0
+    past: deque[Hashable] = field(default_factory=lambda: deque(maxlen=_SLOTS))
 
 
 @dataclass(slots=True)
@@ -80,13 +83,13 @@ class Upkeep:
     def __init__(self, cost: CostUnit, memory_limit: float | None = None) -> None:
         self._cost = cost
         self._memory_limit = memory_limit
-        self._states: dict[_Key, _Held] = {}
+        self._states: dict[_Key, list[_Held]] = {}
         self._inflation = 0.0
 
     @property
     def memory(self) -> int:
         """Bytes that the states hold."""
-        return sum(held.prepared.memory for held in self._states.values() if held.prepared is not None)
+        return sum(_bytes(held) for states in self._states.values() for held in states)
 
     def lease(self, method: Method, values: Values, instance: Instance, *, renew: bool = False) -> Lease:
         """A state for the instance; ``renew`` insists on its own numbers.
@@ -97,12 +100,14 @@ class Upkeep:
             The method cannot be prepared for this instance.
         """
         key = (method.state_name or method.name, *(values[name] for name in method.state_parameters))
-        held = self._states.setdefault(key, _Held())
+        held = self._slot(key, instance.version)
         held.uses += 1
         prepared, version = held.prepared, instance.version
         work, fresh, rebuilt = 0.0, True, False
         if prepared is None or version is None or held.version != version:
-            ageing = self._cost != "iterations" and not renew and not held.refreshing.due
+            # A state whose fresh cost is not known cannot be said to have aged.
+            known = held.refreshing.baseline < math.inf
+            ageing = self._cost != "iterations" and known and not renew and not held.refreshing.due
             if ageing and prepared is not None and method.serves(prepared, instance):
                 fresh = False
             else:
@@ -110,8 +115,37 @@ class Upkeep:
                 prepared = self._prepare(method, values, instance, held, rebuild=rebuilt)
                 work = prepared.work
         assert prepared is not None
-        self._rank(key, held)
+        self._rank(held)
         return Lease(prepared, work, fresh, rebuilt, math.inf if fresh else held.refreshing.allowance, held)
+
+    def trim(self) -> None:
+        """Keep the memory limit: called between solves, when no state is in use."""
+        if self._memory_limit is None:
+            return
+        while self.memory > self._memory_limit:
+            key, victim = min(
+                ((key, held) for key, states in self._states.items() for held in states),
+                key=lambda item: item[1].priority if _bytes(item[1]) else math.inf,
+            )
+            self._inflation = max(self._inflation, victim.priority)
+            self._states[key].remove(victim)
+
+    def _slot(self, key: _Key, version: Hashable) -> _Held:
+        """The state that was prepared for this version, or the one to use or renew in its stead.
+
+        A version that comes back although its state has been renewed for another one gets a state of its own, so that
+        a stream that alternates between a few matrices prepares each of them once.
+        """
+        states = self._states.setdefault(key, [])
+        for held in states:
+            if version is not None and held.version == version:
+                return held
+        back = version is not None and bool(states) and version in states[-1].past
+        if not states or (back and len(states) < _SLOTS):
+            states.append(_Held())
+        held = states[-1]
+        held.past.append(version)
+        return held
 
     def _prepare(self, method: Method, values: Values, instance: Instance, held: _Held, *, rebuild: bool) -> Prepared:
         previous = held.prepared
@@ -132,12 +166,13 @@ class Upkeep:
             held.refreshing.renewed(held.price)
         return prepared
 
-    def _rank(self, key: _Key, held: _Held) -> None:
-        """Give the state its priority, and evict others as long as all together hold too much."""
-        assert held.prepared is not None
-        held.priority = self._inflation + held.uses * held.price / max(held.prepared.memory, 1)
-        if self._memory_limit is None:
-            return
-        while self.memory > self._memory_limit and len(self._states) > 1:
-            victim = min((k for k in self._states if k != key), key=lambda k: self._states[k].priority)
-            self._inflation = max(self._inflation, self._states.pop(victim).priority)
+    def _rank(self, held: _Held) -> None:
+        """Give the state its priority."""
+        held.priority = self._inflation + held.uses * held.price / max(_bytes(held), 1)
+
+
+def _bytes(held: _Held) -> int:
+    """What a state holds now: workspace may have been added since it was prepared."""
+    if held.prepared is None:
+        return 0
+    return max(held.prepared.memory, getattr(held.prepared.state, "memory", 0))

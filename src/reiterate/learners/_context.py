@@ -108,7 +108,8 @@ class Interval:
             return Growth(low, high, upward, 0)
         length, steps = high - low, 0
         while not self.low <= value <= self.high:
-            length, steps = self.factor * length, steps + 1
+            # A length of a few denormals times the factor is rounded to itself.
+            length, steps = max(self.factor * length, math.nextafter(length, math.inf)), steps + 1
             self.low, self.high = (low, low + length) if upward else (high - length, high)
         return Growth(low, high, upward, steps)
 

@@ -46,8 +46,10 @@ class _Run:
             self.products += 1
         self.window: LanczosWindow | None = None
         if space.payoff.harvest and not solved:
-            length = min(LanczosWindow.length(k), x.size + 1)
-            self.window = LanczosWindow(np.empty((length, x.size), dtype=np.float32), k)
+            length = LanczosWindow.length(k)
+            # So few unknowns are solved for before a window is full, and rounding would fill it with nothing.
+            if x.size >= length:
+                self.window = LanczosWindow(np.empty((length, x.size), dtype=np.float32), k)
         self.p[:] = 0.0
 
     def advance(self, iterations: int) -> tuple[int, int]:

@@ -133,14 +133,8 @@ class Door:
         return known
 
     def _facts_of_free(self, operator: Any) -> Facts:
-        """What is known of an operator without entries, inspected unless it was among the last few."""
-        version = ("free", id(operator))
-        known = self._matrices.pop(version, None)
-        if known is None:
-            known = inspect_operator(operator, version)
-        self._matrices[version] = known  # which keeps the operator alive, so that its id remains its own
-        _drop_oldest(self._matrices)
-        return known
+        """What is found out about an operator without entries: each time, because it may have changed unseen."""
+        return inspect_operator(operator)
 
     def _find_pattern(self, matrix: Any) -> tuple[int, Any, Pattern]:
         for number, pattern in reversed(self._patterns.items()):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
 from typing import Any
 
 import numpy as np
@@ -36,7 +35,7 @@ def admit_operator(A: Any) -> LinearOperator:
     return LinearOperator(operator.shape, matvec=operator.matvec, dtype=kind)
 
 
-def inspect_operator(operator: LinearOperator, version: Hashable) -> Facts:
+def inspect_operator(operator: LinearOperator) -> Facts:
     """What two products tell: whether A is symmetric. Whether it is definite, an iteration will reveal.
 
     Raises
@@ -64,4 +63,4 @@ def inspect_operator(operator: LinearOperator, version: Hashable) -> Facts:
         complex=is_complex,
         entries=False,
     )
-    return Facts(operator, NoPattern(size), None, traits, {}, version, FreeOperator(operator, operator.dtype))
+    return Facts(operator, NoPattern(size), None, traits, {}, None, FreeOperator(operator, operator.dtype))

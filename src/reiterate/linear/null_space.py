@@ -64,4 +64,7 @@ class Constants:
                 "(A 1 = 0): no x can meet the tolerance. Pass b - b.mean(), or Solver(null_space='constant') to have "
                 "it projected",
             )
-        return projected, 0.0, math.sqrt(allowed * allowed - outside * outside)
+        if allowed == 0.0:
+            return projected, rtol, atol
+        share = outside / allowed
+        return projected, 0.0, allowed * math.sqrt((1.0 - share) * (1.0 + share))

@@ -27,11 +27,11 @@ class SuccessiveOverRelaxation(LinearMethod):
 
     name = "sor"
     parameters = ParameterSpace((RELAXATION,))
-    requires = "a diagonal without zeros"
+    requires = "a real matrix with a diagonal without zeros"
 
     def accepts(self, traits: LinearTraits) -> bool:
-        """No zero on the diagonal."""
-        return traits.full_diagonal
+        """Real, with no zero on the diagonal."""
+        return traits.full_diagonal and not traits.complex
 
     def prepare(self, instance: LinearInstance, values: Values, previous: Prepared | None = None) -> Prepared:
         """Two vectors to work in."""
