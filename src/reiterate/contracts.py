@@ -129,6 +129,10 @@ class Instance(Protocol):
     def version(self) -> Hashable:
         """Instances of equal version have in common whatever methods prepare from; ``None``: unknown."""
 
+    @property
+    def kind(self) -> Hashable:
+        """What a configuration costs on one kind of instance says nothing about another kind."""
+
     def origin(self) -> Any | None:
         """An iterate of harmless merit, to fall back on when the given one is worse; ``None``: there is none."""
 

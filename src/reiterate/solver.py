@@ -19,11 +19,22 @@ from reiterate.engine.cost import UNITS, CostUnit
 from reiterate.errors import InvalidInput, NotConverged, ReiterateError
 from reiterate.learners import LEARNERS, make_learner
 from reiterate.linear import team
+from reiterate.linear.block import BlockInstance, ColumnByColumn
 from reiterate.linear.door import Door, admit_start, as_array, check_tolerances
 from reiterate.linear.guesses import Guesses
-from reiterate.linear.instance import Vector, norm
-from reiterate.linear.portfolio import DEFAULT, DEFAULT_FOR_ITERATIONS, METHODS, configuration, configurations, suits
+from reiterate.linear.instance import Vector
+from reiterate.linear.portfolio import (
+    DEFAULT,
+    DEFAULT_FOR_ITERATIONS,
+    METHODS,
+    configuration,
+    configurations,
+    rehearse_blocks,
+    suits,
+)
 from reiterate.report.summary import summarize
+
+_WIDEST_GUESSED = 8  # columns; the guesses of a column hold eight vectors
 
 
 class Solver:
@@ -49,7 +60,7 @@ class Solver:
     fallback : str or None
         Configuration that takes over when the chosen one fails. ``None``: raise instead.
     max_iterations : int
-        Largest number of iterations of one configuration on one system.
+        Largest number of iterations of one configuration on one system; where b has several columns, on each.
     max_seconds : float, optional
         Wall-clock limit of one :meth:`solve`; checked between configurations and every few milliseconds
         within an iteration, not during a factorization.
@@ -117,12 +128,14 @@ class Solver:
         self._busy = threading.Lock()
         self._projections = 0
         self._guesses = Guesses() if guesses else None
+        self._column_guesses: list[Guesses] = []
+        self._rehearsed = False
         self._door = Door(
             null_space, None if memory_limit is None else int(memory_limit), 1 if threads is None else int(threads)
         )
         default = DEFAULT_FOR_ITERATIONS if cost == "iterations" else DEFAULT
         self._engine = Engine(
-            METHODS,
+            {name: ColumnByColumn(method) for name, method in METHODS.items()},
             configurations(default if methods is None else methods),
             [configuration(fallback)] if fallback is not None else [],
             _learner_factory(learner),
@@ -152,8 +165,8 @@ class Solver:
         A : SciPy sparse matrix or array of any format, shape (n, n)
             Real or complex, of a type that converts to float64 or complex128 without loss. Not modified.
         b : array-like of shape (n,) or (n, k)
-            One right-hand side, or k of them, which are solved one after another and share what is prepared. Not
-            modified.
+            One right-hand side, or k of them, which are solved as one instance: with one choice, one prepared state
+            and one record, several columns at a time where the method can. Not modified.
         x0 : array-like of the shape of b, optional
             Where to begin; zeros by default. Not modified.
         context : mapping of str to float, optional
@@ -189,24 +202,51 @@ class Solver:
     def _solve(
         self, A: Any, b: Vector, x0: ArrayLike | None, context: Mapping[str, float] | None, rtol: float, atol: float
     ) -> Vector:
-        """Split what is more than one system: columns, and the parts of a complex b with a real A."""
-        if b.ndim == 2 and b.shape[1] > 0:
-            starts = None if x0 is None else as_array("x0", x0)
-            if starts is not None and starts.shape != b.shape:
-                raise InvalidInput("x0", f"has shape {starts.shape}; b has shape {b.shape}, so it must have the same")
-            columns = [
-                self._solve(A, b[:, j], None if starts is None else starts[:, j], context, rtol, atol)
-                for j in range(b.shape[1])
-            ]
-            return np.stack(columns, axis=1)
-        if b.dtype.kind == "c" and not _is_complex(A):
-            size = norm(b.astype(np.complex128).ravel())
-            allowed = max(rtol * size, atol) / math.sqrt(2.0)
-            start = None if x0 is None else as_array("x0", x0)
-            real = self._solve(A, b.real, None if start is None else start.real, context, 0.0, allowed)
-            imaginary = self._solve(A, b.imag, None if start is None else start.imag, context, 0.0, allowed)
-            return real + 1j * imaginary
-        return self._solve_vector(A, b, x0, context, rtol, atol)
+        """Several columns, or a complex b with a real A, are one block; everything else is a vector."""
+        if (b.ndim == 2 and b.shape[1] > 1) or (b.dtype.kind == "c" and b.size > 0 and not _is_complex(A)):
+            return self._solve_block(A, b, x0, context, rtol, atol)
+        if b.ndim == 2 and x0 is not None and (shape := as_array("x0", x0).shape) != b.shape:
+            raise InvalidInput("x0", f"has shape {shape}; b has shape {b.shape}, so it must have the same")
+        try:
+            x = self._solve_vector(A, b, x0, context, rtol, atol)
+        except NotConverged as error:
+            error.x = error.x.reshape(b.shape)
+            raise
+        return x.reshape(b.shape)
+
+    def _solve_block(
+        self, A: Any, B: Vector, x0: ArrayLike | None, context: Mapping[str, float] | None, rtol: float, atol: float
+    ) -> Vector:
+        columns = self._door.admit_block(A, B, context, rtol=rtol, atol=atol)
+        instance = columns.instance
+        if not self._rehearsed:
+            self._rehearsed = True
+            rehearse_blocks({c.method for c in (*self._engine.configurations, *self._engine.rescuers)})
+        X = columns.enter(x0)
+        guesses = self._guesses_of(instance)
+        for j, (column, guess) in enumerate(zip(instance.columns, guesses, strict=False)):
+            X[:, j] = guess.start(column, np.ascontiguousarray(X[:, j]))
+        self._projections += len(instance.columns) * instance.projected
+        try:
+            X = self._engine.solve(instance, X)
+        except NotConverged as error:
+            error.x = columns.leave(error.x)
+            raise
+        X = instance.normalize(X)
+        if self.last is not None:
+            work = self.last.work / len(instance.columns)
+            for j, (column, guess) in enumerate(zip(instance.columns, guesses, strict=False)):
+                guess.solved(column, np.ascontiguousarray(X[:, j]), work)
+        return columns.leave(X)
+
+    def _guesses_of(self, instance: BlockInstance) -> list[Guesses]:
+        """Those of every column; none where that would take too much memory, or there is nothing to solve."""
+        width = len(instance.columns)
+        if self._guesses is None or width > _WIDEST_GUESSED or not instance.b.any():
+            return []
+        if len(self._column_guesses) != width:
+            self._column_guesses = [Guesses(self._guesses.chosen) for _ in instance.columns]
+        return self._column_guesses
 
     def _solve_vector(
         self, A: Any, b: Vector, x0: ArrayLike | None, context: Mapping[str, float] | None, rtol: float, atol: float

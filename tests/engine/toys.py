@@ -19,6 +19,7 @@ class Decay:
     level: float = 0.0
     version: object = None
     base: object = None
+    kind: object = None
 
     def origin(self):
         return self.base

@@ -146,7 +146,7 @@ REFUSALS = {
     "NaN without a diagonal": (sp.csr_array(np.array([[0.0, np.nan], [1.0, 1.0]])), np.ones(2), None, "A", "(0, 1)"),
     "short b": (A, B[:-1], None, "b", "shape (24,); A has 25 rows, so it must be (25,)"),
     "b with three axes": (A, np.ones((25, 2, 2)), None, "b", "shape (25, 2, 2)"),
-    "b lying down": (A, np.ones((1, 25)), None, "b", "shape (1,)"),
+    "b lying down": (A, np.ones((1, 25)), None, "b", "shape (1, 25)"),
     "ragged b": (A, [[1], [1, 2]], None, "b", "cannot be made an array"),
     "no b": (A, None, None, "b", "is None"),
     "masked b": (A, np.ma.masked_array(B, B > 0), None, "b", "masked"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -46,8 +46,8 @@ class Engine:
     rescuers
         Configurations that take over, in this order, when what was chosen fails.
     learner
-        Builds a learner for a number of arms. One is built for every set of arms that the stream's
-        instances accept, so that an odd instance does not confuse what is known of the others.
+        Builds a learner for a number of arms. One is built for every kind of instance and set of arms that they
+        accept, so that an odd instance does not confuse what is known of the others.
     rng
         The only source of randomness.
     cost
@@ -80,7 +80,7 @@ class Engine:
     ) -> None:
         self._methods = methods
         self.configurations = tuple(configurations)
-        self._rescuers = tuple(rescuers)
+        self.rescuers = tuple(rescuers)
         self._learner_factory = learner
         self._rng = rng
         self._cost: CostUnit = cost
@@ -89,9 +89,10 @@ class Engine:
         self._patience = patience
         self._suits = suits
         self._arm_methods = [methods[name] for name in dict.fromkeys(c.method for c in self.configurations)]
-        self._groups: dict[tuple[bool, ...], Group] = {}
+        self._groups: dict[tuple[Hashable, tuple[bool, ...]], Group] = {}
         self._last_group: Group | None = None
         self._last_traits: Any = None
+        self._last_kind: Hashable = None
         self._upkeep = Upkeep(cost, memory_limit)
         self._warm: set[str] = set()
         self._quarantine = Quarantine()
@@ -100,20 +101,22 @@ class Engine:
 
     def group_for(self, instance: Instance) -> Group:
         """The arms that apply to such an instance, with their learner."""
-        if self._last_group is not None and instance.traits == self._last_traits:
+        kind = instance.kind
+        if self._last_group is not None and kind == self._last_kind and instance.traits == self._last_traits:
             return self._last_group
         accepted = tuple(
             method.accepts(instance.traits) and (self._suits is None or self._suits(method.name, instance.traits))
             for method in self._arm_methods
         )
-        if accepted not in self._groups:
+        key = (kind, accepted)
+        if key not in self._groups:
             names = {method.name for method, applies in zip(self._arm_methods, accepted, strict=True) if applies}
             arms = tuple(configuration for configuration in self.configurations if configuration.method in names)
             learner = self._learner_factory(len(arms), self._rng) if arms else None
             if arms and not isinstance(learner, Learner):
                 raise InvalidInput("learner", f"built {learner!r}, which is not a reiterate Learner")
-            self._groups[accepted] = Group(arms, learner)
-        self._last_traits, self._last_group = instance.traits, self._groups[accepted]
+            self._groups[key] = Group(arms, learner)
+        self._last_kind, self._last_traits, self._last_group = kind, instance.traits, self._groups[key]
         return self._last_group
 
     @property
@@ -152,7 +155,7 @@ class Engine:
         if choice is not None:
             self._learn(pursuit, group, choice, cost)
         if not pursuit.solved:
-            raise pursuit.failure(self._methods, (*self.configurations, *self._rescuers))
+            raise pursuit.failure(self._methods, (*self.configurations, *self.rescuers))
         return pursuit.x
 
     def _learn(self, pursuit: Pursuit, group: Group, choice: Choice, cost: float) -> None:
@@ -178,7 +181,7 @@ class Engine:
             turns.append((chosen, self._patience_cap(chosen, incumbent, group)))
         if incumbent is not None and not self._quarantine.holds(incumbent.method, index):
             turns.append((incumbent, self._max_iterations))
-        turns.extend((rescuer, self._max_iterations) for rescuer in self._rescuers)
+        turns.extend((rescuer, self._max_iterations) for rescuer in self.rescuers)
         tried: set[Configuration] = set()
         for configuration, max_iterations in itertools.chain(turns, self._last_resorts(pursuit, choice, group)):
             # What an attempt revealed may have made a later candidate pointless.

@@ -9,7 +9,8 @@ import numpy as np
 from reiterate.configuration import ParameterSpace
 from reiterate.contracts import Prepared, Progress, Stop, Values
 from reiterate.kernels import cg as kernels
-from reiterate.linear import team
+from reiterate.linear import block_cg, team
+from reiterate.linear.block import Block, BlockInstance
 from reiterate.linear.identity import Identity
 from reiterate.linear.instance import LinearInstance, LinearTraits, Vector
 from reiterate.linear.method import DefiniteMethod
@@ -86,6 +87,18 @@ class ConjugateGradients(DefiniteMethod):
         moved = traffic(pattern, entries=1.0, row_bytes=84.0)
         return run_in_segments(advance, lambda: x, stop, bytes_per_iteration=moved, work=in_matvecs(pattern, moved))
 
+    def iterate_block(
+        self, prepared: Prepared, instance: BlockInstance, values: Values, x: Block, stop: Stop
+    ) -> Progress | None:
+        """Iterate on several columns of ``x``, shape (n, k), at once; ``None`` where there are few, or no entries."""
+        if not instance.traits.entries or x.shape[1] < block_cg.FEWEST:
+            return None
+        return block_cg.iterate_in_lock_step(instance, np.ones(instance.pattern.size), x, stop)
+
+    def rehearse_block(self) -> None:
+        """Compile or load what blocks need."""
+        block_cg.rehearse()
+
 
 class JacobiConjugateGradients(DefiniteMethod):
     """``jacobi_cg``: conjugate gradients preconditioned by the diagonal of A.
@@ -125,3 +138,16 @@ class JacobiConjugateGradients(DefiniteMethod):
 
         moved = traffic(pattern, entries=1.0, row_bytes=100.0)
         return run_in_segments(advance, lambda: x, stop, bytes_per_iteration=moved, work=in_matvecs(pattern, moved))
+
+    def iterate_block(
+        self, prepared: Prepared, instance: BlockInstance, values: Values, x: Block, stop: Stop
+    ) -> Progress | None:
+        """Iterate on several columns of ``x``, shape (n, k), at once; ``None`` where there are few."""
+        if x.shape[1] < block_cg.FEWEST:
+            return None
+        inverse_diagonal = prepared.state.inverse_diagonal
+        return block_cg.iterate_in_lock_step(instance, inverse_diagonal, x, stop)
+
+    def rehearse_block(self) -> None:
+        """Compile or load what blocks need."""
+        block_cg.rehearse()

@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 from reiterate.configuration import ParameterSpace
 from reiterate.contracts import Prepared, Progress, Status, Stop, Values
+from reiterate.linear.block import Block, BlockInstance
+from reiterate.linear.block_refinement import refine_block
 from reiterate.linear.factor_engines import ENGINES, factorize_by_what_works
 from reiterate.linear.factors import Factor, factorize
 from reiterate.linear.instance import LinearInstance, LinearTraits, norm
@@ -60,9 +62,18 @@ class _DirectMethod(LinearMethod):
         with np.errstate(over="ignore", invalid="ignore"):
             progress = _refine(factor, instance, x.astype(instance.b.dtype, copy=False), stop)
         progress.work = progress.iterations * in_matvecs(instance.pattern, factor.traffic)
-        if instance.traits.maybe_definite and factor.indefinite and factor.holds(instance):
-            progress.revealed = {"definite": False}
-        return progress
+        return _revealing(progress, factor, instance)
+
+    def iterate_block(
+        self, prepared: Prepared, instance: BlockInstance, values: Values, x: Block, stop: Stop
+    ) -> Progress:
+        """Refine all columns of ``x``, shape (n, k), at once."""
+        factor: Factor = prepared.state
+        with np.errstate(over="ignore", invalid="ignore"):
+            progress = refine_block(factor, instance, x, stop)
+        if progress.status is Status.BREAKDOWN:
+            progress.reason = progress.reason or _reason(factor)
+        return _revealing(progress, factor, instance)
 
 
 class Direct(_DirectMethod):
@@ -130,6 +141,13 @@ def _refine(factor: Factor, instance: LinearInstance, x: NDArray[Any], stop: Sto
             return Progress(better, Status.BREAKDOWN, done, 0.0, _reason(factor))
         best, residual, size = candidate, next_residual, next_size
     return Progress(best, Status.CONVERGED, done, 0.0)
+
+
+def _revealing(progress: Progress, factor: Factor, instance: LinearInstance) -> Progress:
+    """With what the inertia of the factors proves."""
+    if instance.traits.maybe_definite and factor.indefinite and factor.holds(instance):
+        progress.revealed = {"definite": False}
+    return progress
 
 
 def _reason(factor: Factor) -> str:

@@ -6,7 +6,7 @@ Nothing that the caller owns is ever modified.
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from reiterate.errors import InvalidInput
 from reiterate.kernels.fingerprint import fingerprint
+from reiterate.linear.block import Block, BlockInstance
 from reiterate.linear.free import admit_operator, inspect_operator, is_free
 from reiterate.linear.inspection import inspect
 from reiterate.linear.instance import Facts, LinearInstance, Vector, norm
@@ -60,20 +61,54 @@ class Door:
         """
         check_tolerances(rtol, atol)
         given = _admit_context(context)
-        free = is_free(A)
-        matrix = admit_operator(A) if free else _admit_matrix(A)
+        matrix, free = _admit(A)
         rhs = admit_vector("b", b, matrix.shape[0], matrix.dtype)
-        if not math.isfinite(norm(rhs)):
-            raise InvalidInput("b", "has a norm beyond double precision's range; scale the system down")
         facts = self._facts_of_free(matrix) if free else self._facts(matrix)
-        # The user's numbers come first: learners of one variable condition on the first.
-        features = {name: value for name, value in facts.features.items() if name not in given}
+        return self._instance(facts, rhs, _with_features(given, facts), rtol, atol)
+
+    def admit_block(
+        self, A: Any, B: ArrayLike, context: Mapping[str, float] | None, *, rtol: float, atol: float
+    ) -> Columns:
+        """The systems as one instance, and how its columns become those of the caller.
+
+        Parameters
+        ----------
+        A, context, rtol, atol : as for :meth:`admit`
+        B : array-like of shape (n,) or (n, k), k > 0; may be complex where A is real
+
+        Raises
+        ------
+        InvalidInput
+            As :meth:`admit`.
+        """
+        check_tolerances(rtol, atol)
+        given = _admit_context(context)
+        matrix, free = _admit(A)
+        block = _admit_block("b", B, matrix.shape[0])
+        facts = self._facts_of_free(matrix) if free else self._facts(matrix)
+        context = _with_features(given, facts)
+        halved = block.dtype.kind == "c" and matrix.dtype.kind != "c"
+        columns: list[LinearInstance] = []
+        for j in range(block.shape[1]):
+            rhs = np.ascontiguousarray(block[:, j])
+            if halved:
+                # Real and imaginary part may each leave as much as their squares share what is allowed.
+                allowed = max(rtol * _finite_norm(rhs), atol) / math.sqrt(2.0)
+                parts = (rhs.real.copy(), rhs.imag.copy())
+                columns.extend(self._instance(facts, part, context, 0.0, allowed) for part in parts)
+            else:
+                columns.append(self._instance(facts, rhs.astype(matrix.dtype, copy=False), context, rtol, atol))
+        return Columns(facts, columns, context, np.shape(B), halved=halved)
+
+    def _instance(
+        self, facts: Facts, rhs: Vector, context: Mapping[str, float], rtol: float, atol: float
+    ) -> LinearInstance:
+        _finite_norm(rhs)
         project = None
         if facts.traits.constant_null_space:
             constants = facts.pattern.constants
             rhs, rtol, atol = constants.admit(rhs, rtol, atol, insist=self._null_space == "constant")
             project = constants.project
-        context = {**given, **features}
         instance = LinearInstance(
             facts, rhs, context=context, rtol=rtol, atol=atol, project=project, threads=self._threads
         )
@@ -117,6 +152,60 @@ class Door:
         return self._count, matrix, pattern
 
 
+class Columns:
+    """The columns of a caller's block that have to be solved, as an instance.
+
+    Columns whose right-hand side is zero have the solution zero and are left out, unless all are; a complex column of a
+    real system becomes two.
+
+    Attributes
+    ----------
+    instance : BlockInstance
+    """
+
+    def __init__(
+        self,
+        facts: Facts,
+        columns: Sequence[LinearInstance],
+        context: Mapping[str, float],
+        shape: tuple[int, ...],
+        *,
+        halved: bool,
+    ) -> None:
+        self._shape = shape
+        self._halved = halved
+        self._count = len(columns)
+        self._kept = [j for j, column in enumerate(columns) if column.b.any()] or [0]
+        self.instance = BlockInstance(facts, [columns[j] for j in self._kept], context)
+        self.instance.memory_limit = columns[0].memory_limit
+
+    def enter(self, x0: ArrayLike | None) -> Block:
+        """The caller's initial guess, of the shape of b, as an iterate of the instance; zeros where none is given."""
+        if x0 is None or not self.instance.b.any():
+            return self.instance.origin()
+        start = as_array("x0", x0)
+        if start.shape != self._shape:
+            raise InvalidInput("x0", f"has shape {start.shape}; b has shape {self._shape}, so it must have the same")
+        start = _admit_block("x0", start, self._shape[0])
+        if self._halved:
+            start = np.stack((start.real, start.imag), axis=2).reshape(self._shape[0], -1)
+        elif start.dtype.kind == "c" and self.instance.b.dtype.kind != "c":
+            raise InvalidInput("x0", "is complex, but A and b are real; pass x0.real")
+        start = self.instance.enter(start[:, self._kept].astype(self.instance.b.dtype, order="C"))
+        start[:, ~np.isfinite(start).all(axis=0)] = 0.0  # too large next to its b to be of use
+        return start
+
+    def leave(self, x: Block) -> NDArray[Any]:
+        """An iterate of the instance in the shape and scale of the caller."""
+        full = self.instance.leave(x)
+        if len(self._kept) < self._count:
+            full = np.zeros((x.shape[0], self._count), dtype=x.dtype)
+            full[:, self._kept] = self.instance.leave(x)
+        if self._halved:
+            full = full[:, ::2] + 1j * full[:, 1::2]
+        return full.reshape(self._shape)
+
+
 def _drop_oldest(kept: dict[Any, Any]) -> None:
     while len(kept) > _KEEP:
         del kept[next(iter(kept))]
@@ -143,6 +232,27 @@ def admit_vector(argument: str, vector: ArrayLike, size: int, dtype: DTypeLike =
     return np.require(converted, requirements=["C", "A", "W"])
 
 
+def _admit_block(argument: str, block: ArrayLike, size: int) -> Block:
+    """A finite block of shape (size, k), converted only where nothing can be lost; a vector is one column."""
+    array = as_array(argument, block)
+    if array.ndim not in (1, 2) or array.shape[0] != size or array.size == 0:
+        raise InvalidInput(
+            argument, f"has shape {array.shape}; A has {size} rows, so it must be ({size},) or ({size}, k)"
+        )
+    converted = _convert(argument, array.reshape(size, -1))
+    if not np.isfinite(converted).all():
+        i, j = np.argwhere(~np.isfinite(converted))[0]
+        raise InvalidInput(argument, f"entry ({i}, {j}) is {converted[i, j]}; every entry must be finite")
+    return converted
+
+
+def _finite_norm(b: Vector) -> float:
+    size = norm(b)
+    if not math.isfinite(size):
+        raise InvalidInput("b", "has a norm beyond double precision's range; scale the system down")
+    return size
+
+
 def as_array(argument: str, given: ArrayLike) -> NDArray[Any]:
     """An array of numbers of any shape, if that is what is given."""
     if sp.issparse(given):
@@ -166,6 +276,17 @@ def check_tolerances(rtol: float, atol: float) -> None:
             raise InvalidInput(name, f"{value!r} is not a finite number >= 0")
     if rtol >= 1.0:
         raise InvalidInput("rtol", f"{rtol!r} asks for nothing: x = 0 already has relative residual 1; use e.g. 1e-8")
+
+
+def _admit(A: Any) -> tuple[Any, bool]:
+    """The matrix, or the operator, and whether it is only an operator."""
+    free = is_free(A)
+    return (admit_operator(A) if free else _admit_matrix(A)), free
+
+
+def _with_features(given: Mapping[str, float], facts: Facts) -> dict[str, float]:
+    # The user's numbers come first: learners of one variable condition on the first.
+    return {**given, **{name: value for name, value in facts.features.items() if name not in given}}
 
 
 def _admit_matrix(A: Any) -> Any:

@@ -58,15 +58,15 @@ class Guesses:
     Attributes
     ----------
     chosen : Counter of str
-        How often each candidate was where a solve began.
+        How often each candidate was where a solve began; may be given, to be shared by the columns of a block.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, chosen: Counter[str] | None = None) -> None:
         self._solved: deque[_Solved] = deque(maxlen=_KEEP)
         self._scores = {name: _Score() for name in (*_EXTRAPOLATIONS, "projection")}
         self._products_per_digit = 4.0
         self._digits = 8.0
-        self.chosen: Counter[str] = Counter()
+        self.chosen: Counter[str] = Counter() if chosen is None else chosen
 
     def start(self, instance: LinearInstance, given: Vector) -> Vector:
         """Where to begin, in the instance's own scale; ``given``, shape (n,), likewise."""

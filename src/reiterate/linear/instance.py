@@ -181,6 +181,11 @@ class LinearInstance:
         return self._facts.version
 
     @property
+    def kind(self) -> Hashable:
+        """One right-hand side."""
+        return 1
+
+    @property
     def target(self) -> float:
         """Relative residual to reach."""
         return self._target
@@ -198,6 +203,11 @@ class LinearInstance:
     def square_threshold(self) -> float:
         """The target as a bound on ‖b − A x‖², for kernels."""
         return (self._target * self.norm_b) ** 2
+
+    @property
+    def scaled(self) -> bool:
+        """Whether the instance's scale is not the caller's."""
+        return self._exponent != 0
 
     def enter(self, x: Vector) -> Vector:
         """A vector in the instance's own scale."""
@@ -254,5 +264,5 @@ def _exponent_of(b: Vector, norm_b: float, atol: float) -> int:
 def _scale(x: Any, exponent: int) -> Any:
     """Multiply by 2^exponent, in two steps, because the power itself may leave the range."""
     half = exponent // 2
-    with np.errstate(over="ignore", under="ignore"):
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
         return x * math.ldexp(1.0, half) * math.ldexp(1.0, exponent - half)
