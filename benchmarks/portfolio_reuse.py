@@ -53,6 +53,9 @@ class FixedPeriod:
 
     memory = 0
 
+    def trim(self) -> None:
+        """Nothing is limited here."""
+
     def __init__(self, period: float, *, anew: bool = False) -> None:
         self._period, self._anew = period, anew
         self._states: dict[str, tuple[Prepared, Any, int]] = {}

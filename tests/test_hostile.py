@@ -398,3 +398,30 @@ def test_contexts_a_denormal_apart():
     for value in (0.0, 1e-323, 5e-323, 1.0):
         solver.solve(laplacian(4), np.ones(16), context={"dt": value})
     assert solver.history.solves == 4
+
+
+def test_complex_right_hand_sides_of_a_projected_system():
+    A, rng = TestNeumann.matrix(), np.random.default_rng(9)
+    b = rng.normal(size=64)
+    b -= b.mean()
+    c = (b * 1e-2 + 10.0) * (1 + 1j)
+    x = rt.Solver(["cg"], null_space="constant").solve(A, c)
+    projected = c - c.mean()
+    assert np.linalg.norm(projected - A @ x) <= 1.001e-8 * np.linalg.norm(projected)
+
+
+def test_a_complex_guess_for_a_real_system_is_refused():
+    with pytest.raises(rt.InvalidInput, match=r"x0\.real"):
+        rt.Solver().solve(laplacian(4), np.ones(16), x0=np.ones(16) * 1j)
+
+
+def test_a_right_hand_side_that_is_used_again_does_not_spoil_the_projection():
+    work, b = [], np.empty(400)
+    for reuse in (False, True):
+        solver = rt.Solver(["jacobi_cg"], cost="work")
+        for k in range(20):
+            values = np.sin(np.arange(400.0) / 40 + 0.1 * k)
+            b[:] = values
+            solver.solve(laplacian(20), b if reuse else values)
+        work.append(sum(record.work for record in solver.history))
+    assert work[1] == work[0]

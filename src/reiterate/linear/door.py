@@ -93,12 +93,20 @@ class Door:
             rhs = np.ascontiguousarray(block[:, j])
             if halved:
                 # Real and imaginary part may each leave as much as their squares share what is allowed.
-                allowed = max(rtol * _finite_norm(rhs), atol) / math.sqrt(2.0)
+                allowed = max(rtol * self._norm_to_meet(rhs, facts), atol) / math.sqrt(2.0)
                 parts = (rhs.real.copy(), rhs.imag.copy())
                 columns.extend(self._instance(facts, part, context, 0.0, allowed) for part in parts)
             else:
                 columns.append(self._instance(facts, rhs.astype(matrix.dtype, copy=False), context, rtol, atol))
         return Columns(facts, columns, context, np.shape(B), halved=halved)
+
+    def _norm_to_meet(self, rhs: Vector, facts: Facts) -> float:
+        """‖b‖, or ‖P b‖ where the residual is to be that of the projected b."""
+        size = _finite_norm(rhs)
+        if self._null_space == "constant" and facts.traits.constant_null_space:
+            project = facts.pattern.constants.project
+            return _finite_norm(project(rhs.real) + 1j * project(rhs.imag))
+        return size
 
     def _instance(
         self, facts: Facts, rhs: Vector, context: Mapping[str, float], rtol: float, atol: float
@@ -224,7 +232,10 @@ def admit_vector(argument: str, vector: ArrayLike, size: int, dtype: DTypeLike =
     array = as_array(argument, vector)
     if array.shape not in ((size,), (size, 1)):
         raise InvalidInput(argument, f"has shape {array.shape}; A has {size} rows, so it must be ({size},)")
-    converted = _convert(argument, array.reshape(size)).astype(dtype, copy=False)
+    converted = _convert(argument, array.reshape(size))
+    if converted.dtype.kind == "c" and np.dtype(dtype).kind != "c":
+        raise InvalidInput(argument, f"is complex, but the system is real; pass {argument}.real")
+    converted = converted.astype(dtype, copy=False)
     # A finite norm proves that every entry is finite, and is cheaper to find than all of them to look at.
     if not math.isfinite(norm(converted)) and not np.isfinite(converted).all():
         i = int(np.argmin(np.isfinite(converted)))

@@ -93,7 +93,7 @@ class Guesses:
         """Take in a solution, in the instance's own scale, and the products with A that it took."""
         if work > 0.0:
             self._products_per_digit += (1.0 - _FORGETTING) * (work / self._digits - self._products_per_digit)
-        self._solved.appendleft(_Solved(instance.leave(x).copy(), instance.leave(instance.b), instance.version))
+        self._solved.appendleft(_Solved(instance.leave(x).copy(), instance.leave(instance.b).copy(), instance.version))
 
     @property
     def memory(self) -> int:
