@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from dataclasses import dataclass
 from typing import Any
@@ -65,8 +66,6 @@ class Ours:
     def iterate(self, few: int, many: int) -> float:
         """Seconds an iteration: the slope between a short run and a long one."""
         clock = processor_time if self._threads == 1 else time.perf_counter
-        if hasattr(self._instance, "threads"):
-            self._instance.threads = self._threads
         seconds, made = [], []
         for count in (few, many):
             begin = clock()
@@ -78,8 +77,8 @@ class Ours:
 
 
 def thread_counts() -> tuple[int, ...]:
-    """Numbers of threads that instances know of."""
-    return (1, 2) if hasattr(LinearInstance, "threads") else (1,)
+    """One thread, and two where there are two cores."""
+    return (1, 2) if (os.cpu_count() or 1) > 1 else (1,)
 
 
 def measure(name: str, cases: tuple[Case, Case], rounds: int, petsc: PetscClient | None) -> list[dict[str, Any]]:
@@ -87,12 +86,14 @@ def measure(name: str, cases: tuple[Case, Case], rounds: int, petsc: PetscClient
     contenders: dict[tuple[Pair, str], Any] = {}
     for symmetric, (A, b) in zip((True, False), cases, strict=True):
         # A target of zero keeps iterations going.
-        instance = Door().admit(A, b, None, rtol=0.0, atol=1e-300)
+        instances = {
+            threads: Door(threads=threads).admit(A, b, None, rtol=0.0, atol=1e-300) for threads in thread_counts()
+        }
         matrix = f"{name} {symmetric}"
         if petsc is not None:
             petsc.load(matrix, A, b, definite=symmetric)
         for pair in (pair for pair in PAIRS if pair.symmetric == symmetric):
-            for threads in thread_counts():
+            for threads, instance in instances.items():
                 ours = Ours(pair.ours, instance, threads)
                 contenders[pair, f"{threads}"] = ours.iterate
             if petsc is not None:
