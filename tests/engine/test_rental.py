@@ -57,12 +57,18 @@ def streams(draw):
     return [[int(total[t] - total[s]) for t in range(s, instances)] for s in range(instances)]
 
 
-@given(streams(), st.integers(1, 200), st.sampled_from([0.25, 0.5, 1.0]), st.sampled_from([0, 8]))
-def test_the_guarantee_holds(rents, price, trust, longest_trust):
-    cost, _ = play(rents, float(price), Rental(trust, longest_trust))
+@given(
+    streams(),
+    st.integers(1, 200),
+    st.sampled_from([0.25, 0.5, 1.0]),
+    st.sampled_from([1.0, 2.0, 4.0]),
+    st.sampled_from([0, 8]),
+)
+def test_the_guarantee_holds(rents, price, trust, latest, longest_trust):
+    cost, _ = play(rents, float(price), Rental(trust, latest, longest_trust))
     # Rents are whole iterations here, so each cycle may overshoot by one.
     cycles = 1 + len(rents)
-    ratio = max(1.0 + 1.0 / trust, 2.0 + longest_trust)
+    ratio = max(1.0 + 1.0 / trust, 1.0 + latest, 2.0 + longest_trust)
     bound = ratio * best_in_hindsight(rents, price) + price
     assert cost <= bound + cycles
 
@@ -127,9 +133,10 @@ def test_a_jump_ends_within_the_solve():
     rental = Rental()
     rental.renewed(50.0)
     rental.used(10, 10.0, fresh=True)
-    assert rental.allowance == 10 + 50.0 / 0.5
+    assert rental.allowance == 10 + 100.0
     rental.used(70, 70.0, fresh=False)
-    assert rental.allowance == 10 + 50.0 / 0.5 - 60.0
+    rental.used(90, 90.0, fresh=False)
+    assert rental.allowance == 10 + 200.0 - 60.0 - 80.0
 
 
 def test_renewals_that_cost_nothing_are_due_as_soon_as_there_is_rent():

@@ -5,13 +5,13 @@ Using an old state costs extra iterations: the rent. Renewing it costs its prepa
 Rule. Let R be the rent paid since the last renewal, B the price, and k the number of instances served since, the first
 of them with a fresh state. Renew when the rent expected of the next instance exceeds the mean cost of the cycle so
 far, (B + R) / k: for rents that grow in the same way after every renewal this is the period of least mean cost
-(Barlow and Hunter 1960). Without trusting the expectation: never before R reaches λB, and at the latest, in the
-middle of a solve if need be, when R reaches B/λ.
+(Barlow and Hunter 1960). Without trusting the expectation: never before R reaches λB, and at the latest when it
+reaches LB; in the middle of a solve, if need be, which may pay 2B at most by itself.
 
-Guarantee. Let newer states never be worse than older ones. Then the cost over any stream is at most (1 + 1/λ) times
-that of the best sequence of renewals in hindsight, plus one renewal. Proof: between two renewals of ours we pay
-(1 + θ)B with some λ ≤ θ ≤ 1/λ. In the same span the best sequence either renews, and pays B, or uses a state at
-least as old as ours, and pays at least our rent θB. The ratio is (1 + θ) / min(θ, 1) ≤ 1 + 1/λ. With λ = 1 this is the
+Guarantee. Let newer states never be worse than older ones. Then the cost over any stream is at most
+max(1 + 1/λ, 1 + L) times that of the best sequence of renewals in hindsight, plus one renewal. Proof: between two renewals of ours we pay
+(1 + θ)B with some λ ≤ θ ≤ L. In the same span the best sequence either renews, and pays B, or uses a state at
+least as old as ours, and pays at least our rent θB. The ratio is (1 + θ) / min(θ, 1). With λ = L = 1 this is the
 break-even rule of ski rental, 2 (Karlin, Manasse, Rudolph, Sleator 1988); trading a weaker guarantee for the use of
 a prediction is that of Purohit, Svitkina and Kumar (2018).
 
@@ -22,7 +22,7 @@ up to date. The guarantee is for counts that are.
 Where drift is so fast that the very first rent reaches B, renewing every time is best, and finding that out again
 and again would cost as much once more. So such a finding is trusted for the next 1, 2, 4, and at most 8 instances as
 it repeats itself, and tried again then with an allowance of B. That costs at most 10 B for every finding, of which the
-best sequence pays B by the argument above: the guarantee becomes max(1 + 1/λ, 10).
+best sequence pays B by the argument above: the guarantee becomes max(1 + 1/λ, 1 + L, 10).
 """
 
 from __future__ import annotations
@@ -32,6 +32,8 @@ import statistics
 from collections import deque
 
 _TRUST = 0.5  # λ
+_LATEST = 4.0  # L
+_SINGLE = 2.0  # prices that one solve may pay
 _LONGEST_TRUST = 8  # instances for which the finding that nothing ages well is trusted
 _PRICES = 10.0  # iterating for so many prices without a renewal makes one due whatever the rent: it costs a tenth
 _FRESH = 3  # fresh solves from which the baseline is taken
@@ -46,8 +48,9 @@ class Rental:
     what to do next.
     """
 
-    def __init__(self, trust: float = _TRUST, longest_trust: int = _LONGEST_TRUST) -> None:
+    def __init__(self, trust: float = _TRUST, latest: float = _LATEST, longest_trust: int = _LONGEST_TRUST) -> None:
         self._trust = trust
+        self._latest = latest
         self._longest_trust = longest_trust
         self._findings = 0  # in a row, that the first rent reaches the price
         self._trusted = 0  # instances for which that is still believed
@@ -81,7 +84,7 @@ class Rental:
         expected = self._expected_rent()
         if self._paid + expected <= self._trust * self.price:
             return False
-        if self._paid + expected >= self.price / self._trust:
+        if self._paid + expected >= self._latest * self.price:
             return True
         return expected * (1 + len(self._rents)) >= self.price + self._paid
 
@@ -91,7 +94,8 @@ class Rental:
         if not self._baselines or not self._units:
             return math.inf
         suspect = self._findings > 0 and not self._rents
-        left = self.price if suspect else max(self.price / self._trust - self._paid, 0.0)
+        single = self.price if suspect else min(self._latest, _SINGLE) * self.price
+        left = min(single, max(self._latest * self.price - self._paid, 0.0))
         unit = min(self._units)
         return self.baseline + (left / unit if unit > 0.0 else math.inf)
 

@@ -143,12 +143,11 @@ class Upkeep:
         back = version is not None and bool(states) and version in states[-1].past
         if not states or (back and len(states) < _SLOTS):
             states.append(_Held())
-        held = states[-1]
-        held.past.append(version)
-        return held
+        return states[-1]
 
     def _prepare(self, method: Method, values: Values, instance: Instance, held: _Held, *, rebuild: bool) -> Prepared:
         previous = held.prepared
+        held.past.append(held.version)
         # A failed refresh may have left the old numbers half overwritten.
         held.prepared, held.version = None, None
         begin = time.perf_counter()
