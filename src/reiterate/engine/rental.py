@@ -9,8 +9,8 @@ far, (B + R) / k: for rents that grow in the same way after every renewal this i
 reaches LB; in the middle of a solve, if need be, which may pay 2B at most by itself.
 
 Guarantee. Let newer states never be worse than older ones. Then the cost over any stream is at most
-max(1 + 1/λ, 1 + L) times that of the best sequence of renewals in hindsight, plus one renewal. Proof: between two renewals of ours we pay
-(1 + θ)B with some λ ≤ θ ≤ L. In the same span the best sequence either renews, and pays B, or uses a state at
+max(1 + 1/λ, 1 + L) times that of the best sequence of renewals in hindsight, plus one renewal. Proof: between two
+renewals of ours we pay (1 + θ)B with some λ ≤ θ ≤ L. In the same span the best sequence either renews, and pays B, or uses a state at
 least as old as ours, and pays at least our rent θB. The ratio is (1 + θ) / min(θ, 1). With λ = L = 1 this is the
 break-even rule of ski rental, 2 (Karlin, Manasse, Rudolph, Sleator 1988); trading a weaker guarantee for the use of
 a prediction is that of Purohit, Svitkina and Kumar (2018).
