@@ -8,12 +8,12 @@ far, (B + R) / k: for rents that grow in the same way after every renewal this i
 (Barlow and Hunter 1960). Without trusting the expectation: never before R reaches λB, and at the latest when it
 reaches LB; in the middle of a solve, if need be, which may pay 2B at most by itself.
 
-Guarantee. Let newer states never be worse than older ones. Then the cost over any stream is at most
-max(1 + 1/λ, 1 + L) times that of the best sequence of renewals in hindsight, plus one renewal. Proof: between two
-renewals of ours we pay (1 + θ)B with some λ ≤ θ ≤ L. In the same span the best sequence either renews, and pays B, or uses a state at
-least as old as ours, and pays at least our rent θB. The ratio is (1 + θ) / min(θ, 1). With λ = L = 1 this is the
-break-even rule of ski rental, 2 (Karlin, Manasse, Rudolph, Sleator 1988); trading a weaker guarantee for the use of
-a prediction is that of Purohit, Svitkina and Kumar (2018).
+Guarantee. Let newer states never be worse than older ones. Then the cost over any stream is at most max(1 +
+1/λ, 1 + L) times that of the best sequence of renewals in hindsight, plus one renewal. Proof: between two
+renewals of ours we pay (1 + θ)B with some λ ≤ θ ≤ L. In the same span the best sequence either renews, and pays
+B, or uses a state at least as old as ours, and pays at least our rent θB. The ratio is (1 + θ) / min(θ, 1).
+With λ = L = 1 this is the break-even rule of ski rental, 2 (Karlin, Manasse, Rudolph, Sleator 1988); trading a
+weaker guarantee for the use of a prediction is that of Purohit, Svitkina and Kumar (2018).
 
 Rent is counted against what fresh states took, and where later instances are easier, old counts would hide it. So
 a renewal is due, too, when iterating since the last one has cost 10 B: that adds at most a tenth, and brings the count
