@@ -26,7 +26,7 @@ class Factor(Method):
         return Prepared(object(), work=100.0 if previous is None else 20.0, memory=100)
 
     def iterate(self, prepared, instance, values, x, stop):
-        raise NotImplementedError
+        raise AssertionError("states are leased here, not iterated with")
 
     def serves(self, prepared, instance):
         return self.ages

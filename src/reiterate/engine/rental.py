@@ -82,7 +82,7 @@ class Rental:
         if not self._baselines:
             return False
         expected = self._expected_rent()
-        if self._paid + expected <= self._trust * self.price:
+        if self._paid <= self._trust * self.price:
             return False
         if self._paid + expected >= self._latest * self.price:
             return True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from abc import abstractmethod
 from typing import Any
 
 import numpy as np
@@ -41,9 +42,9 @@ class _DirectMethod(LinearMethod):
         """Any matrix with entries; what does not fit into memory is found out by its estimate."""
         return traits.entries
 
+    @abstractmethod
     def factorize(self, instance: LinearInstance, previous: Factor | None) -> Factor:
         """Factors of the instance's matrix."""
-        raise NotImplementedError
 
     def prepare(self, instance: LinearInstance, values: Values, previous: Prepared | None = None) -> Prepared:
         """Factor A; for a known pattern without symbolic work, for known numbers not at all."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Hashable, Sequence
 from typing import Any, ClassVar, Protocol
 
@@ -92,9 +93,9 @@ class KrylovMethod(LinearMethod):
         """Those of the family."""
         return self.family.variants
 
+    @abstractmethod
     def fits(self, traits: LinearTraits) -> bool:
         """Whether the iteration, whatever its preconditioner, applies."""
-        raise NotImplementedError
 
     def accepts(self, traits: LinearTraits) -> bool:
         """Whether both the iteration and the preconditioner apply."""

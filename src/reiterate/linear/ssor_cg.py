@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from reiterate.configuration import ParameterSpace
 from reiterate.contracts import Prepared, Progress, Stop, Values
@@ -14,15 +12,13 @@ from reiterate.kernels import csr, levels
 from reiterate.kernels import ssor_cg as kernels
 from reiterate.linear import team
 from reiterate.linear.instance import LinearInstance, Vector
+from reiterate.linear.level_order import order_rows, runs_of, widest
 from reiterate.linear.method import DefiniteMethod
 from reiterate.linear.pattern import Index, Pattern
 from reiterate.linear.schedule import Schedule, Spans, divide, gather_parts, reverse
 from reiterate.linear.segments import run_in_segments
 from reiterate.linear.sor import RELAXATION
 from reiterate.linear.work import in_matvecs, traffic
-
-_PADDING_LIMIT = 1.1
-_DISTINCT_WIDTHS = 64
 
 
 @dataclass(slots=True)
@@ -59,8 +55,10 @@ class _LevelOrder:
         size = pattern.size
         below = pattern.position - pattern.indptr[:-1]
         above = pattern.indptr[1:] - pattern.position - np.uint32(1)
-        padded = _widest(below, above)
-        order, level_ends = _order_rows(pattern, below, above, by_width=padded is None)
+        padded = widest(below, above)
+        level = np.empty(size, dtype=np.uint32)
+        count = int(levels.find_levels(pattern.indptr, pattern.indices, pattern.position, level))
+        order, level_ends = order_rows(level, count, below, above, by_width=padded is None)
         spans = divide(below[order] if padded is None else np.full(size, padded), level_ends, parts)
         if parts > 1:
             gathered, spans = gather_parts(spans)
@@ -84,42 +82,16 @@ class _LevelOrder:
         self.upper.refresh(instance.data, self.scale)
 
 
-def _widest(below: Index, above: Index) -> int | None:
-    """The width to which every row can be padded at little cost, if there is one."""
-    widest = int(max(below.max(), above.max()))
-    stored = min(int(below.sum(dtype=np.int64)), int(above.sum(dtype=np.int64)))
-    return widest if below.size * widest <= _PADDING_LIMIT * stored else None
-
-
-def _order_rows(pattern: Pattern, below: Index, above: Index, *, by_width: bool) -> tuple[Index, NDArray[np.int64]]:
-    """Rows by level, and where levels end; within a level in natural order, or by widths so that runs become long."""
-    size = pattern.size
-    level = np.empty(size, dtype=np.uint32)
-    count = levels.find_levels(pattern.indptr, pattern.indices, pattern.position, level)
-    keys: list[tuple[Any, int]] = [(level, int(count))]
-    if by_width:
-        limit = np.uint32(_DISTINCT_WIDTHS - 1)
-        keys = [(np.minimum(width, limit), _DISTINCT_WIDTHS) for width in (above, below)] + keys
-    order = np.arange(size, dtype=np.uint32)
-    for key, key_count in keys:
-        rearranged = np.empty_like(order)
-        levels.sort_by_key(key, key_count, order, rearranged, np.empty(key_count + 1, dtype=np.uint32))
-        order = rearranged
-    return order, np.cumsum(np.bincount(level, minlength=int(count)))
-
-
 def _lay_out(
     pattern: Pattern, begin: Index, end: Index, rows: Index, rank: Index, stored: Index, padded: int | None,
     spans: Spans,
 ) -> _Triangle:  # fmt: skip
     size = pattern.size
     width = stored[rows] if padded is None else np.full(size, padded, dtype=np.uint32)
-    changes = np.flatnonzero(np.diff(width)) + 1
-    runs = np.concatenate(([0], changes, [size])).astype(np.uint32)
     total = int(width.sum(dtype=np.int64))
     columns, source = np.empty(total, dtype=np.uint32), np.empty(total, dtype=np.uint32)
     levels.lay_out_triangle(pattern.indices, begin, end, rows, rank, width, columns, source)
-    schedule = Schedule(runs, width[runs[:-1]], spans)
+    schedule = Schedule(*runs_of(width), spans)
     return _Triangle(rank[rows], width, schedule, columns, source, np.empty(total))
 
 

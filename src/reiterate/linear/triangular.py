@@ -15,12 +15,11 @@ from reiterate.errors import Breakdown, InvalidInput
 from reiterate.kernels import levels, triangular
 from reiterate.linear import team
 from reiterate.linear.instance import LinearInstance
+from reiterate.linear.level_order import order_rows, runs_of, widest
 from reiterate.linear.pattern import Index, Pattern
 from reiterate.linear.preconditioner import Preconditioner
 from reiterate.linear.schedule import Schedule, divide, gather_parts, reverse
 
-_PADDING_LIMIT = 1.1
-_DISTINCT_WIDTHS = 64
 _ENTRIES_WORTH_WAKING = 100_000  # both sweeps over as many take 0.3 ms, and waking a thread some 0.05 ms
 
 BITS: Final = Parameter("bits", low=31, high=65, default=64, search=(64, 64), points=1, integer=True)
@@ -105,8 +104,10 @@ class Layout:
         above = indptr[1:] - position - np.uint32(1)
         marker = np.empty(size, dtype=np.uint32)
         self.has_triangles = bool(triangular.has_triangles(indptr, pattern.indices, position, marker))
-        padded = None if self.has_triangles else _widest(below, above)
-        order, level_ends = _order_rows(pattern, below, above, by_width=padded is None)
+        padded = None if self.has_triangles else widest(below, above)
+        level = np.empty(size, dtype=np.uint32)
+        count = int(triangular.find_common_levels(indptr, pattern.indices, position, level))
+        order, level_ends = order_rows(level, count, below, above, by_width=padded is None)
         spans = divide(below[order] if padded is None else np.full(size, padded), level_ends, parts)
         self.sequence: Index = np.arange(size, dtype=np.uint32)
         if parts > 1:
@@ -125,8 +126,8 @@ class Layout:
         self.source: Index = np.empty_like(self.columns)
         self.lower_begin: Index = np.cumsum(lower_width, dtype=np.uint32) - lower_width
         self._lay_out(lower_width, upper_width)
-        self.forward = Schedule(*_runs(lower_width), spans)
-        self.backward = Schedule(*_runs(upper_width[::-1]), reverse(spans, size))
+        self.forward = Schedule(*runs_of(lower_width), spans)
+        self.backward = Schedule(*runs_of(upper_width[::-1]), reverse(spans, size))
 
     def _lay_out(self, lower_width: Index, upper_width: Index) -> None:
         pattern, order, rank, count = self.pattern, self.order, self.rank, self.lower_count
@@ -177,39 +178,6 @@ class Layout:
             self.lower_begin, self.sequence, self.forward.pieces, self.backward.pieces,
         )  # fmt: skip
         return sum(array.nbytes for array in arrays)
-
-
-def _widest(below: Index, above: Index) -> int | None:
-    """The width to which every row can be padded at little cost, if there is one."""
-    widest = int(max(below.max(), above.max()))
-    stored = min(int(below.sum(dtype=np.int64)), int(above.sum(dtype=np.int64)))
-    return widest if below.size * widest <= _PADDING_LIMIT * stored else None
-
-
-def _order_rows(
-    pattern: FactorPattern, below: Index, above: Index, *, by_width: bool
-) -> tuple[Index, NDArray[np.int64]]:
-    """Rows by level, and where levels end; within a level in natural order, or by widths so that runs become long."""
-    size = pattern.position.size
-    level = np.empty(size, dtype=np.uint32)
-    count = triangular.find_common_levels(pattern.indptr, pattern.indices, pattern.position, level)
-    keys: list[tuple[Any, int]] = [(level, int(count))]
-    if by_width:
-        limit = np.uint32(_DISTINCT_WIDTHS - 1)
-        keys = [(np.minimum(width, limit), _DISTINCT_WIDTHS) for width in (above, below)] + keys
-    order = np.arange(size, dtype=np.uint32)
-    for key, key_count in keys:
-        rearranged = np.empty_like(order)
-        levels.sort_by_key(key, key_count, order, rearranged, np.empty(key_count + 1, dtype=np.uint32))
-        order = rearranged
-    return order, np.cumsum(np.bincount(level, minlength=int(count)))
-
-
-def _runs(width: Index) -> tuple[Index, Index]:
-    """Where runs of rows of equal width begin (and the last one ends), and those widths."""
-    changes = np.flatnonzero(np.diff(width)) + 1
-    runs = np.concatenate(([0], changes, [width.size])).astype(np.uint32)
-    return runs, width[runs[:-1]]
 
 
 class TriangularFactors(Preconditioner):
