@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from scipy.sparse.linalg import LinearOperator
 
 import reiterate as rt
-from reiterate.contracts import Status, Stop
+from reiterate.contracts import Method, Status, Stop
 from reiterate.linear.block import BlockInstance, ColumnByColumn
 from reiterate.linear.cg import JacobiConjugateGradients
 from reiterate.linear.door import Door
@@ -270,3 +270,23 @@ def test_terrible_guesses_of_some_columns_cost_little(spelling):
     start[:, 1], start[:, 2], start[:, 4] = 1e300, 1e300, -1.7e308
     for block, x0 in ((B, start), (B * (1 + 1j), start * 1j)):
         assert worst(A, block, rt.Solver([spelling]).solve(A, block, x0=x0)) <= 1.001
+
+
+def test_the_wrapper_passes_on_everything_that_a_method_can_do():
+    offered = {name for name, value in vars(Method).items() if callable(value) and not name.startswith("_")}
+    assert offered <= set(vars(ColumnByColumn))
+
+
+def test_a_rebuilt_state_keeps_its_recycled_space():
+    method = ColumnByColumn(METHODS["jacobi_deflated_cg"])
+    A, b = laplacian(20), np.random.default_rng(0).normal(size=400)
+    solver = rt.Solver(["jacobi_deflated_cg(space=8)"], cost="work")
+    for _ in range(4):
+        solver.solve(A, b)
+    (held,) = next(iter(solver._engine._upkeep._states.values()))
+    recycled = held.prepared.state.recycled
+    assert recycled
+    door = Door()
+    instance = door.admit(A, b, None, rtol=1e-8, atol=0.0)
+    rebuilt = method.rebuild(instance, {"space": 8}, held.prepared)
+    assert rebuilt.state.recycled == recycled

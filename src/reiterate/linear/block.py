@@ -145,6 +145,10 @@ class ColumnByColumn(Method):
         """The method's own state, which depends on the matrix alone."""
         return self.method.prepare(instance, values, previous)
 
+    def rebuild(self, instance: LinearInstance, values: Values, previous: Prepared) -> Prepared:
+        """As the method does: what its solves have learnt, such as a recycled space, is kept."""
+        return self.method.rebuild(instance, values, previous)
+
     def serves(self, prepared: Prepared, instance: LinearInstance) -> bool:
         """As the method says."""
         return self.method.serves(prepared, instance)

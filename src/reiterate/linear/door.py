@@ -63,7 +63,7 @@ class Door:
         given = _admit_context(context)
         matrix, free = _admit(A)
         rhs = admit_vector("b", b, matrix.shape[0], matrix.dtype)
-        facts = self._facts_of_free(matrix) if free else self._facts(matrix)
+        facts = inspect_operator(matrix) if free else self._facts(matrix)
         return self._instance(facts, rhs, _with_features(given, facts), rtol, atol)
 
     def admit_block(
@@ -85,7 +85,7 @@ class Door:
         given = _admit_context(context)
         matrix, free = _admit(A)
         block = _admit_block("b", B, matrix.shape[0])
-        facts = self._facts_of_free(matrix) if free else self._facts(matrix)
+        facts = inspect_operator(matrix) if free else self._facts(matrix)
         context = _with_features(given, facts)
         halved = block.dtype.kind == "c" and matrix.dtype.kind != "c"
         columns: list[LinearInstance] = []
@@ -139,10 +139,6 @@ class Door:
         self._matrices[version] = known
         _drop_oldest(self._matrices)
         return known
-
-    def _facts_of_free(self, operator: Any) -> Facts:
-        """What is found out about an operator without entries: each time, because it may have changed unseen."""
-        return inspect_operator(operator)
 
     def _find_pattern(self, matrix: Any) -> tuple[int, Any, Pattern]:
         for number, pattern in reversed(self._patterns.items()):

@@ -38,6 +38,8 @@ def admit_operator(A: Any) -> LinearOperator:
 def inspect_operator(operator: LinearOperator) -> Facts:
     """What two products tell: whether A is symmetric. Whether it is definite, an iteration will reveal.
 
+    Nothing is remembered from one solve to the next, because an operator may change unseen.
+
     Raises
     ------
     InvalidInput
