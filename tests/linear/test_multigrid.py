@@ -89,6 +89,18 @@ def test_the_cycle_is_its_definition(family, A, sweeps):
 
 
 @both
+@pytest.mark.parametrize("gap", [1, 255, 256, 700])
+def test_the_cycle_passes_over_rows_without_coarse_unknowns(family, gap):
+    A = sp.csr_array(sp.block_diag([sp.eye_array(gap), laplacian(6), sp.eye_array(gap), laplacian(6), sp.eye_array(3)]))
+    preconditioner = build(family, A)
+    assert np.count_nonzero(np.diff(preconditioner._levels[0].transfer.indptr) == 0) >= 2 * gap + 3
+    r = np.random.default_rng(0).normal(size=A.shape[0])
+    z, scale = np.empty_like(r), 1.0 / np.sqrt(A.diagonal())
+    preconditioner.apply(r, z)
+    np.testing.assert_allclose(z, scale * definition(*levels_of(preconditioner), scale * r, 1), rtol=1e-10)
+
+
+@both
 def test_the_cycle_is_that_of_pyamg(family):
     from pyamg.multilevel import MultilevelSolver
     from pyamg.relaxation.smoothing import change_smoothers

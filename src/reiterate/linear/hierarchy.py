@@ -142,6 +142,8 @@ class MultigridPreconditioner(Preconditioner):
         self._scale = np.empty(self.size)
         self._inverse = np.zeros((0, 0), dtype=self._storage)
         self._patterns = (*flat, p_indptr, p_indices)
+        self._advance = _joined([_advances(transfer) for transfer in transfers], dtype=np.uint8)
+        self._left = np.empty(multigrid.BLOCK, dtype=self._storage)
         self._workspace = workspace
 
     def _share_patterns(self, flat: list[Index], p_indptr: Index, p_indices: Index) -> None:
@@ -175,14 +177,22 @@ class MultigridPreconditioner(Preconditioner):
         finest = self._levels[0]
         self._arrays = (
             self._table, finest.indptr, finest.indices, finest.position, self._fine_values,
-            indptr, indices, position, self._values, p_indptr, p_indices, self._p_values,
-            self._inverse, self._scale, *self._workspace,
+            indptr, indices, position, self._values, p_indptr, p_indices, self._p_values, self._advance,
+            self._inverse, self._scale, *self._workspace, self._left,
         )  # fmt: skip
         self._account()
 
     def _account(self) -> None:
         """Bytes held and moved; what lies in the pattern of A is not counted as held."""
-        own = (*self._patterns, self._values, self._p_values, self._fine_values, self._inverse, self._scale)
+        own = (
+            *self._patterns,
+            self._advance,
+            self._values,
+            self._p_values,
+            self._fine_values,
+            self._inverse,
+            self._scale,
+        )
         kept = sum(array.nbytes for array in (*own, self._workspace))
         width = self._values.itemsize
         moved = 40.0 * self.size + self._inverse.nbytes
@@ -196,7 +206,7 @@ class MultigridPreconditioner(Preconditioner):
             moved += passes * entries * (width + 4.0) + level.size * (16.0 + 6.0 * width)
             if transfer is not None:
                 weights = transfer.indices.size
-                moved += 2.0 * (weights * (width + 4.0) + 4.0 * level.size)
+                moved += 2.0 * weights * (width + 5.0)
                 # A product makes w nnz(A) (w + 3) / 4 sums, w = nnz(P)/n, which lie in the cache.
                 refresh += 12.0 * entries * _SETUP_PASSES + 40.0 * weights + 300.0 * level.size
                 refresh += 4.0 * weights * entries / level.size * (weights / level.size + 3.0)
@@ -204,8 +214,14 @@ class MultigridPreconditioner(Preconditioner):
         self.traffic, self.memory, self._refresh_traffic = moved, kept, refresh
 
 
-def _joined(arrays: list[Index]) -> Index:
-    return np.concatenate([*arrays, np.empty(0, dtype=np.uint32)])
+def _joined(arrays: list[NDArray[Any]], dtype: type = np.uint32) -> NDArray[Any]:
+    return np.concatenate([*arrays, np.empty(0, dtype=dtype)])
+
+
+def _advances(transfer: Transfer) -> NDArray[np.uint8]:
+    advance = np.empty(transfer.indices.size, dtype=np.uint8)
+    multigrid.find_advances(transfer.indptr, advance)
+    return advance
 
 
 def _scale(level: LevelPattern, data: Vector, magnitude: Vector) -> Vector:
