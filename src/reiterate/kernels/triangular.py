@@ -264,18 +264,17 @@ def _forward_rows(begin, end, width, k, columns, values, order, r, y):
 
 
 @inlined_kernel
-def _backward_rows(begin, end, width, k, columns, values, order, inverse, y, z):
-    n = np.uint64(order.size)
-    one = np.uint64(1)
+def _backward_rows(begin, end, width, k, columns, values, rows, order, inverse, y, z):
+    last = np.uint64(order.size - 1)
     for t in range(begin, end):
-        i = n - one - np.uint64(t)
+        i = rows[t]
         prefetch(values, k + PREFETCH_DISTANCE)
         prefetch(columns, k + PREFETCH_DISTANCE)
-        prefetch(z, np.uint64(order[max(i, _LOOKAHEAD) - _LOOKAHEAD]))
+        prefetch(z, np.uint64(order[rows[min(np.uint64(t) + _LOOKAHEAD, last)]]))
         total = inverse[i] * y[i]
         for _ in range(width):
             total -= values[k] * y[columns[k]]
-            k += one
+            k += np.uint64(1)
         y[i] = total
         z[order[i]] = total
 
@@ -300,21 +299,21 @@ def _forward_pieces(first, last, pieces, columns, values, order, r, y):
 
 
 @kernel
-def _backward_pieces(first, last, pieces, columns, values, order, inverse, y, z):
+def _backward_pieces(first, last, pieces, columns, values, rows, order, inverse, y, z):
     for piece in range(first, last):
         begin, end, width, k = pieces[piece, 0], pieces[piece, 1], pieces[piece, 2], np.uint64(pieces[piece, 3])
         if width == 3:
-            _backward_rows(begin, end, 3, k, columns, values, order, inverse, y, z)
+            _backward_rows(begin, end, 3, k, columns, values, rows, order, inverse, y, z)
         elif width == 2:
-            _backward_rows(begin, end, 2, k, columns, values, order, inverse, y, z)
+            _backward_rows(begin, end, 2, k, columns, values, rows, order, inverse, y, z)
         elif width == 4:
-            _backward_rows(begin, end, 4, k, columns, values, order, inverse, y, z)
+            _backward_rows(begin, end, 4, k, columns, values, rows, order, inverse, y, z)
         elif width == 1:
-            _backward_rows(begin, end, 1, k, columns, values, order, inverse, y, z)
+            _backward_rows(begin, end, 1, k, columns, values, rows, order, inverse, y, z)
         elif width == 5:
-            _backward_rows(begin, end, 5, k, columns, values, order, inverse, y, z)
+            _backward_rows(begin, end, 5, k, columns, values, rows, order, inverse, y, z)
         else:
-            _backward_rows(begin, end, width, k, columns, values, order, inverse, y, z)
+            _backward_rows(begin, end, width, k, columns, values, rows, order, inverse, y, z)
 
 
 @kernel
@@ -341,14 +340,16 @@ def forward_solve(pieces, steps, columns, values, order, r, y):
 @kernel
 def solve(
     lower_pieces, lower_steps, lower_columns, lower_values, upper_pieces, upper_steps, upper_columns, upper_values,
-    order, inverse, r, y, z, board, thread,
+    upper_rows, order, inverse, r, y, z, board, thread,
 ):  # fmt: skip
     """Write (I + U)⁻¹ D⁻¹ (I + L)⁻¹ r to ``z``, by one forward and one backward sweep of several threads.
 
     Parameters
     ----------
     lower_*, upper_* : the strict triangles, each in the order of its sweep
-        ``pieces`` and ``steps`` as :mod:`reiterate.linear.schedule` makes them; the upper one last row first.
+        ``pieces`` and ``steps`` as :mod:`reiterate.linear.schedule` makes them; the upper one last level first.
+    upper_rows : uint32 array of shape (n,)
+        Numbers of the rows, by level order, in the order of the backward sweep.
     order : uint32 array of shape (n,)
         Rows in level order.
     inverse : array of shape (n,)
@@ -377,5 +378,5 @@ def solve(
     for step in range(upper_steps.shape[0]):
         for part in range(thread, parts, threads):
             first, last = upper_steps[step, part, 0], upper_steps[step, part, 1]
-            _backward_pieces(first, last, upper_pieces, upper_columns, upper_values, order, inverse, y, z)
+            _backward_pieces(first, last, upper_pieces, upper_columns, upper_values, upper_rows, order, inverse, y, z)
         barrier(board, thread, threads)
