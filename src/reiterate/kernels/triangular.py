@@ -19,6 +19,7 @@ from reiterate.kernels.selection import LONG
 from reiterate.kernels.spmd import barrier, join
 
 _LOOKAHEAD = np.uint64(32)  # gathers through an index array are asked for this far ahead
+_FAR_AHEAD = np.uint64(64)  # likewise, where that index array is itself gathered from
 
 
 @kernel
@@ -270,7 +271,11 @@ def _backward_rows(begin, end, width, k, columns, values, rows, order, inverse, 
         i = rows[t]
         prefetch(values, k + PREFETCH_DISTANCE)
         prefetch(columns, k + PREFETCH_DISTANCE)
-        prefetch(z, np.uint64(order[rows[min(np.uint64(t) + _LOOKAHEAD, last)]]))
+        # Within a level rows come in any order, which the processor does not foresee.
+        ahead = np.uint64(rows[min(np.uint64(t) + _FAR_AHEAD, last)])
+        prefetch(y, ahead)
+        prefetch(inverse, ahead)
+        prefetch(z, np.uint64(order[ahead]))
         total = inverse[i] * y[i]
         for _ in range(width):
             total -= values[k] * y[columns[k]]
