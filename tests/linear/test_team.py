@@ -15,7 +15,7 @@ from reiterate.contracts import Status, Stop
 from reiterate.errors import InvalidInput
 from reiterate.kernels import spmd
 from reiterate.kernels.compiling import kernel
-from reiterate.linear import gmres, operator, row_groups, schedule, team, triangular
+from reiterate.linear import bicgstab, gmres, operator, row_groups, schedule, team, triangular
 from reiterate.linear.door import Door
 from reiterate.linear.portfolio import METHODS
 from tests.linear.factorizations import MATRICES
@@ -52,6 +52,7 @@ def fresh(monkeypatch):
     monkeypatch.setattr(schedule, "_WORTH_SPLITTING", 0.0)
     monkeypatch.setattr(operator, "_ENTRIES_WORTH_WAKING", 0)
     monkeypatch.setattr(triangular, "_ENTRIES_WORTH_WAKING", 0)
+    monkeypatch.setattr(bicgstab, "_UNKNOWNS_WORTH_WAKING", 0)
     monkeypatch.setattr(gmres, "_NUMBERS_WORTH_WAKING", 0)
     monkeypatch.setattr(row_groups, "_IRREGULAR", 0.0)
     monkeypatch.setattr(row_groups, "_WINDOW", 16)
