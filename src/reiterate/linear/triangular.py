@@ -18,8 +18,9 @@ from reiterate.linear.instance import LinearInstance
 from reiterate.linear.level_order import order_backward, order_rows, runs_of, widest
 from reiterate.linear.pattern import Index, Pattern
 from reiterate.linear.preconditioner import Preconditioner
-from reiterate.linear.schedule import Schedule, divide, gather_parts, reverse
+from reiterate.linear.schedule import Schedule, divide, gather_parts, reverse, share_of_others
 
+_SHARE_WORTH_WAKING = 0.1
 _ENTRIES_WORTH_WAKING = 100_000  # both sweeps over as many take 0.3 ms, and waking a thread some 0.05 ms
 
 BITS: Final = Parameter("bits", low=31, high=65, default=64, search=(64, 64), points=1, integer=True)
@@ -89,6 +90,8 @@ class Layout:
     parts : int
         Into which sweeps are cut. The rows of a part are then numbered one after another, level by level, so that
         every thread reads its own entries and vectors in one stream.
+    shared : bool
+        Whether levels are so large that several threads have something to do.
     sequence : uint32 array of shape (n,)
         Numbers of the rows, such that each comes after those on which it depends.
     upper_rows : uint32 array of shape (n,)
@@ -112,6 +115,7 @@ class Layout:
         count = int(triangular.find_common_levels(indptr, pattern.indices, position, level))
         order, level_ends = order_rows(level, count, below, above, by_width=padded is None)
         spans = divide(below[order] if padded is None else np.full(size, padded), level_ends, parts)
+        self.shared = share_of_others(spans) >= _SHARE_WORTH_WAKING
         self.sequence: Index = np.arange(size, dtype=np.uint32)
         if parts > 1:
             gathered, spans = gather_parts(spans)
@@ -214,7 +218,8 @@ class TriangularFactors(Preconditioner):
         self.inverse: NDArray[Any] = np.empty(size, dtype=dtype)
         self.diagonal: NDArray[Any] = np.empty(size, dtype=dtype)
         self.shift = 0.0
-        self.threads = layout.parts if self.values.size >= _ENTRIES_WORTH_WAKING * (layout.parts - 1) else 1
+        worth_waking = self.values.size >= _ENTRIES_WORTH_WAKING * (layout.parts - 1)
+        self.threads = layout.parts if worth_waking and layout.shared else 1
         self._entries: NDArray[Any] | None = None
         self.work: NDArray[Any] = np.zeros(size, dtype=dtype)
         entry = 4.0 + storage.itemsize
