@@ -78,7 +78,7 @@ def _factors(
     """Factors whose arrays, or at least whose layout, are those of ``previous``."""
     dtype = instance.operator.dtype
     if previous is None:
-        layout = Layout(pattern or FactorPattern.of(instance.pattern), instance.threads)
+        layout = Layout(pattern or FactorPattern.of(instance.pattern), instance.threads, backward_by_width=True)
     elif previous.values.dtype == storage and previous.dtype == dtype:
         return previous
     else:
@@ -92,7 +92,7 @@ class IncompleteLU(Family):
     ILU(0) of Meijerink and van der Vorst (1977) in natural order. Exists for every M- and H-matrix; elsewhere a pivot
     that vanishes against its row leads to a multiple of the diagonal being added, a few times. ``bits`` is the
     precision in which the factors are stored. Setup: levels once per pattern; new numbers take a few passes. An
-    application moves 12 nnz + 64 n bytes, or 8 nnz + 64 n with ``bits=32``.
+    application moves 12 nnz + 68 n bytes, or 8 nnz + 68 n with ``bits=32``.
     """
 
     name = "ilu"
@@ -122,7 +122,7 @@ class ThresholdIncompleteLU(Family):
     many are kept in each triangle as rows of A have there on average. The pattern found for one matrix is kept for
     later ones of the same pattern, of which only numbers are computed, until a factorization on it fails. Pivots that
     vanish are met as by ``ilu``. Setup: work like the square of the entries kept in a row. An application moves 12
-    bytes a stored entry (8 with ``bits=32``) and 64 bytes a row.
+    bytes a stored entry (8 with ``bits=32``) and 68 bytes a row.
     """
 
     name = "ilut"
@@ -164,7 +164,7 @@ class SymmetricOverRelaxation(Family):
 
     M = (D/omega + L) (D/omega)⁻¹ (D/omega + U), of Young (1971), up to a factor that Krylov methods do not see;
     symmetric Gauss–Seidel for omega = 1. For symmetric positive definite A, ``ssor_cg`` does the same at half the
-    cost. Setup: levels once per pattern; new numbers take two passes. An application moves 12 nnz + 64 n bytes.
+    cost. Setup: levels once per pattern; new numbers take two passes. An application moves 12 nnz + 68 n bytes.
     """
 
     name = "ssor"

@@ -8,6 +8,7 @@ from typing import Any
 import scipy.sparse as sp
 
 from reiterate.contracts import Method, Stop, Values
+from reiterate.linear import operator
 from reiterate.linear.door import Door
 from reiterate.linear.instance import LinearTraits
 
@@ -22,6 +23,7 @@ class LinearMethod(Method):
     def warm_up(self) -> None:
         """Run once on a system of a few unknowns, so that every kernel is compiled or loaded."""
         self.rehearse(sp.diags_array([-1.0, 4.0, -1.0], offsets=[-1, 0, 1], shape=(4, 4)).tocsr())
+        operator.warm_up()
 
     def rehearse(self, A: Any) -> None:
         """Run every variant on A, a small SciPy matrix."""

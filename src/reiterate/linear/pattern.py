@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from reiterate.errors import InvalidInput
 from reiterate.kernels import csr
 from reiterate.linear.null_space import Constants
+from reiterate.linear.row_groups import RowGroups
 
 Index = NDArray[np.uint32]
 
@@ -48,6 +49,11 @@ class Pattern:
     def constants(self) -> Constants:
         """The constants on its connected parts."""
         return Constants(self.indptr, self.indices)
+
+    @functools.cached_property
+    def groups(self) -> RowGroups | None:
+        """An order of the rows in which products are faster, if there is one."""
+        return RowGroups.of(self.indptr, self.indices)
 
     @functools.cached_property
     def symmetrized(self) -> tuple[Pattern, NDArray[np.int64], NDArray[np.int64]]:
