@@ -62,8 +62,8 @@ class Solver:
     max_iterations : int
         Largest number of iterations of one configuration on one system; where b has several columns, on each.
     max_seconds : float, optional
-        Wall-clock limit of one :meth:`solve`; checked between configurations and every few milliseconds
-        within an iteration, not during a factorization.
+        Wall-clock limit of one :meth:`solve`, checked between configurations and every few milliseconds within an
+        iteration. A factorization that would exceed it, or half of it where others may follow, is refused or stopped.
     patience : float or None
         A configuration that takes this many times the incumbent's usual iterations is stopped, and the incumbent
         finishes from the same iterate. ``None``: never.

@@ -28,9 +28,10 @@ from reiterate.engine.pursuit import Pursuit
 from reiterate.engine.quarantine import Quarantine
 from reiterate.engine.turn import Turn
 from reiterate.engine.upkeep import Upkeep
-from reiterate.errors import Breakdown, InvalidInput
+from reiterate.errors import Breakdown, InvalidInput, OutOfTime
 
 _LAST_RESORTS = 6
+_PREPARING = 0.5  # of the time left, so that another method may still follow
 _FEW_ITERATIONS = 10.0  # below this, running longer than usual wastes nothing worth saving
 
 
@@ -86,6 +87,8 @@ class Engine:
         self._cost: CostUnit = cost
         self._max_iterations = max_iterations
         self._max_seconds = max_seconds
+        alone = len({configuration.method for configuration in (*self.configurations, *self.rescuers)}) == 1
+        self._preparing = 1.0 if alone else _PREPARING
         self._patience = patience
         self._suits = suits
         self._arm_methods = [methods[name] for name in dict.fromkeys(c.method for c in self.configurations)]
@@ -224,18 +227,20 @@ class Engine:
             method.warm_up()
             self._warm.add(method.name)
             pursuit.warming += time.perf_counter() - begin
-        turn = Turn(method, configuration.values, pursuit, stop, self._cost)
+        turn = Turn(method, configuration.values, pursuit, stop, self._cost, self._preparing)
+        late = False
         try:
             turn.play(self._upkeep)
         except Breakdown as breakdown:
-            turn.status, turn.reason = Status.BREAKDOWN, str(breakdown)
+            late = isinstance(breakdown, OutOfTime)
+            turn.status, turn.reason = Status.TIME_CAP if late else Status.BREAKDOWN, str(breakdown)
             pursuit.verify_start()
         pursuit.seconds += turn.seconds
         pursuit.attempts.append(
             Attempt(configuration, turn.status, turn.iterations, turn.seconds, turn.work, pursuit.merit, turn.reason)
         )
         broke_down = turn.status is Status.BREAKDOWN and not pursuit.at_rounding
-        self._quarantine.report(method.name, index, broke_down=broke_down)
+        self._quarantine.report(method.name, index, broke_down=broke_down or late)
 
     def _record(
         self,
