@@ -62,6 +62,8 @@ class Engine:
         Bytes that prepared states may hold together.
     suits
         Whether a method of this name, which accepts an instance of such traits, is worth trying. ``None``: always.
+    ages, refreshes
+        Whether prepared states may serve later instances as they are; may be renewed instead of built anew.
     """
 
     def __init__(
@@ -78,6 +80,8 @@ class Engine:
         patience: float | None = None,
         memory_limit: float | None = None,
         suits: Callable[[str, Any], bool] | None = None,
+        ages: bool = True,
+        refreshes: bool = True,
     ) -> None:
         self._methods = methods
         self.configurations = tuple(configurations)
@@ -96,7 +100,7 @@ class Engine:
         self._last_group: Group | None = None
         self._last_traits: Any = None
         self._last_kind: Hashable = None
-        self._upkeep = Upkeep(cost, memory_limit)
+        self._upkeep = Upkeep(cost, memory_limit, ages=ages, refreshes=refreshes)
         self._warm: set[str] = set()
         self._quarantine = Quarantine()
         self._index = 0

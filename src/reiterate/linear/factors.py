@@ -167,7 +167,7 @@ def factorize(
     limit = memory_limit_of(instance, memory_limit)
     instance = instance.pinned()
     if isinstance(previous, engine) and previous.fits(instance):
-        if previous.holds(instance):
+        if instance.version is not None and previous.holds(instance):
             previous.setup_traffic = 0.0
             return previous
         previous.data = None

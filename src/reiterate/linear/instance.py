@@ -130,12 +130,15 @@ class LinearInstance:
         Bytes that a factorization may take; ``None`` leaves it to the method.
     deadline : float or None
         When, by ``time.perf_counter()``, factoring is to be given up.
+    recycles : bool
+        Whether methods may use what solves of earlier instances have learnt.
     threads : int
         Parts into which iterations may cut their work, for as many threads.
     """
 
     memory_limit: int | None = None
     deadline: float | None = None
+    recycles: bool = True
 
     def __init__(
         self,
