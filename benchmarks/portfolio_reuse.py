@@ -23,8 +23,8 @@ from portfolio_targets import PAGE, Target
 from reiterate.contracts import Instance, Method, Prepared, Values
 from reiterate.engine import turn, upkeep
 from reiterate.engine.upkeep import Lease
-from reiterate.linear.door import Door
 from reiterate.linear.portfolio import METHODS
+from reiterate.options import REUSE
 
 RTOL = 1e-8
 DIRECT_RTOL = 1e-10
@@ -46,7 +46,7 @@ class _Held:
 
 
 class FixedPeriod:
-    """In the place of ``Upkeep``: prepares every so many systems, anew or by refreshing numbers.
+    """In the place of ``Upkeep``: refreshes numbers every so many systems, which no option of a solver asks for.
 
     A system whose matrix is recognized as that of the state counts as nothing: every rule would use the state.
     """
@@ -56,8 +56,8 @@ class FixedPeriod:
     def trim(self) -> None:
         """Nothing is limited here."""
 
-    def __init__(self, period: float, *, anew: bool = False) -> None:
-        self._period, self._anew = period, anew
+    def __init__(self, period: float) -> None:
+        self._period = period
         self._states: dict[str, tuple[Prepared, Any, int]] = {}
 
     def lease(self, method: Method, values: Values, instance: Instance, *, renew: bool = False) -> Lease:
@@ -65,22 +65,12 @@ class FixedPeriod:
         prepared, version, age = self._states.get(method.name, (None, None, 0))
         same = prepared is not None and version is not None and version == instance.version
         if prepared is None or renew or (not same and age + 1 >= self._period):
-            previous = None if self._anew else prepared
-            prepared = method.prepare(instance, values, previous)
+            rebuilt = prepared is None
+            prepared = method.prepare(instance, values, prepared)
             self._states[method.name] = (prepared, instance.version, 0)
-            return Lease(prepared, prepared.work, True, previous is None, math.inf, _Held())  # type: ignore[arg-type]
+            return Lease(prepared, prepared.work, True, rebuilt, math.inf, _Held())  # type: ignore[arg-type]
         self._states[method.name] = (prepared, version, age if same else age + 1)
         return Lease(prepared, 0.0, same, False, math.inf, _Held())  # type: ignore[arg-type]
-
-
-class ForgetfulDoor(Door):
-    """A door that recognizes no matrix."""
-
-    def admit(self, *arguments: Any, **options: Any) -> Any:
-        """As of any door, but of no version."""
-        instance = super().admit(*arguments, **options)
-        instance._facts.version = None
-        return instance
 
 
 @dataclass(frozen=True)
@@ -88,28 +78,33 @@ class Variant:
     """Which mechanisms are on."""
 
     name: str
-    period: float | None = None
-    anew: bool = False
+    reuse: tuple[str, ...] = tuple(REUSE)
     guesses: bool = False
-    recognizes: bool = True
+    period: float | None = None
     instead: str | None = None  # another method
 
     def solver(self, spelling: str, rtol: float) -> rt.Solver:
-        """A solver with just these; the mechanisms are not options, so the engine's parts are replaced."""
-        solver = rt.Solver([self.instead or spelling], rtol=rtol, guesses=self.guesses, seed=0)
+        """A solver with just these; a fixed period is no option, so that a part of the engine is replaced."""
+        solver = rt.Solver([self.instead or spelling], rtol=rtol, guesses=self.guesses, reuse=self.reuse, seed=0)
         if self.period is not None:
-            solver._engine._upkeep = FixedPeriod(self.period, anew=self.anew)  # type: ignore[assignment]
-        if not self.recognizes:
-            solver._door = ForgetfulDoor()
+            solver._engine._upkeep = FixedPeriod(self.period)  # type: ignore[assignment]
         return solver
+
+
+def without(*names: str) -> tuple[str, ...]:
+    """All mechanisms but these."""
+    return tuple(name for name in REUSE if name not in names)
 
 
 AGEING = Variant("ageing")
 GUESSING = Variant("ageing and guesses", guesses=True)
-REBUILT = Variant("built anew each time", period=1, anew=True)
-UNRECOGNIZED = Variant("refreshed, no matrix recognized", period=1, recognizes=False)
-FIXED = tuple(Variant(f"every {period:g}" if period < math.inf else "never", period=period) for period in PERIODS)
-REFRESHED = FIXED[0]
+REBUILT = Variant("built anew each time", reuse=without("ageing", "refresh"))
+UNRECOGNIZED = Variant("refreshed, no matrix recognized", reuse=without("ageing", "same_matrix"))
+REFRESHED = Variant("every 1", reuse=without("ageing"))
+FIXED = (
+    REFRESHED,
+    *(Variant(f"every {period:g}" if period < math.inf else "never", period=period) for period in PERIODS[1:]),
+)
 
 
 @dataclass

@@ -113,6 +113,9 @@ class Attempt:
 class Instance(Protocol):
     """One problem to solve: all that the engine may know of it."""
 
+    deadline: float | None
+    """By ``time.perf_counter()``: what is being prepared then is abandoned. Set by the engine; ``None``: never."""
+
     @property
     def traits(self) -> Any:
         """What is known of the instance before solving it."""
@@ -170,7 +173,15 @@ class Method(ABC):
 
     @abstractmethod
     def prepare(self, instance: Any, values: Values, previous: Prepared | None = None) -> Prepared:
-        """Build what the iteration needs, reusing ``previous`` (of an earlier instance) where possible."""
+        """Build what the iteration needs, reusing ``previous`` (of an earlier instance) where possible.
+
+        Raises
+        ------
+        Breakdown
+            That is impossible for this instance.
+        OutOfTime
+            A kind of :class:`Breakdown`: it cannot be done before the instance's deadline.
+        """
 
     @abstractmethod
     def iterate(self, prepared: Prepared, instance: Any, values: Values, x: Any, stop: Stop) -> Progress:

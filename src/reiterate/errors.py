@@ -66,5 +66,9 @@ class Breakdown(ReiterateError):
     """A method cannot prepare this instance, e.g. a factor would be singular; the engine goes on with another."""
 
 
+class OutOfTime(Breakdown):
+    """Preparing would take, or has taken, more time than is left for it; the engine goes on with another method."""
+
+
 def _rebuild(kind: type[NotConverged], message: str, known: dict[str, Any]) -> NotConverged:
     return kind(message, **known)

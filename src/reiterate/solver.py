@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import functools
-import math
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Sized
 from pathlib import Path
@@ -13,11 +11,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from reiterate.configuration import Configuration
-from reiterate.contracts import Learner, LearnerFactory, Record
+from reiterate.contracts import LearnerFactory, Record
 from reiterate.engine import Engine, History
 from reiterate.engine.cost import UNITS, CostUnit
 from reiterate.errors import InvalidInput, NotConverged, ReiterateError
-from reiterate.learners import LEARNERS, make_learner
 from reiterate.linear import team
 from reiterate.linear.block import BlockInstance, ColumnByColumn
 from reiterate.linear.door import Door, admit_start, as_array, check_tolerances
@@ -32,6 +29,7 @@ from reiterate.linear.portfolio import (
     rehearse_blocks,
     suits,
 )
+from reiterate.options import check_positive, generator, learner_factory, reuse_names
 from reiterate.report.summary import summarize
 
 _WIDEST_GUESSED = 8  # columns; the guesses of a column hold eight vectors
@@ -62,8 +60,8 @@ class Solver:
     max_iterations : int
         Largest number of iterations of one configuration on one system; where b has several columns, on each.
     max_seconds : float, optional
-        Wall-clock limit of one :meth:`solve`; checked between configurations and every few milliseconds
-        within an iteration, not during a factorization.
+        Wall-clock limit of one :meth:`solve`, checked between configurations and every few milliseconds within an
+        iteration. A factorization that would exceed it, or half of it where others may follow, is refused or stopped.
     patience : float or None
         A configuration that takes this many times the incumbent's usual iterations is stopped, and the incumbent
         finishes from the same iterate. ``None``: never.
@@ -81,6 +79,11 @@ class Solver:
         Threads that an iteration may use, as far as the process may use processors. Sums are cut into as many parts,
         so that the same number gives the same bits, whatever the machine is doing. Worth it from some 10,000
         unknowns on, on processors that have nothing else to do. ``None``: one.
+    reuse : "all" or collection of str
+        Which ways of using again what earlier systems left behind are on, of ``"same_matrix"`` (a matrix that is
+        recognized is not prepared again), ``"ageing"`` (a state serves later matrices while that is cheaper than
+        renewing it; off: every new matrix has its own), ``"refresh"`` (a state is renewed by its numbers; off: built
+        anew) and ``"recycling"`` (deflated_cg and gcrodr keep spaces). ``()``: none. Guesses: see ``guesses``.
 
     Examples
     --------
@@ -109,43 +112,51 @@ class Solver:
         memory_limit: float | None = None,
         guesses: bool = True,
         threads: int | None = None,
+        reuse: str | Iterable[str] = "all",
     ) -> None:
         check_tolerances(rtol, atol)
         if cost not in UNITS:
             raise InvalidInput("cost", f"{cost!r} is not one of {', '.join(map(repr, UNITS))}")
-        _check_positive("max_iterations", max_iterations, whole=True)
-        _check_positive("max_seconds", max_seconds)
-        _check_positive("patience", patience)
+        check_positive("max_iterations", max_iterations, whole=True)
+        check_positive("max_seconds", max_seconds)
+        check_positive("patience", patience)
         self._rtol, self._atol = float(rtol), float(atol)
         self._cost: CostUnit = cost
         if null_space not in (None, "constant"):
             raise InvalidInput("null_space", f"{null_space!r} is neither None nor 'constant'")
         if memory_limit is not None:
-            _check_positive("memory_limit", memory_limit)
+            check_positive("memory_limit", memory_limit)
         if threads is not None:
-            _check_positive("threads", threads, whole=True)
+            check_positive("threads", threads, whole=True)
             team.warm_up(threads)
+        reused = reuse_names(reuse)
         self._busy = threading.Lock()
         self._projections = 0
         self._guesses = Guesses() if guesses else None
         self._column_guesses: list[Guesses] = []
         self._rehearsed = False
         self._door = Door(
-            null_space, None if memory_limit is None else int(memory_limit), 1 if threads is None else int(threads)
+            null_space,
+            None if memory_limit is None else int(memory_limit),
+            1 if threads is None else int(threads),
+            recognizes="same_matrix" in reused,
+            recycles="recycling" in reused,
         )
         default = DEFAULT_FOR_ITERATIONS if cost == "iterations" else DEFAULT
         self._engine = Engine(
             {name: ColumnByColumn(method) for name, method in METHODS.items()},
             configurations(default if methods is None else methods),
             [configuration(fallback)] if fallback is not None else [],
-            _learner_factory(learner),
-            _generator(seed),
+            learner_factory(learner),
+            generator(seed),
             cost=cost,
             max_iterations=max_iterations,
             max_seconds=max_seconds,
             patience=patience,
             memory_limit=memory_limit,
             suits=suits if methods is None else None,
+            ages="ageing" in reused,
+            refreshes="refresh" in reused,
         )
 
     def solve(
@@ -369,32 +380,3 @@ def _arguments(system: Any) -> dict[str, Any]:
 def _is_complex(A: Any) -> bool:
     dtype = getattr(A, "dtype", None)
     return bool((np.asarray(A).dtype if dtype is None else np.dtype(dtype)).kind == "c")
-
-
-def _learner_factory(learner: str | LearnerFactory) -> LearnerFactory:
-    if callable(learner):
-        return learner
-    if not isinstance(learner, str):
-        raise InvalidInput("learner", f"{learner!r} is neither a name nor a callable (arms, rng) -> Learner")
-    if learner != "auto" and learner not in LEARNERS:
-        make_learner(learner, 1, np.random.default_rng(0))  # raises, and lists the names there are
-    return functools.partial(_make_learner, learner)
-
-
-def _make_learner(name: str, arms: int, rng: np.random.Generator) -> Learner:
-    return make_learner(name, arms, rng)
-
-
-def _generator(seed: int | np.random.Generator | None) -> np.random.Generator:
-    try:
-        return np.random.default_rng(seed)
-    except (TypeError, ValueError):
-        raise InvalidInput("seed", f"{seed!r} is neither a nonnegative integer nor a numpy.random.Generator") from None
-
-
-def _check_positive(name: str, value: float | None, *, whole: bool = False) -> None:
-    if value is None and not whole:
-        return
-    kinds = (int, np.integer) if whole else (int, float, np.integer, np.floating)
-    if isinstance(value, bool) or not isinstance(value, kinds) or not 0 < value < math.inf:
-        raise InvalidInput(name, f"{value!r} is not a positive {'integer' if whole else 'number'}")

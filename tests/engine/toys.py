@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from reiterate.configuration import Configuration, Parameter, ParameterSpace
 from reiterate.contracts import Choice, Learner, Method, Prepared, Progress, Status
-from reiterate.errors import Breakdown
+from reiterate.errors import Breakdown, OutOfTime
 
 
 @dataclass
@@ -20,6 +20,7 @@ class Decay:
     version: object = None
     base: object = None
     kind: object = None
+    deadline: float | None = None
 
     def origin(self):
         return self.base
@@ -97,6 +98,19 @@ class Unpreparable(Liar):
 
     def prepare(self, instance, values, previous=None):
         raise Breakdown("cannot be prepared")
+
+
+class Slow(Liar):
+    """Would take longer to prepare than there is time."""
+
+    name = "slow"
+
+    def __init__(self):
+        self.deadlines = []
+
+    def prepare(self, instance, values, previous=None):
+        self.deadlines.append(instance.deadline)
+        raise OutOfTime("too slow")
 
 
 class Scripted(Learner):

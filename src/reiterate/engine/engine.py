@@ -28,9 +28,10 @@ from reiterate.engine.pursuit import Pursuit
 from reiterate.engine.quarantine import Quarantine
 from reiterate.engine.turn import Turn
 from reiterate.engine.upkeep import Upkeep
-from reiterate.errors import Breakdown, InvalidInput
+from reiterate.errors import Breakdown, InvalidInput, OutOfTime
 
 _LAST_RESORTS = 6
+_PREPARING = 0.5  # of the time left, so that another method may still follow
 _FEW_ITERATIONS = 10.0  # below this, running longer than usual wastes nothing worth saving
 
 
@@ -61,6 +62,8 @@ class Engine:
         Bytes that prepared states may hold together.
     suits
         Whether a method of this name, which accepts an instance of such traits, is worth trying. ``None``: always.
+    ages, refreshes
+        Whether prepared states may serve later instances as they are; may be renewed instead of built anew.
     """
 
     def __init__(
@@ -77,6 +80,8 @@ class Engine:
         patience: float | None = None,
         memory_limit: float | None = None,
         suits: Callable[[str, Any], bool] | None = None,
+        ages: bool = True,
+        refreshes: bool = True,
     ) -> None:
         self._methods = methods
         self.configurations = tuple(configurations)
@@ -86,6 +91,8 @@ class Engine:
         self._cost: CostUnit = cost
         self._max_iterations = max_iterations
         self._max_seconds = max_seconds
+        alone = len({configuration.method for configuration in (*self.configurations, *self.rescuers)}) == 1
+        self._preparing = 1.0 if alone else _PREPARING
         self._patience = patience
         self._suits = suits
         self._arm_methods = [methods[name] for name in dict.fromkeys(c.method for c in self.configurations)]
@@ -93,7 +100,7 @@ class Engine:
         self._last_group: Group | None = None
         self._last_traits: Any = None
         self._last_kind: Hashable = None
-        self._upkeep = Upkeep(cost, memory_limit)
+        self._upkeep = Upkeep(cost, memory_limit, ages=ages, refreshes=refreshes)
         self._warm: set[str] = set()
         self._quarantine = Quarantine()
         self._index = 0
@@ -224,18 +231,20 @@ class Engine:
             method.warm_up()
             self._warm.add(method.name)
             pursuit.warming += time.perf_counter() - begin
-        turn = Turn(method, configuration.values, pursuit, stop, self._cost)
+        turn = Turn(method, configuration.values, pursuit, stop, self._cost, self._preparing)
+        late = False
         try:
             turn.play(self._upkeep)
         except Breakdown as breakdown:
-            turn.status, turn.reason = Status.BREAKDOWN, str(breakdown)
+            late = isinstance(breakdown, OutOfTime)
+            turn.status, turn.reason = Status.TIME_CAP if late else Status.BREAKDOWN, str(breakdown)
             pursuit.verify_start()
         pursuit.seconds += turn.seconds
         pursuit.attempts.append(
             Attempt(configuration, turn.status, turn.iterations, turn.seconds, turn.work, pursuit.merit, turn.reason)
         )
         broke_down = turn.status is Status.BREAKDOWN and not pursuit.at_rounding
-        self._quarantine.report(method.name, index, broke_down=broke_down)
+        self._quarantine.report(method.name, index, broke_down=broke_down or late)
 
     def _record(
         self,

@@ -141,6 +141,8 @@ class DeflatedConjugateGradients(KrylovMethod):
 
     def iterate(self, prepared: Prepared, instance: LinearInstance, values: Values, x: Vector, stop: Stop) -> Progress:
         """Iterate from a copy of ``x``, shape (n,)."""
+        if not instance.recycles:
+            return self._plain.iterate(prepared, instance, values, x, stop)
         state, k = prepared.state, int(values["space"])
         space = _space(state, x.size, k)
         if not (space.payoff.harvest or (space.payoff.use and space.exists)):

@@ -29,12 +29,21 @@ class Door:
     """Admits the systems of one stream; what it has learnt of the last few patterns and matrices is then free.
 
     ``null_space="constant"`` has every right-hand side projected where the constants are in the null space of A.
-    ``memory_limit`` and ``threads`` are passed on to the instances.
+    ``memory_limit``, ``threads`` and ``recycles`` are passed on to the instances. A door that does not recognize
+    matrices knows no versions.
     """
 
     def __init__(
-        self, null_space: Literal["constant"] | None = None, memory_limit: int | None = None, threads: int = 1
+        self,
+        null_space: Literal["constant"] | None = None,
+        memory_limit: int | None = None,
+        threads: int = 1,
+        *,
+        recognizes: bool = True,
+        recycles: bool = True,
     ) -> None:
+        self._recognizes = recognizes
+        self._recycles = recycles
         self._null_space = null_space
         self._memory_limit = memory_limit
         self._threads = threads
@@ -120,12 +129,15 @@ class Door:
         instance = LinearInstance(
             facts, rhs, context=context, rtol=rtol, atol=atol, project=project, threads=self._threads
         )
-        instance.memory_limit = self._memory_limit
+        instance.memory_limit, instance.recycles = self._memory_limit, self._recycles
         return instance
 
     def _facts(self, matrix: Any) -> Facts:
         """What is known of the matrix, inspected unless its like was among the last few."""
         number, matrix, pattern = self._find_pattern(matrix)
+        if not self._recognizes:
+            diagonal, traits, features = inspect(matrix, pattern)
+            return Facts(matrix, pattern, diagonal, traits, features)
         version = (number, int(fingerprint(matrix.data.view(np.uint64))))
         known = self._matrices.pop(version, None)
         if known is None:
@@ -181,7 +193,6 @@ class Columns:
         self._count = len(columns)
         self._kept = [j for j, column in enumerate(columns) if column.b.any()] or [0]
         self.instance = BlockInstance(facts, [columns[j] for j in self._kept], context)
-        self.instance.memory_limit = columns[0].memory_limit
 
     def enter(self, x0: ArrayLike | None) -> Block:
         """The caller's initial guess, of the shape of b, as an iterate of the instance; zeros where none is given."""

@@ -128,11 +128,17 @@ class LinearInstance:
         ‖b‖, or 1 where b = 0: what turns an absolute residual norm into the merit.
     memory_limit : int or None
         Bytes that a factorization may take; ``None`` leaves it to the method.
+    deadline : float or None
+        When, by ``time.perf_counter()``, factoring is to be given up.
+    recycles : bool
+        Whether methods may use what solves of earlier instances have learnt.
     threads : int
         Parts into which iterations may cut their work, for as many threads.
     """
 
     memory_limit: int | None = None
+    deadline: float | None = None
+    recycles: bool = True
 
     def __init__(
         self,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,19 @@ from reiterate.linear.vectors import norm
 
 _CHUNK = 512
 _PER_RESTART = 16
+
+
+def tridiagonal(alphas: Sequence[float], betas: Sequence[float]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The matrix of the Lanczos process hidden in CG, whose eigenvalues are Ritz values of M⁻¹A: its two diagonals.
+
+    Source: Golub and Van Loan, "Matrix Computations", section 11.3. ``alphas`` are the step lengths of CG; ``betas``
+    the coefficients of its directions, the first of which is 0.
+    """
+    alpha, beta = np.array(alphas), np.array(betas)
+    diagonal = 1.0 / alpha
+    diagonal[1:] += beta[1:] / alpha[:-1]
+    below: NDArray[np.float64] = np.sqrt(beta[1:]) / alpha[:-1]
+    return diagonal, below
 
 
 class LanczosWindow:

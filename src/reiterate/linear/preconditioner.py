@@ -32,6 +32,8 @@ class Preconditioner(ABC):
         Bytes held.
     setup_traffic : float
         Bytes moved by the build or refresh that was made last.
+    observes : bool
+        Whether :meth:`observe` would be of use after the next solve.
     """
 
     size: int
@@ -39,10 +41,14 @@ class Preconditioner(ABC):
     traffic: float = 0.0
     memory: int = 0
     setup_traffic: float = 0.0
+    observes: bool = False
 
     @abstractmethod
     def apply(self, r: NDArray[Any], z: NDArray[Any]) -> None:
         """Write M⁻¹ r to ``z``; both of shape (n,), C-contiguous, not overlapping; ``r`` is left as it is."""
+
+    def observe(self, instance: LinearInstance, diagonal: NDArray[Any], below: NDArray[Any]) -> None:  # noqa: B027
+        """Take in the tridiagonal matrix of M⁻¹A, by its diagonals, that a solve with CG has left behind."""
 
 
 class Family(ABC):
