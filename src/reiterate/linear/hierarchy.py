@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reiterate.errors import Breakdown
-from reiterate.kernels import csr, galerkin, multigrid
+from reiterate.kernels import block_multigrid, csr, galerkin, multigrid
+from reiterate.kernels.lanes import EIGHT, FOUR
 from reiterate.linear.coarsening import LevelPattern, Transfer
 from reiterate.linear.instance import Vector
 from reiterate.linear.pattern import Index, Pattern
@@ -37,6 +38,11 @@ class MultigridPreconditioner(Preconditioner):
     generalized one where the matrix is singular; where coarsening ends early it is Gauss-Seidel.
     """
 
+    takes_blocks = True
+    _block_workspace: NDArray[Any]
+    _refresh_traffic: float
+    _vector_traffic: float
+
     def __init__(
         self, pattern: Pattern, data: Vector, coarsen: Coarsen, *, sweeps: int, storage: type[np.floating[Any]]
     ) -> None:
@@ -62,7 +68,23 @@ class MultigridPreconditioner(Preconditioner):
 
     def apply(self, r: NDArray[Any], z: NDArray[Any]) -> None:
         """Write M⁻¹ r to ``z``, shapes (n,)."""
-        multigrid.cycle(*self._arrays, self._sweeps, r, z)
+        multigrid.cycle(*self._arrays, *self._workspace, self._sweeps, r, z)
+
+    def apply_block(self, R: NDArray[np.float64], Z: NDArray[np.float64]) -> None:
+        """Write M⁻¹ R to ``Z``, both of shape (n, 4) or (n, 8); the hierarchy is read once."""
+        width = R.shape[1]
+        if self._block_workspace.shape[2] != width:
+            self.memory -= self._block_workspace.nbytes
+            self._block_workspace = np.empty((*self._workspace.shape, width), dtype=self._storage)
+            self.memory += self._block_workspace.nbytes
+        block_multigrid.cycle(
+            *self._arrays, self._sweeps, *self._block_workspace, *np.empty((2, width)), R, Z,
+            FOUR if width == len(FOUR) else EIGHT,
+        )  # fmt: skip
+
+    def block_traffic(self, width: int) -> float:
+        """As for one column, with the hierarchy read once."""
+        return self.traffic + (width - 1) * self._vector_traffic
 
     def _compute(self, data: Vector, coarsen: Coarsen | None) -> _Numbers:
         """The numbers of every level: matrix, scale, prolongator. With ``coarsen`` the levels are found as well."""
@@ -121,6 +143,7 @@ class MultigridPreconditioner(Preconditioner):
         self._inverse = np.zeros((0, 0), dtype=self._storage)
         self._patterns = (*flat, p_indptr, p_indices)
         self._workspace = workspace
+        self._block_workspace = np.empty((2, total, 0), dtype=self._storage)
 
     def _share_patterns(self, flat: list[Index], p_indptr: Index, p_indices: Index) -> None:
         """Let the levels' patterns be parts of the flat arrays, so that nothing is held twice."""
@@ -154,16 +177,17 @@ class MultigridPreconditioner(Preconditioner):
         self._arrays = (
             self._table, finest.indptr, finest.indices, finest.position, self._fine_values,
             indptr, indices, position, self._values, p_indptr, p_indices, self._p_values,
-            self._inverse, self._scale, *self._workspace,
+            self._inverse, self._scale,
         )  # fmt: skip
         self._account()
 
     def _account(self) -> None:
         """Bytes held and moved; what lies in the pattern of A is not counted as held."""
         own = (*self._patterns, self._values, self._p_values, self._fine_values, self._inverse, self._scale)
-        kept = sum(array.nbytes for array in (*own, self._workspace))
+        kept = sum(array.nbytes for array in (*own, self._workspace, self._block_workspace))
         width = self._values.itemsize
         moved = 40.0 * self.size + self._inverse.nbytes
+        self._vector_traffic = 40.0 * self.size
         refresh = 0.0
         for level in self._levels:
             entries, transfer = level.indices.size, level.transfer
@@ -171,6 +195,7 @@ class MultigridPreconditioner(Preconditioner):
                 continue
             passes = 2 * self._sweeps + (1 if self._sweeps > 1 or transfer is None else 0)
             moved += passes * entries * (width + 4.0) + level.size * (16.0 + 6.0 * width)
+            self._vector_traffic += level.size * 6.0 * width
             if transfer is not None:
                 weights = transfer.indices.size
                 moved += 2.0 * (weights * (width + 4.0) + 4.0 * level.size)

@@ -6,6 +6,8 @@ import math
 
 from reiterate.contracts import Prepared, Progress, Stop, Values
 from reiterate.kernels import codes, vectors
+from reiterate.linear import block_cg
+from reiterate.linear.block import Block, BlockInstance
 from reiterate.linear.instance import LinearInstance, LinearTraits, Vector
 from reiterate.linear.krylov import KrylovMethod, KrylovState
 from reiterate.linear.preconditioner import Family
@@ -68,3 +70,13 @@ class PreconditionedConjugateGradients(KrylovMethod):
         work = self.work_of(instance, state, products=1.0, row_bytes=88.0)
         moved = self.traffic_of(instance, state)
         return run_in_segments(advance, lambda: x, stop, bytes_per_iteration=moved, work=work)
+
+    def iterate_block(
+        self, prepared: Prepared, instance: BlockInstance, values: Values, x: Block, stop: Stop
+    ) -> Progress | None:
+        """Iterate on several columns of ``x``, shape (n, k), at once; ``None`` where that gains nothing."""
+        return block_cg.iterate_with_preconditioner(instance, prepared.state.preconditioner, x, stop)
+
+    def rehearse_block(self) -> None:
+        """Compile or load what blocks need."""
+        self.rehearse_columns()

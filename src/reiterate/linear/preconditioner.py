@@ -32,6 +32,8 @@ class Preconditioner(ABC):
         Bytes held.
     setup_traffic : float
         Bytes moved by the build or refresh that was made last.
+    takes_blocks : bool
+        Whether :meth:`apply_block` is there, and faster than one column after another.
     """
 
     size: int
@@ -39,10 +41,19 @@ class Preconditioner(ABC):
     traffic: float = 0.0
     memory: int = 0
     setup_traffic: float = 0.0
+    takes_blocks: bool = False
 
     @abstractmethod
     def apply(self, r: NDArray[Any], z: NDArray[Any]) -> None:
         """Write M⁻¹ r to ``z``; both of shape (n,), C-contiguous, not overlapping; ``r`` is left as it is."""
+
+    def apply_block(self, R: NDArray[np.float64], Z: NDArray[np.float64]) -> None:
+        """Write M⁻¹ R to ``Z``; both of shape (n, 4) or (n, 8), as :meth:`apply` asks; no column touches another."""
+        raise NotImplementedError(f"{type(self).__name__} is applied to vectors only")
+
+    def block_traffic(self, width: int) -> float:
+        """Bytes that one application to ``width`` columns moves."""
+        return width * self.traffic
 
 
 class Family(ABC):
