@@ -105,7 +105,7 @@ def choose_steps(weighted, curvatures, code, alpha, blocks):
     for c in range(code.size):
         alpha[c] = 0.0
         if code[c] == RUNNING:
-            if 0.0 < curvatures[c] < np.inf:
+            if 0.0 < curvatures[c] < np.inf and weighted[c] < np.inf:
                 alpha[c] = weighted[c] / curvatures[c]
             else:
                 code[c] = NOT_DEFINITE if curvatures[c] <= 0.0 else NOT_FINITE

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Final
 
 import numpy as np
@@ -70,24 +71,21 @@ class _PreconditionedRecurrence(Recurrence):
 
     def start(self, column: LinearInstance, x: Vector) -> tuple[float, float]:
         own, r, p, _, _ = self.vectors
-        own[:] = x
-        square = column.operator.residual(own, column.b, r)
-        self._preconditioner.apply(r, p)
-        return float(square), float(vectors.dot(r, p))
+        own[:], p[:] = x, 0.0
+        return float(column.operator.residual(own, column.b, r)), math.inf  # the first direction forgets the zero one
 
     def together(self, iterations: int) -> int:
         X, R, P, Q, Z = self.blocks
         code, lanes = self.code, self.lanes
         for made in range(iterations):
-            kernels.product_dots(*self._matrix, P, Q, self.next_weighted, lanes)
-            stopped = kernels.choose_steps(self.weighted, self.next_weighted, code, self.alpha, (P, Q))
-            kernels.step(self.alpha, P, Q, X, R, self.squares, lanes)
-            stopped = kernels.judge_residuals(self.squares, self.thresholds, code, (R, P)) or stopped
             self._preconditioner.apply_block(R, Z)
             kernels.dots(R, Z, self.next_weighted, lanes)
-            stopped = kernels.choose_turns(self.weighted, self.next_weighted, code, self.beta, (Z, P)) or stopped
+            stopped = kernels.choose_turns(self.weighted, self.next_weighted, code, self.beta, (Z, P))
             kernels.turn(self.beta, Z, P, lanes)
-            if stopped:
+            kernels.product_dots(*self._matrix, P, Q, self.next_weighted, lanes)
+            stopped = kernels.choose_steps(self.weighted, self.next_weighted, code, self.alpha, (P, Q)) or stopped
+            kernels.step(self.alpha, P, Q, X, R, self.squares, lanes)
+            if kernels.judge_residuals(self.squares, self.thresholds, code, (R, P)) or stopped:
                 return made + 1
         return iterations
 
@@ -95,6 +93,13 @@ class _PreconditionedRecurrence(Recurrence):
         x, r, p, q, z = self.vectors
         operator = self.instance.operator
         for made in range(iterations):
+            self._preconditioner.apply(r, z)
+            weighted = vectors.dot(r, z)
+            if not 0.0 < weighted < np.inf:
+                self.code[slot] = codes.PRECONDITIONER_NOT_DEFINITE if weighted <= 0.0 else codes.NOT_FINITE
+                return made
+            vectors.turn(weighted / self.weighted[slot], z, p)
+            self.weighted[slot] = weighted
             curvature = operator.apply_dot(p, q)
             if not 0.0 < curvature < np.inf:
                 self.code[slot] = codes.NOT_DEFINITE if curvature <= 0.0 else codes.NOT_FINITE
@@ -103,13 +108,6 @@ class _PreconditionedRecurrence(Recurrence):
             if square <= self.thresholds[slot] or not square < np.inf:
                 self.code[slot] = codes.CONVERGED if square <= self.thresholds[slot] else codes.NOT_FINITE
                 return made + 1
-            self._preconditioner.apply(r, z)
-            weighted = vectors.dot(r, z)
-            if not 0.0 < weighted < np.inf:
-                self.code[slot] = codes.PRECONDITIONER_NOT_DEFINITE if weighted <= 0.0 else codes.NOT_FINITE
-                return made + 1
-            vectors.turn(weighted / self.weighted[slot], z, p)
-            self.weighted[slot] = weighted
         return iterations
 
 

@@ -78,7 +78,10 @@ class Recurrence(ABC):
 
     @abstractmethod
     def start(self, column: LinearInstance, x: Vector) -> tuple[float, float]:
-        """Write the state of a column at the iterate ``x`` to ``vectors``; return its ‖b − A x‖² and r·M⁻¹r."""
+        """Write the state of a column at the iterate ``x`` to ``vectors``; return its ‖b − A x‖² and r·M⁻¹r.
+
+        The latter is ∞ where the recurrence finds it out with its first direction.
+        """
 
     @abstractmethod
     def together(self, iterations: int) -> int:
@@ -206,7 +209,7 @@ class _Slots:
                 square, weighted = recurrence.start(column, np.ascontiguousarray(self._x[:, number]))
                 if square <= column.square_threshold:
                     continue
-                if not (0.0 < weighted < np.inf and square < np.inf):
+                if not (weighted > 0.0 and square < np.inf):
                     self._fail(codes.PRECONDITIONER_NOT_DEFINITE if weighted <= 0.0 else codes.NOT_FINITE)
                     continue
                 for block, vector in zip(recurrence.blocks[: recurrence.kept], recurrence.vectors, strict=False):
