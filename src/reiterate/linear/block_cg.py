@@ -27,7 +27,7 @@ class _DiagonalRecurrence(Recurrence):
     """With a diagonal, and all updates fused into three passes."""
 
     def __init__(self, instance: BlockInstance, inverse_diagonal: NDArray[np.float64], width: int) -> None:
-        super().__init__(instance, width, kept=3, spare=1)
+        super().__init__(instance, width, kept=3, begun=3, spare=1)
         self._inverse_diagonal = inverse_diagonal
         self._matrix = (instance.pattern.indptr, instance.pattern.indices, instance.data)
         self.fewest = width // 2 + 1
@@ -61,7 +61,7 @@ class _PreconditionedRecurrence(Recurrence):
     """With a preconditioner that takes blocks."""
 
     def __init__(self, instance: BlockInstance, preconditioner: Preconditioner, width: int) -> None:
-        super().__init__(instance, width, kept=3, spare=2)
+        super().__init__(instance, width, kept=3, begun=2, spare=2)
         self._preconditioner = preconditioner
         self._matrix = (instance.pattern.indptr, instance.pattern.indices, instance.data)
         self.fewest = width // 4 + 1
@@ -70,9 +70,9 @@ class _PreconditionedRecurrence(Recurrence):
         self.bytes_alone = traffic(instance.pattern, entries=1.0, row_bytes=108.0) + preconditioner.traffic
 
     def start(self, column: LinearInstance, x: Vector) -> tuple[float, float]:
-        own, r, p, _, _ = self.vectors
-        own[:], p[:] = x, 0.0
-        return float(column.operator.residual(own, column.b, r)), math.inf  # the first direction forgets the zero one
+        own, r, *_ = self.vectors
+        own[:] = x
+        return float(column.operator.residual(own, column.b, r)), math.inf  # the first direction forgets the last one
 
     def together(self, iterations: int) -> int:
         X, R, P, Q, Z = self.blocks
@@ -127,9 +127,7 @@ def iterate_with_diagonal(
     x : array of shape (n, k)
     stop
     """
-    pattern = instance.pattern
-    width = 8 if x.shape[1] >= 8 and pattern.nnz >= _MANY_ENTRIES * pattern.size else 4
-    return iterate_in_lock_step(_DiagonalRecurrence(instance, inverse_diagonal, width), x, stop)
+    return iterate_in_lock_step(_DiagonalRecurrence(instance, inverse_diagonal, narrow_width(instance)), x, stop)
 
 
 def iterate_with_preconditioner(
@@ -142,9 +140,11 @@ def iterate_with_preconditioner(
     """
     if not instance.traits.entries or x.shape[1] < FEWEST or not preconditioner.takes_blocks:
         return None
-    return iterate_in_lock_step(_PreconditionedRecurrence(instance, preconditioner, width_for(x)), x, stop)
+    width = 8 if x.shape[1] >= _EIGHT_FROM else 4
+    return iterate_in_lock_step(_PreconditionedRecurrence(instance, preconditioner, width), x, stop)
 
 
-def width_for(x: Block) -> int:
-    """How many columns of a block go side by side, where the matrix is read more than once an iteration."""
-    return 8 if x.shape[1] >= _EIGHT_FROM else 4
+def narrow_width(instance: BlockInstance) -> int:
+    """How many columns of a block go side by side, where vectors are most of what an iteration reads."""
+    pattern = instance.pattern
+    return 8 if len(instance.columns) >= 8 and pattern.nnz >= _MANY_ENTRIES * pattern.size else 4

@@ -12,6 +12,7 @@ from reiterate.kernels import block_eisenstat_cg as kernels
 from reiterate.kernels import eisenstat_cg, levels
 from reiterate.linear import team
 from reiterate.linear.block import BlockInstance
+from reiterate.linear.block_cg import narrow_width
 from reiterate.linear.instance import LinearInstance
 from reiterate.linear.lock_step import Recurrence
 from reiterate.linear.pattern import Index
@@ -29,8 +30,6 @@ class EisenstatRecurrence(Recurrence):
     Parameters
     ----------
     instance
-    width : int
-        4 or 8.
     order, rank : uint32 arrays of shape (n,)
         Rows in level order, and the place of each row.
     parts : int
@@ -42,10 +41,11 @@ class EisenstatRecurrence(Recurrence):
     """
 
     def __init__(
-        self, instance: BlockInstance, width: int, order: Index, rank: Index, parts: int, pivots: Vector,
+        self, instance: BlockInstance, order: Index, rank: Index, parts: int, pivots: Vector,
         triangles: Callable[[Vector], tuple[Triangle, Triangle]],
     ) -> None:  # fmt: skip
-        super().__init__(instance, width, kept=5, spare=0)
+        width = narrow_width(instance)
+        super().__init__(instance, width, kept=5, begun=3, spare=0)
         size = instance.pattern.size
         self._order, self._rank, self._parts, self._pivots = order, rank, parts, pivots
         self._sums = team.partial_sums(parts)

@@ -13,7 +13,6 @@ from reiterate.contracts import Prepared, Progress, Stop, Values
 from reiterate.kernels import eisenstat_cg, incomplete_cholesky_cg, levels, triangular
 from reiterate.linear import team
 from reiterate.linear.block import Block, BlockInstance
-from reiterate.linear.block_cg import width_for
 from reiterate.linear.block_eisenstat_cg import EisenstatRecurrence, Triangle
 from reiterate.linear.incomplete_cholesky import CholeskyFactors, IncompleteCholesky
 from reiterate.linear.instance import LinearInstance, Vector
@@ -91,7 +90,7 @@ class IncompleteCholeskyConjugateGradients(PreconditionedConjugateGradients):
             return layout.lower(entries), layout.upper(entries)
 
         recurrence = EisenstatRecurrence(
-            instance, width_for(x), layout.order, layout.rank, layout.parts, factors.scaling[0], triangles
+            instance, layout.order, layout.rank, layout.parts, factors.scaling[0], triangles
         )
         return iterate_in_lock_step(recurrence, x, stop)
 

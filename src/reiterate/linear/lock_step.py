@@ -44,6 +44,8 @@ class Recurrence(ABC):
         4 or 8.
     kept : int
         Blocks that hold the state of the columns; the iterate is the first.
+    begun : int
+        How many of these a beginning determines; the others meet a coefficient of zero.
     spare : int
         Blocks and vectors to work in.
 
@@ -66,9 +68,9 @@ class Recurrence(ABC):
     bytes_together: float
     bytes_alone: float
 
-    def __init__(self, instance: BlockInstance, width: int, kept: int, spare: int) -> None:
+    def __init__(self, instance: BlockInstance, width: int, *, kept: int, begun: int, spare: int) -> None:
         size = instance.pattern.size
-        self.instance, self.kept, self.width = instance, kept, width
+        self.instance, self.kept, self.begun, self.width = instance, kept, begun, width
         self.lanes = FOUR if width == len(FOUR) else EIGHT
         self.blocks = [np.zeros((size, width)) for _ in range(kept + spare)]
         self.vectors = [np.zeros(size) for _ in range(kept + spare)]
@@ -212,7 +214,7 @@ class _Slots:
                 if not (weighted > 0.0 and square < np.inf):
                     self._fail(codes.PRECONDITIONER_NOT_DEFINITE if weighted <= 0.0 else codes.NOT_FINITE)
                     continue
-                for block, vector in zip(recurrence.blocks[: recurrence.kept], recurrence.vectors, strict=False):
+                for block, vector in zip(recurrence.blocks[: recurrence.begun], recurrence.vectors, strict=False):
                     block[:, slot] = vector
                 recurrence.squares[slot], recurrence.weighted[slot] = square, weighted
                 recurrence.thresholds[slot], recurrence.beta[slot] = column.square_threshold, 0.0

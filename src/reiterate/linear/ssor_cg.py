@@ -12,7 +12,6 @@ from reiterate.kernels import csr, levels
 from reiterate.kernels import ssor_cg as kernels
 from reiterate.linear import team
 from reiterate.linear.block import Block, BlockInstance
-from reiterate.linear.block_cg import width_for
 from reiterate.linear.block_eisenstat_cg import EisenstatRecurrence, Triangle
 from reiterate.linear.instance import LinearInstance, Vector
 from reiterate.linear.level_order import order_rows, runs_of, widest
@@ -166,7 +165,7 @@ class SymmetricOverRelaxedConjugateGradients(DefiniteMethod):
             return (*lower[:3], omega * lower[3]), (*upper[:3], omega * upper[3])
 
         recurrence = EisenstatRecurrence(
-            instance, width_for(x), state.order, state.rank, state.parts, state.diagonal / omega, triangles
+            instance, state.order, state.rank, state.parts, state.diagonal / omega, triangles
         )
         return iterate_in_lock_step(recurrence, x, stop)
 
