@@ -115,7 +115,7 @@ class _Slots:
     """
 
     def __init__(self, recurrence: Recurrence, x: Block, cap: int) -> None:
-        self._recurrence, self._x, self._cap = recurrence, x, cap
+        self._recurrence, self._x, self._cap = recurrence, x, cap  # every column of x lies in one piece
         self._queue = deque(range(x.shape[1]))
         self._columns = np.full(recurrence.width, -1)
         self._made = np.zeros(recurrence.width, dtype=np.int64)
@@ -149,7 +149,7 @@ class _Slots:
         self._return_vectors()
         for slot in np.flatnonzero(self._columns >= 0):
             self._take(int(slot))
-        return self._x
+        return np.ascontiguousarray(self._x)
 
     def _together(self, iterations: int) -> int:
         made = self._recurrence.together(iterations)
@@ -208,7 +208,7 @@ class _Slots:
             while self._queue:
                 number = self._queue.popleft()
                 column = recurrence.instance.columns[number]
-                square, weighted = recurrence.start(column, np.ascontiguousarray(self._x[:, number]))
+                square, weighted = recurrence.start(column, self._x[:, number])
                 if square <= column.square_threshold:
                     continue
                 if not (weighted > 0.0 and square < np.inf):
@@ -230,7 +230,7 @@ def iterate_in_lock_step(recurrence: Recurrence, x: Block, stop: Stop) -> Progre
     more. Where one breaks down, the others come to their ends, and the block is said to have broken down.
     """
     instance = recurrence.instance
-    slots = _Slots(recurrence, x.astype(np.float64, order="C"), stop.max_iterations)
+    slots = _Slots(recurrence, x.astype(np.float64, order="F"), stop.max_iterations)
     progress = run_in_segments(
         slots.advance, slots.finish, Stop(stop.target, _UNLIMITED, stop.max_seconds),
         bytes_per_iteration=recurrence.bytes_together, work=0.0,
