@@ -13,6 +13,7 @@ from reiterate.linear import block_cg, team
 from reiterate.linear.block import Block, BlockInstance
 from reiterate.linear.identity import Identity
 from reiterate.linear.instance import LinearInstance, LinearTraits, Vector
+from reiterate.linear.lock_step import FEWEST
 from reiterate.linear.method import DefiniteMethod
 from reiterate.linear.preconditioned_cg import PreconditionedConjugateGradients
 from reiterate.linear.segments import run_in_segments
@@ -91,13 +92,13 @@ class ConjugateGradients(DefiniteMethod):
         self, prepared: Prepared, instance: BlockInstance, values: Values, x: Block, stop: Stop
     ) -> Progress | None:
         """Iterate on several columns of ``x``, shape (n, k), at once; ``None`` where there are few, or no entries."""
-        if not instance.traits.entries or x.shape[1] < block_cg.FEWEST:
+        if not instance.traits.entries or x.shape[1] < FEWEST:
             return None
-        return block_cg.iterate_in_lock_step(instance, np.ones(instance.pattern.size), x, stop)
+        return block_cg.iterate_with_diagonal(instance, np.ones(instance.pattern.size), x, stop)
 
     def rehearse_block(self) -> None:
         """Compile or load what blocks need."""
-        block_cg.rehearse()
+        self.rehearse_columns()
 
 
 class JacobiConjugateGradients(DefiniteMethod):
@@ -143,11 +144,11 @@ class JacobiConjugateGradients(DefiniteMethod):
         self, prepared: Prepared, instance: BlockInstance, values: Values, x: Block, stop: Stop
     ) -> Progress | None:
         """Iterate on several columns of ``x``, shape (n, k), at once; ``None`` where there are few."""
-        if x.shape[1] < block_cg.FEWEST:
+        if x.shape[1] < FEWEST:
             return None
         inverse_diagonal = prepared.state.inverse_diagonal
-        return block_cg.iterate_in_lock_step(instance, inverse_diagonal, x, stop)
+        return block_cg.iterate_with_diagonal(instance, inverse_diagonal, x, stop)
 
     def rehearse_block(self) -> None:
         """Compile or load what blocks need."""
-        block_cg.rehearse()
+        self.rehearse_columns()

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reiterate.errors import Breakdown
-from reiterate.kernels import galerkin, multigrid
+from reiterate.kernels import block_multigrid, galerkin, multigrid
+from reiterate.kernels.lanes import EIGHT, FOUR
 from reiterate.linear.coarsening import LevelPattern, Transfer
 from reiterate.linear.galerkin import KnownProduct, first_product, restricted_diagonal, transposed
 from reiterate.linear.instance import Vector
@@ -40,6 +41,11 @@ class MultigridPreconditioner(Preconditioner):
     generalized one where the matrix is singular; where coarsening ends early it is Gauss-Seidel.
     """
 
+    takes_blocks = True
+    _block_workspace: NDArray[Any]
+    _refresh_traffic: float
+    _vector_traffic: float
+
     def __init__(
         self, pattern: Pattern, data: Vector, coarsen: Coarsen, *, sweeps: int, storage: type[np.floating[Any]]
     ) -> None:
@@ -67,7 +73,26 @@ class MultigridPreconditioner(Preconditioner):
 
     def apply(self, r: NDArray[Any], z: NDArray[Any]) -> None:
         """Write M⁻¹ r to ``z``, shapes (n,)."""
-        multigrid.cycle(*self._arrays, self._sweeps, r, z)
+        multigrid.cycle(
+            *self._arrays, self._advance, self._inverse, self._scale, *self._workspace, self._left, self._sweeps, r, z
+        )
+
+    def apply_block(self, R: NDArray[np.float64], Z: NDArray[np.float64]) -> None:
+        """Write M⁻¹ R to ``Z``, both of shape (n, 4) or (n, 8); the hierarchy is read once."""
+        width = R.shape[1]
+        if self._block_workspace.shape[2] != width:
+            self.memory -= self._block_workspace.nbytes
+            self._block_workspace = np.empty((*self._workspace.shape, width), dtype=self._storage)
+            self.memory += self._block_workspace.nbytes
+        block_multigrid.cycle(
+            *self._arrays, self._inverse, self._scale, self._sweeps, *self._block_workspace, *np.empty((2, width)),
+            R, Z,
+            FOUR if width == len(FOUR) else EIGHT,
+        )  # fmt: skip
+
+    def block_traffic(self, width: int) -> float:
+        """As for one column, with the hierarchy read once."""
+        return self.traffic + (width - 1) * self._vector_traffic
 
     def _build(self, data: Vector, coarsen: Coarsen) -> _Numbers:
         """Find the levels; return the numbers of each: matrix, scale, prolongator."""
@@ -145,6 +170,7 @@ class MultigridPreconditioner(Preconditioner):
         self._advance = _joined([_advances(transfer) for transfer in transfers], dtype=np.uint8)
         self._left = np.empty(multigrid.BLOCK, dtype=self._storage)
         self._workspace = workspace
+        self._block_workspace = np.empty((2, total, 0), dtype=self._storage)
 
     def _share_patterns(self, flat: list[Index], p_indptr: Index, p_indices: Index) -> None:
         """Let the levels' patterns be parts of the flat arrays, so that nothing is held twice."""
@@ -177,8 +203,7 @@ class MultigridPreconditioner(Preconditioner):
         finest = self._levels[0]
         self._arrays = (
             self._table, finest.indptr, finest.indices, finest.position, self._fine_values,
-            indptr, indices, position, self._values, p_indptr, p_indices, self._p_values, self._advance,
-            self._inverse, self._scale, *self._workspace, self._left,
+            indptr, indices, position, self._values, p_indptr, p_indices, self._p_values,
         )  # fmt: skip
         self._account()
 
@@ -193,9 +218,10 @@ class MultigridPreconditioner(Preconditioner):
             self._inverse,
             self._scale,
         )
-        kept = sum(array.nbytes for array in (*own, self._workspace))
+        kept = sum(array.nbytes for array in (*own, self._workspace, self._block_workspace))
         width = self._values.itemsize
         moved = 40.0 * self.size + self._inverse.nbytes
+        self._vector_traffic = 40.0 * self.size
         kept += sum(product.memory for product in self._products)
         refresh = 0.0
         for level in self._levels:
@@ -204,6 +230,7 @@ class MultigridPreconditioner(Preconditioner):
                 continue
             passes = 2 * self._sweeps + (1 if self._sweeps > 1 or transfer is None else 0)
             moved += passes * entries * (width + 4.0) + level.size * (16.0 + 6.0 * width)
+            self._vector_traffic += level.size * 6.0 * width
             if transfer is not None:
                 weights = transfer.indices.size
                 moved += 2.0 * weights * (width + 5.0)

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import scipy.sparse as sp
 
 from reiterate.contracts import Method, Stop, Values
 from reiterate.linear import operator
 from reiterate.linear.door import Door
 from reiterate.linear.instance import LinearTraits
+
+_SMALL = 24  # unknowns of the systems on which blocks are rehearsed
 
 
 class LinearMethod(Method):
@@ -33,6 +36,21 @@ class LinearMethod(Method):
             values = {**{parameter.name: parameter.default for parameter in self.parameters}, **variant}
             prepared = self.prepare(instance, values)
             self.iterate(prepared, instance, values, 0.0 * b, Stop(instance.target, 10))
+
+    def rehearse_columns(self) -> None:
+        """Run ``iterate_block`` on small systems with few and many columns, and entries, a row, in every variant."""
+        tridiagonal = sp.diags_array([-1.0, 4.0, -1.0], offsets=[-1, 0, 1], shape=(_SMALL, _SMALL)).tocsr()
+        dense = sp.csr_array(_SMALL * np.eye(_SMALL) - 0.5)
+        solutions = np.random.default_rng(0).standard_normal((_SMALL, 8))
+        arrived = solutions * (np.arange(8) > 0)  # all but one, which goes on alone
+        for A in (tridiagonal, dense):
+            for start, width in ((0.0 * solutions, 3), (0.0 * solutions, 8), (arrived, 3)):
+                instance = Door().admit_block(A, A @ solutions[:, :width], None, rtol=1e-8, atol=0.0).instance
+                for variant in self.variants():
+                    values = {**{parameter.name: parameter.default for parameter in self.parameters}, **variant}
+                    prepared = self.prepare(instance, values)
+                    iterate_block: Any = self.iterate_block  # type: ignore[attr-defined]
+                    iterate_block(prepared, instance, values, start[:, :width], Stop(instance.target, 10))
 
 
 class DefiniteMethod(LinearMethod):

@@ -32,6 +32,7 @@ class _Multigrid(Family):
 
     requires = "a symmetric positive definite matrix"
     definite = True
+    variants = ({}, {"bits": 32})
 
     def accepts(self, traits: LinearTraits) -> bool:
         """Real, symmetric, positive diagonal, and nothing seen that speaks against definiteness."""

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from reiterate.configuration import Parameter
 from reiterate.contracts import Values
 from reiterate.errors import Breakdown, InvalidInput
-from reiterate.kernels import levels, triangular
+from reiterate.kernels import block_triangular, levels, triangular
+from reiterate.kernels.lanes import EIGHT, FOUR
 from reiterate.linear import team
 from reiterate.linear.instance import LinearInstance
 from reiterate.linear.level_order import order_backward, order_rows, runs_of, widest
@@ -225,6 +226,8 @@ class TriangularFactors(Preconditioner):
         entry = 4.0 + storage.itemsize
         self.traffic = entry * layout.columns.size + size * (12.0 + 7.0 * dtype.itemsize)
         self.memory = layout.memory + self.values.nbytes + 3 * self.work.nbytes
+        self.takes_blocks = dtype == np.float64
+        self._block_work: NDArray[np.float64] = np.zeros((size, 0))
 
     def fill(self, instance: LinearInstance, factor: float, *, upper_only: bool = False) -> None:
         """Write ``factor`` times the entries of A to the values, and its diagonal to ``diagonal``."""
@@ -271,6 +274,21 @@ class TriangularFactors(Preconditioner):
             threads, triangular.solve, *layout.lower(self.values), *layout.upper(self.values), layout.upper_rows,
             layout.order, self.inverse, r, self.work, z,
         )  # fmt: skip
+
+    def apply_block(self, R: NDArray[np.float64], Z: NDArray[np.float64]) -> None:
+        """Write M⁻¹ R to ``Z``, both of shape (n, 4) or (n, 8); the factors are read once."""
+        if self._block_work.shape != R.shape:
+            self.memory += 8 * (R.size - self._block_work.size)
+            self._block_work = np.zeros(R.shape)
+        layout = self.layout
+        block_triangular.solve(
+            *layout.lower(self.values), *layout.upper(self.values), layout.order, self.inverse, R, self._block_work, Z,
+            FOUR if R.shape[1] == len(FOUR) else EIGHT,
+        )  # fmt: skip
+
+    def block_traffic(self, width: int) -> float:
+        """As for one column, with the factors read once."""
+        return (4.0 + self.values.itemsize) * self.layout.columns.size + (16.0 + 48.0 * width) * self.size
 
 
 def mean_widths(pattern: Pattern) -> tuple[float, float]:
