@@ -35,6 +35,7 @@ def factorize_by_what_works(
     Breakdown
         With what every engine said.
     """
+    instance = instance.pinned()
     engines = [ENGINES[name] for name in _AUTOMATIC if ENGINES[name].available()]
     if previous is not None and previous.fits(instance):
         engines = list(dict.fromkeys((type(previous), *engines)))

@@ -56,7 +56,7 @@ def _inspect_symmetric_pattern(matrix: Any, pattern: Pattern) -> tuple[Vector, L
         bool(symmetric),
         full_diagonal=positive or bool(np.all(diagonal)),
         positive_diagonal=positive,
-        constant_null_space=bool(symmetric and positive and largest_row_sum <= _NULL_SPACE_TOLERANCE),
+        constant_null_space=bool(symmetric and largest_row_sum <= _NULL_SPACE_TOLERANCE),
     )
     return diagonal, traits, features
 
