@@ -20,10 +20,11 @@ from reiterate.linear.free import admit_operator, inspect_operator, is_free
 from reiterate.linear.given_null_space import GivenNullSpace, constants_of
 from reiterate.linear.inspection import inspect
 from reiterate.linear.instance import Facts, LinearInstance, LinearTraits, Vector, norm
+from reiterate.linear.known_patterns import KnownPatterns
 from reiterate.linear.null_space import NullSpace
 from reiterate.linear.pattern import Pattern
 
-_KEEP = 4  # patterns and matrices: a time step may alternate between a few
+_KEEP = 4  # matrices: a time step may alternate between a few
 _LARGEST_EXACT_INTEGER = 2**53
 
 
@@ -43,9 +44,8 @@ class Door:
         self._null_space = None if null_space is None else GivenNullSpace(null_space)
         self._memory_limit = memory_limit
         self._threads = threads
-        self._patterns: dict[int, Pattern] = {}
+        self._patterns = KnownPatterns()
         self._matrices: dict[Hashable, Facts] = {}
-        self._count = 0
 
     def admit(
         self, A: Any, b: ArrayLike, context: Mapping[str, float] | None, *, rtol: float, atol: float
@@ -124,7 +124,7 @@ class Door:
 
     def _facts(self, matrix: Any) -> Facts:
         """What is known of the matrix, inspected unless its like was among the last few."""
-        number, matrix, pattern = self._find_pattern(matrix)
+        number, matrix, pattern = self._patterns.find(matrix)
         version = (number, int(fingerprint(matrix.data.view(np.uint64))))
         known = self._matrices.pop(version, None)
         if known is None:
@@ -139,7 +139,8 @@ class Door:
         for other in self._matrices.values():
             other.release()
         self._matrices[version] = known
-        _drop_oldest(self._matrices)
+        while len(self._matrices) > _KEEP:
+            del self._matrices[next(iter(self._matrices))]
         return known
 
     def _find_null_space(self, matrix: Any, pattern: Pattern, traits: LinearTraits) -> NullSpace | None:
@@ -151,21 +152,6 @@ class Door:
         facts = inspect_operator(operator)
         facts.null_space = self._find_null_space(operator, facts.pattern, facts.traits)
         return facts
-
-    def _find_pattern(self, matrix: Any) -> tuple[int, Any, Pattern]:
-        for number, pattern in reversed(self._patterns.items()):
-            if pattern.matches(matrix.indptr, matrix.indices):
-                return number, matrix, pattern
-        pattern = Pattern(matrix.indptr, matrix.indices)
-        if not pattern.symmetric and not np.all(matrix.data):
-            # Explicit zeros can hide a symmetric matrix behind an unsymmetric pattern.
-            matrix = matrix.copy()
-            matrix.eliminate_zeros()
-            return self._find_pattern(matrix)
-        self._count += 1
-        self._patterns[self._count] = pattern
-        _drop_oldest(self._patterns)
-        return self._count, matrix, pattern
 
 
 class Columns:
@@ -220,11 +206,6 @@ class Columns:
         if self._halved:
             full = full[:, ::2] + 1j * full[:, 1::2]
         return full.reshape(self._shape)
-
-
-def _drop_oldest(kept: dict[Any, Any]) -> None:
-    while len(kept) > _KEEP:
-        del kept[next(iter(kept))]
 
 
 def admit_start(x0: ArrayLike | None, size: int, dtype: DTypeLike = np.float64) -> Vector:

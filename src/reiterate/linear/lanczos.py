@@ -71,8 +71,9 @@ class LanczosWindow:
 
     def close(self, alpha: float) -> None:
         """Take in the step length α along the direction that began with the last vector."""
-        self._matrix[self._count - 1, self._count - 1] += 1.0 / alpha
-        self._step = alpha
+        # A step that underflows leaves nothing to learn from: what is not finite is dropped in the end.
+        self._step = alpha if alpha > 0.0 else np.nan
+        self._matrix[self._count - 1, self._count - 1] += 1.0 / self._step
 
     def ritz_vectors(self) -> NDArray[np.float32]:
         """Ritz vectors of the smallest values, shape (at most ``wanted``, n); a view of the workspace."""
