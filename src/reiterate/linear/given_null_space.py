@@ -189,8 +189,8 @@ def _left_violation(matrix: Any, basis: Vector, traits: LinearTraits) -> float:
 
 
 def _probe(operator: Any) -> Vector:
-    signs = np.random.default_rng(1).choice([-1.0, 1.0], size=operator.shape[0])
-    return np.asarray(operator.matvec(signs.astype(operator.dtype)))
+    vector = np.random.default_rng(1).normal(size=operator.shape[0])
+    return np.asarray(operator.matvec(vector.astype(operator.dtype)))
 
 
 def _row_violation(data: Vector, indices: NDArray[Any], indptr: NDArray[Any], kind: type, basis: Vector) -> float:

@@ -13,6 +13,7 @@ from reiterate.linear.vectors import norm
 
 _CHUNK = 512
 _PER_RESTART = 16
+_SMALLEST_STEP = 1e-280
 
 
 class LanczosWindow:
@@ -71,8 +72,8 @@ class LanczosWindow:
 
     def close(self, alpha: float) -> None:
         """Take in the step length α along the direction that began with the last vector."""
-        # A step that underflows leaves nothing to learn from: what is not finite is dropped in the end.
-        self._step = alpha if alpha > 0.0 else np.nan
+        # A step near underflow leaves nothing to learn from: what is not finite is dropped in the end.
+        self._step = alpha if alpha > _SMALLEST_STEP else np.nan
         self._matrix[self._count - 1, self._count - 1] += 1.0 / self._step
 
     def ritz_vectors(self) -> NDArray[np.float32]:

@@ -115,7 +115,7 @@ class Constants(NullSpace):
 
     def contain(self, basis: Vector) -> bool:
         """Whether the rows of ``basis``, orthonormal, shape (k, n), are constant on every part."""
-        return all(norm(row - self.project(row)) <= _ALIKE for row in basis)
+        return all(norm(self.project(row)) <= _ALIKE for row in basis)
 
     def lie_in(self, basis: Vector) -> bool:
         """Whether the orthonormal rows of ``basis`` span the constants on every part."""
