@@ -1,4 +1,4 @@
-"""Every method meets every hostile matrix: a verified solution or a typed error; no warning, no NaN, no endless loop."""
+"""Every method meets every hostile matrix: a verified solution or a typed error; no warning, no NaN, an end."""
 
 import numpy as np
 import pytest
@@ -31,8 +31,9 @@ def hostile():
     D = sp.diags_array(10.0 ** rng.uniform(-60.0, 60.0, SIZE))
     kinds = {"definite": A, "upwind": upwind, "indefinite": indefinite, "Neumann": neumann, "complex": shifted}
     return {
-        **{f"{name} times {c:g}": c * B for name, B in kinds.items() for c in (1e150, 1e-150)},
-        **{f"{name} times {c:g}": c * A for name in ("definite",) for c in (1e300, 1e-300, 1e-310)},
+        **{f"{name} times 1e150": 1e150 * kinds[name] for name in ("definite", "indefinite", "complex")},
+        **{f"{name} times 1e-150": 1e-150 * kinds[name] for name in ("upwind", "indefinite", "Neumann")},
+        **{f"definite times {c:g}": c * A for c in (1e300, 1e-300, 1e-310)},
         "negative Neumann": -neumann,
         "nearly Neumann": sp.csr_array(neumann + 1e-14 * sp.eye_array(SIZE)),
         "upwind Neumann": sp.csr_array(upwind - sp.diags_array(np.asarray(upwind.sum(axis=1)).ravel())),
@@ -58,10 +59,13 @@ def hostile():
 
 
 MATRICES = hostile()
+SINGULAR = ("upwind Neumann", "an empty row", "an empty row and column", "zero", "ones", "nilpotent")
 
 
 def relative_residual(A, b, x):
     size = np.abs(b).max()
+    if size == 0.0:
+        return np.abs(x).max()
     with np.errstate(over="ignore", under="ignore"):
         return np.linalg.norm((b - A @ x) / size) / np.linalg.norm(b / size)
 
@@ -71,15 +75,16 @@ def check(solver, A, b):
     for _ in range(2):
         try:
             x = solver.solve(A, b)
-        except rt.NotConverged as error:
-            assert np.isfinite(error.x).all()
-            assert len(str(error)) > 40
-            return False
-        except rt.InvalidInput:
-            return False
+        except rt.ReiterateError as error:
+            reason = error
+            break
         assert np.isfinite(x).all()
         assert relative_residual(A, b, x) <= 1.001e-8
-    return True
+    else:
+        return True
+    assert len(str(reason)) > 40
+    assert isinstance(reason, rt.InvalidInput) or np.isfinite(reason.x).all()
+    return False
 
 
 def right_hand_sides(A):
@@ -89,14 +94,14 @@ def right_hand_sides(A):
 
 @pytest.mark.parametrize("name", INSTALLED)
 def test_a_solution_or_a_reason(name):
-    for A in MATRICES.values():
-        for b in right_hand_sides(A):
-            check(rt.Solver([name], fallback=None, cost="work", seed=0, max_iterations=300), A, b)
+    for key, A in MATRICES.items():
+        for b in right_hand_sides(A)[: 2 if key in SINGULAR else 1]:
+            check(rt.Solver([name], fallback=None, cost="work", seed=0, max_iterations=100), A, b)
 
 
 _SOLVED_BY_DEFAULT = {
     name for name in MATRICES
-    if not name.startswith(("one sub", "sub", "near", "rows", "an empty", "zero", "ones", "nil", "upwind Neu"))
+    if name not in SINGULAR and "subnormal" not in name and name not in ("definite times 1e-310", "nearly Neumann")
 }  # fmt: skip
 
 
@@ -113,5 +118,10 @@ def test_by_default_what_has_a_solution_is_solved(name):
 @pytest.mark.parametrize("size", [1e150, 1e-150, 1e300, 1e-300])
 @pytest.mark.parametrize("method", ["minres", "jacobi_minres"])
 def test_minres_solves_at_any_scale(method, size, kind):
-    A = MATRICES[f"{kind} times 1e+150"] * 1e-150 * size
+    A = laplacian(5)
+    if kind == "indefinite":
+        A = sp.csr_array(A - 2.5 * sp.eye_array(SIZE))
+    if kind == "Neumann":
+        A = sp.csr_array(A - sp.diags_array(np.asarray(A.sum(axis=1)).ravel()))
+    A = size * A
     assert check(rt.Solver([method], fallback=None, guesses=False), A, right_hand_sides(A)[0])

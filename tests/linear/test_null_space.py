@@ -94,7 +94,9 @@ def test_a_vector_is_one_column_and_lists_are_arrays():
 @pytest.mark.parametrize("method", ["direct", "rslab", "superlu", "minres", None])
 def test_no_diagonal_where_it_has_to_be_pinned(method):
     A, z = enclosed_flow()
-    solver = rt.Solver(None if method is None else [method], fallback="direct" if method is None else None, null_space=z)
+    solver = rt.Solver(
+        None if method is None else [method], fallback="direct" if method is None else None, null_space=z
+    )
     for factor in (1.0, 2.0):
         assert_shortest(factor * A, rhs(A), solver.solve(factor * A, rhs(A)))
 
