@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Sized
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -65,10 +65,15 @@ class Solver:
     patience : float or None
         A configuration that takes this many times the incumbent's usual iterations is stopped, and the incumbent
         finishes from the same iterate. ``None``: never.
-    null_space : "constant" or None
-        For singular symmetric A with A 1 = 0 (pure Neumann conditions), which is recognized: ``"constant"`` has
-        every b projected onto the range of A, and the residual is that of the projected system. ``None``: only what
-        a solution within the tolerance allows is projected; any other b is refused. The solution has zero mean.
+    null_space : array-like of shape (n,) or (n, k), pair of such arrays, "constant", or None
+        For singular A: columns that span its null space, such as the rigid-body modes of an elastic body;
+        ``"constant"`` stands for ones on every connected part of the matrix. Every b is projected onto the range of A,
+        the residual is that of the projected system, and the solution is the one orthogonal to the null space, which
+        is the shortest. The range is orthogonal to the null space of the adjoint Aᴴ: where that is spanned neither by
+        the same vectors nor by their conjugates, pass a pair (Z, W) of bases, of null(A) and of null(Aᴴ). Vectors that
+        a matrix does not map to zero, but for rounding errors, are refused. ``None``: symmetric A with A 1 = 0 (pure
+        Neumann conditions) is recognized; only what a solution within the tolerance allows is projected, and any other
+        b is refused. The solution has zero mean.
     guesses : bool
         Whether a solve may begin somewhere else than at ``x0`` when that has a smaller residual: at the last
         solution, or at what the last few make expect. ``False``: always at ``x0``.
@@ -108,7 +113,7 @@ class Solver:
         max_iterations: int = 10_000,
         max_seconds: float | None = None,
         patience: float | None = 8.0,
-        null_space: Literal["constant"] | None = None,
+        null_space: ArrayLike | tuple[ArrayLike, ArrayLike] | None = None,
         memory_limit: float | None = None,
         guesses: bool = True,
         threads: int | None = None,
@@ -122,8 +127,6 @@ class Solver:
         check_positive("patience", patience)
         self._rtol, self._atol = float(rtol), float(atol)
         self._cost: CostUnit = cost
-        if null_space not in (None, "constant"):
-            raise InvalidInput("null_space", f"{null_space!r} is neither None nor 'constant'")
         if memory_limit is not None:
             check_positive("memory_limit", memory_limit)
         if threads is not None:
@@ -241,7 +244,7 @@ class Solver:
         try:
             X = self._engine.solve(instance, X)
         except NotConverged as error:
-            error.x = columns.leave(error.x)
+            error.x = columns.leave(instance.normalize(error.x))
             raise
         X = instance.normalize(X)
         if self.last is not None:
@@ -273,7 +276,7 @@ class Solver:
         try:
             x = cast(Vector, self._engine.solve(instance, start))
         except NotConverged as error:
-            error.x = instance.leave(error.x)
+            error.x = instance.leave(instance.normalize(error.x))
             raise
         x = instance.normalize(x)
         if self._guesses is not None and self.last is not None:
@@ -307,7 +310,7 @@ class Solver:
             starts = ", ".join(f"{name} {count}" for name, count in self._guesses.chosen.most_common())
             lines.append(f"(solves began at: {starts})")
         if self._projections:
-            lines.append(f"(A 1 = 0: {self._projections} right-hand sides were projected onto the range of A)")
+            lines.append(f"(A is singular: {self._projections} right-hand sides were projected onto the range of A)")
         return "\n".join(lines)
 
     def report(self, path: str | Path) -> Path:

@@ -93,7 +93,7 @@ class BlockInstance(LinearInstance):
     def sizes(self, x: Block) -> NDArray[np.float64]:
         """‖b_j − A x_j‖ of every column, shape (k,)."""
         with np.errstate(over="ignore", invalid="ignore"):
-            r = self.A @ x
+            r = self.A @ self.normalize(x)
             return norms(np.subtract(self.b, r, out=r))
 
     def merit(self, x: Block) -> float:

@@ -17,6 +17,7 @@ from reiterate.linear.lock_step import FEWEST
 from reiterate.linear.method import DefiniteMethod
 from reiterate.linear.preconditioned_cg import PreconditionedConjugateGradients
 from reiterate.linear.segments import run_in_segments
+from reiterate.linear.vectors import reciprocals
 from reiterate.linear.work import in_matvecs, traffic
 
 
@@ -116,7 +117,7 @@ class JacobiConjugateGradients(DefiniteMethod):
         """Vectors to work in, and the inverse of the diagonal."""
         workspace = _workspace(instance, previous)
         assert instance.diagonal is not None
-        workspace.inverse_diagonal = np.divide(1.0, instance.diagonal, out=workspace.inverse_diagonal)
+        workspace.inverse_diagonal = reciprocals(instance.diagonal, out=workspace.inverse_diagonal)
         return Prepared(workspace, work=in_matvecs(instance.pattern, 16.0 * instance.pattern.size))
 
     def iterate(self, prepared: Prepared, instance: LinearInstance, values: Values, x: Vector, stop: Stop) -> Progress:

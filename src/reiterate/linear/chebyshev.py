@@ -19,7 +19,7 @@ from reiterate.linear.instance import LinearInstance, LinearTraits, Vector
 from reiterate.linear.operator import Operator
 from reiterate.linear.pattern import Pattern
 from reiterate.linear.preconditioner import Family, Preconditioner
-from reiterate.linear.vectors import norm
+from reiterate.linear.vectors import norm, reciprocals
 
 _COLD_STEPS = 12
 _WARM_STEPS = 4
@@ -62,10 +62,7 @@ class ChebyshevPolynomial(Preconditioner):
     def refresh(self, instance: LinearInstance, ratio: float) -> None:
         """Take the instance's numbers, and estimate the largest eigenvalue from the last one's eigenvector."""
         assert instance.diagonal is not None
-        with np.errstate(over="ignore"):
-            np.divide(1.0, instance.diagonal, out=self._inverse)
-        if not self._inverse.max() < np.inf:
-            raise Breakdown("a diagonal entry is so small that its inverse overflows")
+        reciprocals(instance.diagonal, out=self._inverse)
         # Not the caller's array: the state may be used after the caller has overwritten it.
         self._data = instance.data.copy()
         self.memory = self._data.nbytes + 3 * self._inverse.nbytes

@@ -37,6 +37,7 @@ def factorize_by_what_works(
     OutOfTime
         As :func:`~reiterate.linear.factors.factorize`; no other engine is much faster.
     """
+    instance = instance.pinned()
     engines = [ENGINES[name] for name in _AUTOMATIC if ENGINES[name].available()]
     if previous is not None and previous.fits(instance):
         engines = list(dict.fromkeys((type(previous), *engines)))

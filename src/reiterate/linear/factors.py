@@ -139,7 +139,7 @@ class Factor(ABC):
 def factorize(
     instance: LinearInstance, engine: type[Factor], previous: Factor | None = None, memory_limit: int | None = None
 ) -> Factor:
-    """Factors of the instance's matrix (pinned, if singular by A 1 = 0) by one engine, checked by :func:`probe`.
+    """Factors of the instance's matrix (pinned, where known to be singular) by one engine, checked by :func:`probe`.
 
     Parameters
     ----------

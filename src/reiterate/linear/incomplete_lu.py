@@ -27,6 +27,7 @@ from reiterate.linear.triangular import (
     mean_widths,
     storage_type,
 )
+from reiterate.linear.vectors import reciprocals
 
 
 class LUFactors(TriangularFactors):
@@ -61,7 +62,11 @@ class LUFactors(TriangularFactors):
         """Take L = L_A (D/omega)⁻¹, U = (D/omega)⁻¹ U_A and the diagonal D/omega of the splitting of A."""
         layout, count = self.layout, self.layout.lower_count
         self.fill(instance, 1.0)
-        np.divide(omega, self.diagonal, out=self.inverse)
+        try:
+            reciprocals(self.diagonal, omega, out=self.inverse)
+        except Breakdown:
+            self.fall_back(instance)
+            raise
         triangular.scale_factors(layout.width, layout.columns, layout.upper_begin, self.inverse, self.values, count)
         self.setup_traffic = (8.0 + 3.0 * self.values.itemsize) * self.values.size + 60.0 * self.size
 

@@ -50,13 +50,14 @@ def _inspect_symmetric_pattern(matrix: Any, pattern: Pattern) -> tuple[Vector, L
         _refuse_non_finite(matrix)
         features = {}
     positive = bool(smallest > 0.0)
+    full = positive or bool(np.all(diagonal))
     traits = LinearTraits(
         pattern.size,
         pattern.nnz,
         bool(symmetric),
-        full_diagonal=positive or bool(np.all(diagonal)),
+        full_diagonal=full,
         positive_diagonal=positive,
-        constant_null_space=bool(symmetric and positive and largest_row_sum <= _NULL_SPACE_TOLERANCE),
+        constant_null_space=bool(symmetric and full and largest_row_sum <= _NULL_SPACE_TOLERANCE),
     )
     return diagonal, traits, features
 

@@ -14,6 +14,7 @@ from reiterate.linear.null_space import Constants
 from reiterate.linear.row_groups import RowGroups
 
 Index = NDArray[np.uint32]
+Extended = tuple["Pattern", NDArray[np.int64], NDArray[np.int64]]
 
 _ENTRIES_OF_A_ROW = 7.0  # as much traffic as the vectors cause: 84 bytes a row, 12 an entry
 
@@ -43,6 +44,7 @@ class Pattern:
         self.cursor: Index = np.empty(size, dtype=np.uint32)
         self.full_diagonal = csr.find_diagonal(self.indptr, self.indices, self.position) == 0
         self._row_bounds: dict[int, NDArray[np.uint64]] = {}
+        self._extended: dict[bytes, Extended] = {}
         self.symmetric = bool(csr.is_pattern_symmetric(self.indptr, self.indices, self.cursor))
 
     @functools.cached_property
@@ -65,6 +67,22 @@ class Pattern:
         counts = np.bincount(union // self.size, minlength=self.size)
         pattern = Pattern(np.concatenate(([0], np.cumsum(counts))), union % self.size)
         return pattern, np.searchsorted(union, keys), np.searchsorted(union, mirrors)
+
+    def with_entries(self, rows: NDArray[np.int64], columns: NDArray[np.int64]) -> Extended:
+        """The pattern with entries (rows[i], columns[i]) too; where the stored ones lie in it, and where these do."""
+        name = rows.tobytes() + columns.tobytes()
+        if name not in self._extended:
+            self._extended.clear()
+            lengths = (self.indptr[1:] - self.indptr[:-1]).astype(np.int64)
+            keys = np.repeat(np.arange(self.size), lengths) * self.size + self.indices.astype(np.int64)
+            union = np.union1d(keys, rows * self.size + columns)
+            pattern = self
+            if union.size > self.nnz:
+                counts = np.bincount(union // self.size, minlength=self.size)
+                pattern = Pattern(np.concatenate(([0], np.cumsum(counts))), union % self.size)
+            places = np.searchsorted(union, rows * self.size + columns)
+            self._extended[name] = pattern, np.searchsorted(union, keys), places
+        return self._extended[name]
 
     def row_bounds(self, parts: int) -> NDArray[np.uint64]:
         """Where to cut the rows into parts that cost an iteration of CG about equally, shape (parts + 1,)."""

@@ -265,7 +265,9 @@ class TriangularFactors(Preconditioner):
         """After a breakdown: leave the diagonal of A, by its modulus, since others may still hold this object."""
         assert instance.diagonal is not None
         self.values[:] = 0.0
-        self.inverse[:] = 1.0 / np.abs(instance.diagonal[self.layout.order])
+        with np.errstate(over="ignore"):
+            inverse = 1.0 / np.abs(instance.diagonal[self.layout.order])
+        self.inverse[:] = np.minimum(inverse, np.finfo(np.float64).max)
 
     def apply(self, r: NDArray[Any], z: NDArray[Any]) -> None:
         """Write M⁻¹ r to ``z``, both of shape (n,)."""
