@@ -96,6 +96,7 @@ class IncompleteLU(Family):
     """
 
     name = "ilu"
+    symmetric = True
     parameters = ParameterSpace((BITS,))
     requires = "a diagonal without zeros"
     variants = SINGLE_AND_DOUBLE
@@ -168,6 +169,7 @@ class SymmetricOverRelaxation(Family):
     """
 
     name = "ssor"
+    symmetric = True
     parameters = ParameterSpace((RELAXATION,))
     requires = "a diagonal without zeros"
 

@@ -52,13 +52,28 @@ class Pattern:
     @functools.cached_property
     def symmetrized(self) -> tuple[Pattern, NDArray[np.int64], NDArray[np.int64]]:
         """The pattern of A + Aᵀ, and where each stored entry (i, j) lies in it, and its mirror (j, i)."""
-        rows = np.repeat(np.arange(self.size), self.indptr[1:] - self.indptr[:-1])
-        columns = self.indices.astype(np.int64)
+        rows, columns = self.rows, self.indices.astype(np.int64)
         keys, mirrors = rows * self.size + columns, columns * self.size + rows
         union = np.union1d(keys, mirrors)
         counts = np.bincount(union // self.size, minlength=self.size)
         pattern = Pattern(np.concatenate(([0], np.cumsum(counts))), union % self.size)
         return pattern, np.searchsorted(union, keys), np.searchsorted(union, mirrors)
+
+    @property
+    def rows(self) -> NDArray[np.int64]:
+        """The row of each stored entry, as a new array."""
+        return np.repeat(np.arange(self.size), self.indptr[1:] - self.indptr[:-1])
+
+    @functools.cached_property
+    def with_diagonal(self) -> tuple[Pattern, NDArray[np.int64]]:
+        """The pattern with every diagonal entry stored, and where each stored entry lies in it."""
+        if self.full_diagonal:
+            return self, np.arange(self.nnz)
+        keys = self.rows * self.size + self.indices
+        union = np.union1d(keys, np.arange(self.size) * (self.size + 1))
+        counts = np.bincount(union // self.size, minlength=self.size)
+        pattern = Pattern(np.concatenate(([0], np.cumsum(counts))), union % self.size)
+        return pattern, np.searchsorted(union, keys)
 
     def row_bounds(self, parts: int) -> NDArray[np.uint64]:
         """Where to cut the rows into parts that cost an iteration of CG about equally, shape (parts + 1,)."""
