@@ -53,7 +53,7 @@ def _mirrored(draw: st.DrawFn, largest: int, *, conjugate: bool) -> sp.csr_array
     density = draw(st.floats(0.0, 1.0))
     B = rng.normal(size=(n, n)) + 1j * rng.normal(size=(n, n))
     B *= rng.uniform(size=(n, n)) < density
-    A = B + (B.conj().T if conjugate else B.T) + draw(st.floats(-3.0, 3.0)) * np.eye(n)
+    A = B + (B.conj().T if conjugate else B.T) + round(draw(st.floats(-3.0, 3.0)), 6) * np.eye(n)
     if draw(st.booleans()):
         np.fill_diagonal(A, np.where(rng.uniform(size=n) < 0.5, 0.0, A.diagonal()))
     scale = 10.0 ** (rng.uniform(-1.0, 1.0, n) * draw(st.floats(0.0, 3.0)))

@@ -112,9 +112,17 @@ DEFAULT: Final = (
     "factor_cg",
     "direct",
     "jacobi_minres",
+    "ic_minres",
+    "amg_minres(theta=0.05, bits=32)",
     "minres",
     "bicgstab",
+    "cocr",
+    "symmlq",
     "gmres(restart=30)",
+    "ilu_sqmr",
+    "ssor_cocr(omega=1.2)",
+    "ssor_cocr(omega=1.6)",
+    "ilu_cocr",
     "ilu_bicgstab",
     "ilu_gmres(restart=30)",
     "factor_gmres(restart=30)",
@@ -132,12 +140,14 @@ def suits(name: str, traits: LinearTraits) -> bool:
     """Whether a method of the default portfolio is worth trying on such a matrix."""
     if name == "direct" or name.startswith("factor"):
         return traits.size <= _LARGEST_FACTOR and (traits.maybe_definite or name != "factor_cg")
-    if name == "amg_cg":
-        return traits.size >= _SMALLEST_HIERARCHY
+    if name.startswith("amg") and traits.size < _SMALLEST_HIERARCHY:
+        return False
     if name.endswith("_cg") or name == "cg":
         return True
-    if name in ("minres", "bicgstab", "gmres"):
-        return not traits.entries  # otherwise a preconditioner is to be had
+    if name in ("minres", "symmlq", "cocr", "bicgstab", "gmres"):
+        return not traits.entries  # otherwise a preconditioner is to be had, and a direct method when all else fails
+    if name == "ilu_sqmr" and traits.complex:
+        return False  # COCR does the same with fewer vectors
     return not traits.maybe_definite
 
 
