@@ -120,8 +120,7 @@ DEFAULT: Final = (
     "symmlq",
     "gmres(restart=30)",
     "ilu_sqmr",
-    "ssor_cocr(omega=1.2)",
-    "ssor_cocr(omega=1.6)",
+    "ssor_cocr(omega=1.4)",
     "ilu_cocr",
     "ilu_bicgstab",
     "ilu_gmres(restart=30)",
@@ -147,7 +146,9 @@ def suits(name: str, traits: LinearTraits) -> bool:
     if name in ("minres", "symmlq", "cocr", "bicgstab", "gmres"):
         return not traits.entries  # otherwise a preconditioner is to be had, and a direct method when all else fails
     if name == "ilu_sqmr" and traits.complex:
-        return False  # COCR does the same with fewer vectors
+        return False  # COCR does the same at less cost
+    if name == "ilu_bicgstab" and traits.symmetric:
+        return False  # symmetric QMR and COCR need half the products
     return not traits.maybe_definite
 
 
