@@ -172,12 +172,12 @@ class Chebyshev(Family):
             Parameter("ratio", low=1.0, high=1e8, default=30.0, search=(10.0, 100.0), points=2, scale="log"),
         )
     )
-    requires = "a symmetric positive definite matrix"
+    requires = "a real symmetric positive definite matrix"
     definite = True
 
     def accepts(self, traits: LinearTraits) -> bool:
-        """Symmetric, positive diagonal, and nothing seen that speaks against definiteness."""
-        return traits.maybe_definite
+        """Real, symmetric, positive diagonal, and nothing seen that speaks against definiteness."""
+        return traits.maybe_definite and not traits.complex
 
     def build(self, instance: LinearInstance, values: Values, previous: Preconditioner | None = None) -> Preconditioner:
         """Take the numbers of A, and find the interval."""

@@ -120,11 +120,11 @@ class DeflatedConjugateGradients(KrylovMethod):
         """``plain`` takes its place while there is nothing to recycle; it must share the family's state."""
         super().__init__(family)
         self._plain = PreconditionedConjugateGradients(family) if plain is None else plain
-        self.requires = "a symmetric positive definite matrix"
+        self.requires = "a real symmetric positive definite matrix"
 
     def fits(self, traits: LinearTraits) -> bool:
-        """Nothing seen that speaks against a symmetric positive definite matrix."""
-        return traits.maybe_definite
+        """Nothing seen that speaks against a real symmetric positive definite matrix."""
+        return traits.maybe_definite and not traits.complex
 
     def warm_up(self) -> None:
         """Run a few times on a small system, so that a space is made, used and improved."""

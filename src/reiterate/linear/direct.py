@@ -108,7 +108,7 @@ class DirectBy(_DirectMethod):
 
     def accepts(self, traits: LinearTraits) -> bool:
         """What the engine can factor."""
-        return traits.maybe_definite if self.definite_only else super().accepts(traits)
+        return traits.maybe_definite and not traits.complex if self.definite_only else super().accepts(traits)
 
     def factorize(self, instance: LinearInstance, previous: Factor | None) -> Factor:
         """By the engine of this name."""

@@ -56,11 +56,12 @@ class DirectFactor(Family):
     """
 
     name = "factor"
+    symmetric = True
 
     def __init__(self, *, definite: bool = True, memory_limit: int | None = None) -> None:
         self.definite = definite
         self.memory_limit = memory_limit
-        kind = "a symmetric positive definite matrix with" if definite else ""
+        kind = "a Hermitian positive definite matrix with" if definite else ""
         self.requires = f"{kind} factors that fit into memory".strip()
 
     def accepts(self, traits: LinearTraits) -> bool:

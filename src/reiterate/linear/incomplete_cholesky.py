@@ -108,12 +108,12 @@ class IncompleteCholesky(Family):
 
     name = "ic"
     parameters = ParameterSpace((MODIFICATION, BITS))
-    requires = "a symmetric positive definite matrix"
+    requires = "a Hermitian positive definite matrix"
     variants = SINGLE_AND_DOUBLE
     definite = True
 
     def accepts(self, traits: LinearTraits) -> bool:
-        """Symmetric, positive diagonal, and nothing seen that speaks against definiteness."""
+        """Hermitian, positive diagonal, and nothing seen that speaks against definiteness."""
         return traits.maybe_definite
 
     def build(self, instance: LinearInstance, values: Values, previous: Preconditioner | None = None) -> Preconditioner:
@@ -148,12 +148,12 @@ class ThresholdIncompleteCholesky(Family):
             BITS,
         )
     )
-    requires = "a symmetric positive definite matrix"
+    requires = "a Hermitian positive definite matrix"
     variants = SINGLE_AND_DOUBLE
     definite = True
 
     def accepts(self, traits: LinearTraits) -> bool:
-        """Symmetric, positive diagonal, and nothing seen that speaks against definiteness."""
+        """Hermitian, positive diagonal, and nothing seen that speaks against definiteness."""
         return traits.maybe_definite
 
     def build(self, instance: LinearInstance, values: Values, previous: Preconditioner | None = None) -> Preconditioner:

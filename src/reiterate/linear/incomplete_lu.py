@@ -51,7 +51,7 @@ class LUFactors(TriangularFactors):
                 self.values, self.inverse, self.work, layout.has_triangles,
             )  # fmt: skip
             self.setup_traffic += (10.0 + 3.5 * self.values.itemsize) * self.values.size + 60.0 * self.size
-            if done == self.size:
+            if done == self.size and np.isfinite(self.inverse).all():
                 self.shift = shift
                 np.multiply(self.inverse, factor, out=self.inverse)
                 return
@@ -101,6 +101,7 @@ class IncompleteLU(Family):
     """
 
     name = "ilu"
+    symmetric = True
     parameters = ParameterSpace((BITS,))
     requires = "a diagonal without zeros"
     variants = SINGLE_AND_DOUBLE
@@ -173,6 +174,7 @@ class SymmetricOverRelaxation(Family):
     """
 
     name = "ssor"
+    symmetric = True
     parameters = ParameterSpace((RELAXATION,))
     requires = "a diagonal without zeros"
 

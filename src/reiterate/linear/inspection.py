@@ -29,13 +29,16 @@ def inspect(matrix: Any, pattern: Pattern) -> tuple[Vector | None, LinearTraits,
         return _inspect_symmetric_pattern(matrix, pattern)
     _refuse_non_finite(matrix)
     size, nnz, is_complex = pattern.size, pattern.nnz, matrix.dtype.kind == "c"
-    symmetric = pattern.symmetric and _is_symmetric(matrix)
-    if not pattern.full_diagonal:
-        return None, LinearTraits(size, nnz, symmetric, False, False, complex=is_complex), {}
-    diagonal = np.take(matrix.data, pattern.position)
-    full = bool(np.all(diagonal))
-    positive = bool(np.all((diagonal.real > 0.0) & (diagonal.imag == 0.0)))
-    return diagonal, LinearTraits(size, nnz, symmetric, full, positive, complex=is_complex), {}
+    symmetric = pattern.symmetric and _is_mirrored(matrix, matrix.T)
+    adjoint = is_complex and pattern.symmetric and _is_mirrored(matrix, matrix.conj().T)
+    diagonal, full, positive = None, False, False
+    if pattern.full_diagonal:
+        diagonal = np.take(matrix.data, pattern.position)
+        if adjoint:
+            diagonal.imag = 0.0  # rounding errors of assembling
+        full = bool(np.all(diagonal))
+        positive = bool(np.all((diagonal.real > 0.0) & (diagonal.imag == 0.0)))
+    return diagonal, LinearTraits(size, nnz, symmetric, full, positive, complex=is_complex, self_adjoint=adjoint), {}
 
 
 def _inspect_symmetric_pattern(matrix: Any, pattern: Pattern) -> tuple[Vector, LinearTraits, dict[str, float]]:
@@ -75,8 +78,8 @@ def _refuse_non_finite(matrix: Any) -> None:
     )
 
 
-def _is_symmetric(matrix: Any) -> bool:
-    difference = abs(matrix - matrix.T).tocoo()
+def _is_mirrored(matrix: Any, mirror: Any) -> bool:
+    difference = abs(matrix - mirror).tocoo()
     if difference.nnz == 0:
         return True
     largest = np.sqrt(abs(matrix).max(axis=1).toarray().ravel())

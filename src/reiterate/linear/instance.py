@@ -45,6 +45,8 @@ class LinearTraits:
     constant_null_space : bool
         A 1 = 0 up to rounding, as for a pressure equation with pure Neumann conditions: A is singular, and
         positive *semi*definite at best.
+    self_adjoint : bool
+        A = Aᴴ up to rounding, where A is complex.
     """
 
     size: int
@@ -56,11 +58,17 @@ class LinearTraits:
     complex: bool = False
     entries: bool = True
     constant_null_space: bool = False
+    self_adjoint: bool = False
+
+    @property
+    def hermitian(self) -> bool:
+        """A = Aᴴ up to rounding: symmetric where A is real."""
+        return self.self_adjoint if self.complex else self.symmetric
 
     @property
     def maybe_definite(self) -> bool:
-        """Whether a method for symmetric positive (semi)definite systems may be tried."""
-        return self.symmetric and not self.complex and self.positive_diagonal and self.definite is not False
+        """Whether a method for Hermitian positive (semi)definite systems, real or complex, may be tried."""
+        return self.hermitian and self.positive_diagonal and self.definite is not False
 
 
 class Facts:

@@ -35,6 +35,7 @@ class Jacobi(Family):
     name = "jacobi"
     requires = "a diagonal without zeros"
     definite = True
+    symmetric = True
 
     def accepts(self, traits: LinearTraits) -> bool:
         """No zero on the diagonal."""

@@ -74,18 +74,22 @@ class KrylovMethod(LinearMethod):
     flexible: ClassVar[bool] = False
     """Whether M may change from one application to the next."""
     needs_definite: ClassVar[bool] = False
-    """Whether M must be symmetric positive definite."""
+    """Whether M must be Hermitian positive definite."""
+    needs_symmetric: ClassVar[bool] = False
+    """Whether M must be symmetric, not conjugated, where A is."""
 
     def __init__(self, family: Family) -> None:
         if family.varies and not self.flexible:
             raise TypeError(f"{self.suffix} needs a constant preconditioner; {family.name} changes: use fgmres")
         if self.needs_definite and not family.definite:
             raise TypeError(f"{self.suffix} needs a positive definite preconditioner, which {family.name} is not")
+        if self.needs_symmetric and not family.symmetric:
+            raise TypeError(f"{self.suffix} needs a symmetric preconditioner, which {family.name} is not")
         self.family = family
         self.name = f"{family.name}_{self.suffix}" if family.name else self.suffix
         self.parameters = ParameterSpace((*family.parameters, *self.own_parameters))
         self.requires = family.requires
-        self.state_name = f"{family.name} preconditioner"
+        self.state_name = family.state_name
         self.state_parameters = tuple(parameter.name for parameter in family.parameters)
         self.__doc__ = f"``{self.name}``: {self.headline} {type(family).__doc__}"
 

@@ -54,10 +54,10 @@ class LinearMethod(Method):
 
 
 class DefiniteMethod(LinearMethod):
-    """A method for symmetric positive definite A."""
+    """A method for real symmetric positive definite A."""
 
-    requires = "a symmetric positive definite matrix"
+    requires = "a real symmetric positive definite matrix"
 
     def accepts(self, traits: LinearTraits) -> bool:
-        """Symmetric, positive diagonal, and nothing seen that speaks against definiteness."""
-        return traits.maybe_definite
+        """Real, symmetric, positive diagonal, and nothing seen that speaks against definiteness."""
+        return traits.maybe_definite and not traits.complex

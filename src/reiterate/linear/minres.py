@@ -138,14 +138,14 @@ class _Run:
 class MinimalResidual(KrylovMethod):
     """``…_minres``: the smallest residual over a Krylov space of a symmetric matrix.
 
-    Source: Paige and Saunders (1975), with the residual vector by recurrence (Choi, Paige and Saunders 2011), so
-    that the stopping test is that of the true residual whatever M is. Needs A real symmetric, definite or not, and M
-    positive definite. Guarantee: the residual never grows in the norm of M⁻¹; the factor of every second step is
-    (κ − 1)/(κ + 1) at worst, κ that of the preconditioned matrix. It ends after as many steps as M⁻¹A has distinct
-    eigenvalues in the residual. Rounding errors grow with κ² (Sleijpen, van der Vorst and Modersitzki 2001), so what
-    it thinks it has reached is computed anew, and it begins again from there as long as that helps. A system that is
-    singular and inconsistent ends as stagnated, at a least-squares solution. Setup: that of the preconditioner.
-    Holds 9 vectors. An iteration is one product, one application of M, and 120 bytes a row besides.
+    Source: Paige and Saunders (1975), with the residual vector by recurrence (Choi, Paige and Saunders 2011), so that
+    the stopping test is that of the true residual whatever M is. Needs A symmetric, or Hermitian where complex,
+    definite or not, and M positive definite. Guarantee: the residual never grows in the norm of M⁻¹; the factor of
+    every second step is (κ − 1)/(κ + 1) at worst, κ that of the preconditioned matrix. It ends after as many steps as
+    M⁻¹A has distinct eigenvalues in the residual. Rounding errors grow with κ² (Sleijpen, van der Vorst and Modersitzki
+    2001), so what it thinks it has reached is computed anew, and it begins again from there as long as that helps. A
+    system that is singular and inconsistent ends as stagnated, at a least-squares solution. Setup: that of the
+    preconditioner. Holds 9 vectors. An iteration is one product, one application of M, and 120 bytes a row besides.
     Equivalent: ``scipy.sparse.linalg.minres(A, b, M=M)``.
     """
 
@@ -155,11 +155,12 @@ class MinimalResidual(KrylovMethod):
 
     def __init__(self, family: Family) -> None:
         super().__init__(family)
-        self.requires = f"a real symmetric matrix, and {family.requires}" if family.name else "a real symmetric matrix"
+        kind = "a real symmetric or complex Hermitian matrix"
+        self.requires = f"{kind}, and {family.requires}" if family.name else kind
 
     def fits(self, traits: LinearTraits) -> bool:
-        """Symmetric and real; a complex matrix would have to be Hermitian instead."""
-        return traits.symmetric and not getattr(traits, "complex", False)
+        """Symmetric, or Hermitian where A is complex."""
+        return traits.hermitian
 
     def iterate(self, prepared: Prepared, instance: LinearInstance, values: Values, x: Vector, stop: Stop) -> Progress:
         """Iterate from a copy of ``x``, shape (n,)."""

@@ -30,13 +30,13 @@ BITS = Parameter("bits", 31, 65, 64, search=(32, 64), points=2, integer=True)
 class _Multigrid(Family):
     """What both families share: when they apply, and how numbers are refreshed."""
 
-    requires = "a symmetric positive definite matrix"
+    requires = "a real symmetric positive definite matrix"
     definite = True
     variants = ({}, {"bits": 32})
 
     def accepts(self, traits: LinearTraits) -> bool:
         """Real, symmetric, positive diagonal, and nothing seen that speaks against definiteness."""
-        return traits.maybe_definite and not getattr(traits, "complex", False)
+        return traits.maybe_definite and not traits.complex
 
     def build(self, instance: LinearInstance, values: Values, previous: Preconditioner | None = None) -> Preconditioner:
         """Build the hierarchy, or recompute its numbers where ``previous`` has the same pattern.

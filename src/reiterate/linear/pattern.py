@@ -60,8 +60,7 @@ class Pattern:
     @functools.cached_property
     def symmetrized(self) -> tuple[Pattern, NDArray[np.int64], NDArray[np.int64]]:
         """The pattern of A + Aᵀ, and where each stored entry (i, j) lies in it, and its mirror (j, i)."""
-        rows = np.repeat(np.arange(self.size), self.indptr[1:] - self.indptr[:-1])
-        columns = self.indices.astype(np.int64)
+        rows, columns = self.rows, self.indices.astype(np.int64)
         keys, mirrors = rows * self.size + columns, columns * self.size + rows
         union = np.union1d(keys, mirrors)
         counts = np.bincount(union // self.size, minlength=self.size)
@@ -73,8 +72,7 @@ class Pattern:
         name = rows.tobytes() + columns.tobytes()
         if name not in self._extended:
             self._extended.clear()
-            lengths = (self.indptr[1:] - self.indptr[:-1]).astype(np.int64)
-            keys = np.repeat(np.arange(self.size), lengths) * self.size + self.indices.astype(np.int64)
+            keys = self.rows * self.size + self.indices.astype(np.int64)
             union = np.union1d(keys, rows * self.size + columns)
             pattern = self
             if union.size > self.nnz:
@@ -83,6 +81,20 @@ class Pattern:
             places = np.searchsorted(union, rows * self.size + columns)
             self._extended[name] = pattern, np.searchsorted(union, keys), places
         return self._extended[name]
+
+    @property
+    def rows(self) -> NDArray[np.int64]:
+        """The row of each stored entry, as a new array."""
+        return np.repeat(np.arange(self.size), (self.indptr[1:] - self.indptr[:-1]).astype(np.int64))
+
+    @functools.cached_property
+    def with_diagonal(self) -> tuple[Pattern, NDArray[np.int64]]:
+        """The pattern with every diagonal entry stored, and where each stored entry lies in it."""
+        if self.full_diagonal:
+            return self, np.arange(self.nnz)
+        diagonal = np.arange(self.size)
+        pattern, stored, _ = self.with_entries(diagonal, diagonal)
+        return pattern, stored
 
     def row_bounds(self, parts: int) -> NDArray[np.uint64]:
         """Where to cut the rows into parts that cost an iteration of CG about equally, shape (parts + 1,)."""

@@ -28,10 +28,10 @@ class PreconditionedConjugateGradients(KrylovMethod):
 
     def __init__(self, family: Family) -> None:
         super().__init__(family)
-        self.requires = "a symmetric positive definite matrix"
+        self.requires = "a Hermitian positive definite matrix"
 
     def fits(self, traits: LinearTraits) -> bool:
-        """Nothing seen that speaks against a symmetric positive definite matrix."""
+        """Nothing seen that speaks against a Hermitian positive definite matrix."""
         return traits.maybe_definite
 
     def traffic_of(self, instance: LinearInstance, state: KrylovState) -> float:

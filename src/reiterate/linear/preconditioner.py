@@ -76,6 +76,8 @@ class Family(ABC):
         What :meth:`accepts` asks for, in words that complete "needs …".
     definite : bool
         Whether M is symmetric positive definite, as CG and MINRES need.
+    symmetric : bool
+        Whether M = Mᵀ, not conjugated, wherever A = Aᵀ, as COCR and symmetric QMR need.
     varies : bool
         Whether M changes from one application to the next, so that only flexible methods may use it.
     variants : tuple of mappings
@@ -86,8 +88,14 @@ class Family(ABC):
     parameters: ParameterSpace = ParameterSpace()
     requires: str
     definite: bool = False
+    symmetric: bool = False
     varies: bool = False
     variants: tuple[Values, ...] = ({},)
+
+    @property
+    def state_name(self) -> str:
+        """What is shared by the methods of this family; another name where another family builds another M."""
+        return f"{self.name} preconditioner"
 
     @abstractmethod
     def accepts(self, traits: LinearTraits) -> bool:
