@@ -8,7 +8,6 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -18,10 +17,10 @@ from matplotlib.figure import Figure
 import portfolio_targets
 import reiterate as rt
 from machine import RESULTS, fill_page, markdown_table, processor_time, write_csv
+from portfolio_ledger import Ledger, prices_of
 from portfolio_systems import Stream, constant_stream, drifting_stream, stored_streams
 from portfolio_targets import PAGE, Target
 from reiterate.contracts import Instance, Method, Prepared, Values
-from reiterate.engine import turn, upkeep
 from reiterate.engine.upkeep import Lease
 from reiterate.linear.portfolio import METHODS
 from reiterate.options import REUSE
@@ -114,10 +113,12 @@ class Total:
     seconds: float
     iterations: int
     rescued: int
+    ledger: Ledger
 
 
-def pass_through(stream: Stream, solver: rt.Solver) -> Total:
+def pass_through(stream: Stream, solver: rt.Solver, ledger: Ledger | None = None) -> Total:
     """Solve all systems; the seconds are those of ``solve``, all included but compiling."""
+    ledger = Ledger() if ledger is None else ledger
     warm = solver._engine._warm
     for name in {c.method for c in solver.configurations} | {"direct"}:
         if name not in _WARM:
@@ -125,13 +126,15 @@ def pass_through(stream: Stream, solver: rt.Solver) -> Total:
             _WARM.add(name)
     warm.update(_WARM)
     seconds = 0.0
-    for A, b, x0 in stream.systems:
-        begin = processor_time()
-        solver.solve(A, b, x0=x0)
-        seconds += processor_time() - begin
+    with ledger.kept(solver):
+        for A, b, x0 in stream.systems:
+            begin = processor_time()
+            solver.solve(A, b, x0=x0)
+            seconds += processor_time() - begin
+    ledger.solves = len(stream.systems)
     records = list(solver.history)
     rescued = sum(len({attempt.configuration for attempt in record.attempts}) > 1 for record in records)
-    return Total(seconds, sum(record.iterations for record in records), rescued)
+    return Total(seconds, sum(record.iterations for record in records), rescued, ledger)
 
 
 _WARM: set[str] = set()
@@ -145,6 +148,15 @@ def compare(stream: Stream, spelling: str, variants: Sequence[Variant], rounds: 
             if number == 0 or totals[0].seconds < ENOUGH_SECONDS:
                 totals.append(pass_through(stream, variant.solver(spelling, RTOL)))
     return found
+
+
+def count(stream: Stream, spelling: str, passes: dict[Variant, list[Total]]) -> float:
+    """Ageing over the best fixed period, both at fixed prices, the decisions included."""
+    like = [total for variant in (REBUILT, *FIXED, AGEING) for total in passes[variant]]
+    ledgers, seconds = [total.ledger for total in like], [total.seconds for total in like]
+    prices = prices_of(spelling.split("(")[0], ledgers, seconds)
+    ageing = pass_through(stream, AGEING.solver(spelling, RTOL), Ledger(prices))
+    return ageing.ledger.cost(prices) / min(passes[variant][0].ledger.cost(prices) for variant in FIXED)
 
 
 def against_spsolve(stream: Stream, rounds: int) -> dict[str, float]:
@@ -197,9 +209,6 @@ def variants_for(stream: Stream, spelling: str) -> list[Variant]:
 
 def run(quick: bool, directory: Path) -> None:
     """Measure, and fill the section of the page."""
-    # What the engine decides by the clock must not depend on who else is using the machine.
-    for module in (turn, upkeep):
-        module.time = SimpleNamespace(perf_counter=processor_time)  # type: ignore[assignment]
     warnings.filterwarnings("ignore", module="pyamg")
     if not directory.is_dir():
         print(f"{directory} is not there: the stored streams are left out", flush=True)
@@ -213,7 +222,8 @@ def run(quick: bool, directory: Path) -> None:
         print(f"{stream.name}: {', '.join(f'{name} {seconds:.3f} s' for name, seconds in found.items())}", flush=True)
         for spelling in methods_for(stream):
             passes = compare(stream, spelling, variants_for(stream, spelling), rounds)
-            table.append({"stream": stream, "method": spelling, **_summary(passes)})
+            counted = count(stream, spelling, passes)
+            table.append({"stream": stream, "method": spelling, "counted": counted, **_summary(passes)})
             for variant, totals in passes.items():
                 middle = sorted(totals, key=lambda total: total.seconds)[len(totals) // 2]
                 curves.append((stream.name, spelling, variant.name, middle.seconds, middle.iterations, middle.rescued))
@@ -254,7 +264,7 @@ def _paired(on: list[Total], off: list[Total]) -> float:
 
 def _publish(table: list[dict[str, Any]], direct: list[dict[str, Any]], rounds: int, directory: Path) -> None:
     header = ["stream", "method", "anew, s", "refresh", "ageing", "guesses", "same matrix", "recycling",
-              "best period", "ageing / best"]  # fmt: skip
+              "best period", "ageing / best", "the same, counted"]  # fmt: skip
     rows = [
         [
             f"{row['stream'].name} ({row['stream'].size:,})",
@@ -263,6 +273,7 @@ def _publish(table: list[dict[str, Any]], direct: list[dict[str, Any]], rounds: 
             *(f"{row[key]:.2f}" if key in row else "" for key in ("refresh", "age", "guess", "recognize", "recycle")),
             row["best"],
             f"{row['regret']:.2f}" + (f" ({row['rescued']} rescued)" if row["rescued"] else ""),
+            f"{row['counted']:.2f}",
         ]
         for row in table
     ]
@@ -295,7 +306,12 @@ def _publish(table: list[dict[str, Any]], direct: list[dict[str, Any]], rounds: 
          for r in direct],
     )  # fmt: skip
     targets = [
-        Target("reuse", f"ageing over the best fixed period, {row['stream'].name}, {row['method']}", 1.2, row["regret"])
+        Target(
+            "reuse",
+            f"ageing over the best fixed period, counted, {row['stream'].name}, {row['method']}",
+            1.2,
+            row["counted"],
+        )
         for row in table
     ]
     slowdown = {name: 1.0 / (real if stored else means)[name] for name in means}

@@ -13,7 +13,7 @@ from reiterate.engine.cost import CostUnit
 from reiterate.engine.rental import Rental
 
 _SLOTS = 4  # states of one configuration, for streams that alternate between matrices
-_HOPE = 0.25  # of the price of a build is what a refresh is taken to cost until one has been seen
+_HOPE = 0.5  # of the price of a build is what a refresh is taken to cost until one has been seen: most take 0.2 to 0.7
 
 _Key = tuple[Hashable, ...]
 
