@@ -138,7 +138,7 @@ def iterate_with_preconditioner(
     An iteration of m = 4 or 8 columns moves 12 nnz + (24 + 104 m) n bytes and what the preconditioner takes. Memory:
     5 m + 5 vectors, and what the preconditioner holds for m columns.
     """
-    if not instance.traits.entries or x.shape[1] < FEWEST or not preconditioner.takes_blocks:
+    if instance.traits.complex or not instance.traits.entries or x.shape[1] < FEWEST or not preconditioner.takes_blocks:
         return None
     width = 8 if x.shape[1] >= _EIGHT_FROM else 4
     return iterate_in_lock_step(_PreconditionedRecurrence(instance, preconditioner, width), x, stop)
