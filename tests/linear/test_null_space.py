@@ -13,7 +13,9 @@ from reiterate.linear.null_space import Spanned
 from reiterate.linear.portfolio import METHODS
 from tests.matrices import laplacian
 
-METHODS_HERE = [name for name in METHODS if name not in ("pardiso", "cholmod")]
+METHODS_HERE = [
+    name for name in METHODS if name not in ("pardiso", "cholmod") and not name.endswith("cocr")
+]  # those that every machine has, for real matrices
 
 
 def neumann(m):

@@ -111,7 +111,7 @@ def _raised(
     """The diagonal, raised to d_i h_i ≥ Σ|a_ij| h_j, with h = 1 or h = d^(-½): whichever raises fewer rows."""
     size = diagonal.size
     empty = diagonal <= _TINY
-    diagonal = np.where(empty, np.bincount(rows, beside, size), diagonal)
+    diagonal = np.where(empty, (1.0 + _EXCESS) * np.bincount(rows, beside, size), diagonal)
     best, fewest = diagonal, size + 1
     for scale in (np.ones(size), 1.0 / np.sqrt(np.where(diagonal > _TINY, diagonal, 1.0))):
         needed = np.bincount(rows, beside * scale[columns], size) / scale
