@@ -184,8 +184,15 @@ class Method(ABC):
         """Whether a state of an earlier instance may be iterated with as it is: right answers, maybe more slowly."""
         return False
 
-    def warm_up(self) -> None:  # noqa: B027 - most methods outside Numba have nothing to compile
-        """Compile or load what the iteration needs, so that this is never counted as a solve's cost."""
+    def variant_of(self, instance: Any) -> Hashable:
+        """What decides which machine code runs for the instance; ``None``: always the same."""
+        return None
+
+    def warm_up(self, variant: Any = None) -> None:  # noqa: B027 - most methods outside Numba have nothing to compile
+        """Compile or load what instances of this variant need, so that this is never counted as a solve's cost.
+
+        ``variant`` is what :meth:`variant_of` said of one of them, ``None`` stands for the usual one.
+        """
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,6 @@ from reiterate.linear.portfolio import (
     METHODS,
     configuration,
     configurations,
-    rehearse_blocks,
     suits,
 )
 from reiterate.report.summary import summarize
@@ -129,7 +128,6 @@ class Solver:
         self._projections = 0
         self._guesses = Guesses() if guesses else None
         self._column_guesses: list[Guesses] = []
-        self._rehearsed = False
         self._door = Door(
             null_space, None if memory_limit is None else int(memory_limit), 1 if threads is None else int(threads)
         )
@@ -219,9 +217,6 @@ class Solver:
     ) -> Vector:
         columns = self._door.admit_block(A, B, context, rtol=rtol, atol=atol)
         instance = columns.instance
-        if not self._rehearsed:
-            self._rehearsed = True
-            rehearse_blocks({c.method for c in (*self._engine.configurations, *self._engine.rescuers)})
         X = columns.enter(x0)
         guesses = self._guesses_of(instance)
         for j, (column, guess) in enumerate(zip(instance.columns, guesses, strict=False)):

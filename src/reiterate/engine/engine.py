@@ -94,7 +94,7 @@ class Engine:
         self._last_traits: Any = None
         self._last_kind: Hashable = None
         self._upkeep = Upkeep(cost, memory_limit)
-        self._warm: set[str] = set()
+        self._warm: set[tuple[str, Hashable]] = set()
         self._quarantine = Quarantine()
         self._index = 0
         self.history = History()
@@ -219,10 +219,11 @@ class Engine:
     def _attempt(self, configuration: Configuration, pursuit: Pursuit, stop: Stop, index: int) -> None:
         """One configuration's turn: its prepared state may have to be renewed half-way, or its residual was wrong."""
         method = self._methods[configuration.method]
-        if method.name not in self._warm:
+        code = (method.name, method.variant_of(pursuit.instance))
+        if code not in self._warm:
             begin = time.perf_counter()
-            method.warm_up()
-            self._warm.add(method.name)
+            method.warm_up(code[1])
+            self._warm.add(code)
             pursuit.warming += time.perf_counter() - begin
         turn = Turn(method, configuration.values, pursuit, stop, self._cost)
         try:

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
+import numpy as np
 import scipy.sparse as sp
+from scipy.sparse.linalg import aslinearoperator
 
 from reiterate.contracts import Method, Stop, Values
 from reiterate.linear.door import Door
 from reiterate.linear.instance import LinearTraits
+
+
+class Variant(NamedTuple):
+    """What decides which machine code a method runs: complex numbers or real ones, entries or only products."""
+
+    complex: bool = False
+    entries: bool = True
 
 
 class LinearMethod(Method):
@@ -19,13 +28,21 @@ class LinearMethod(Method):
         """Values, where not the defaults, that between them take every kernel of the method."""
         return ({},)
 
-    def warm_up(self) -> None:
+    def variant_of(self, instance: Any) -> Variant:
+        """Machine code depends on the type of the numbers, and on whether there are entries or only products."""
+        return Variant(instance.traits.complex, instance.traits.entries)
+
+    def warm_up(self, variant: Variant | None = None) -> None:
         """Run once on a system of a few unknowns, so that every kernel is compiled or loaded."""
-        self.rehearse(sp.diags_array([-1.0, 4.0, -1.0], offsets=[-1, 0, 1], shape=(4, 4)).tocsr())
+        variant = variant or Variant()
+        A = sp.diags_array([-1.0, 4.0, -1.0], offsets=[-1, 0, 1], shape=(4, 4)).tocsr()
+        if variant.complex:
+            A = sp.csr_array(A + 1j * sp.eye_array(4))
+        self.rehearse(A if variant.entries else aslinearoperator(A))
 
     def rehearse(self, A: Any) -> None:
-        """Run every variant on A, a small SciPy matrix."""
-        b = A.sum(axis=1)
+        """Run with all of :meth:`variants` on A, a small SciPy matrix or operator."""
+        b = A @ np.ones(A.shape[0])
         instance = Door().admit(A, b, None, rtol=1e-8, atol=0.0)
         for variant in self.variants():
             values = {**{parameter.name: parameter.default for parameter in self.parameters}, **variant}

@@ -6,7 +6,7 @@ A new method is one class in one file of this room, and one line here.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 from reiterate.configuration import Configuration, parse_spelling
@@ -117,14 +117,6 @@ def suits(name: str, traits: LinearTraits) -> bool:
     if name in ("minres", "bicgstab", "gmres"):
         return not traits.entries  # otherwise a preconditioner is to be had
     return not traits.maybe_definite
-
-
-def rehearse_blocks(names: Collection[str]) -> None:
-    """Compile or load what methods of these names need for blocks, so that this is never counted as a solve's cost."""
-    for name in names:
-        rehearse_block = getattr(METHODS[name], "rehearse_block", None)
-        if rehearse_block is not None:
-            rehearse_block()
 
 
 def configuration(spelling: str) -> Configuration:
