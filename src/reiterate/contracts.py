@@ -259,9 +259,10 @@ class Record:
     index
         Number of the instance in its stream, from 0.
     configuration
-        The configuration that the learner chose (the one that reached the target is the last attempt's).
+        The configuration that was played first: the one that the learner chose, or where that has to sit out, another
+        (the one that reached the target is the last attempt's).
     probability
-        Probability with which it was chosen.
+        Probability with which the learner chose it; 1 where it did not.
     context
         The context it was chosen for.
     attempts

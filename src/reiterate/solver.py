@@ -143,7 +143,7 @@ class Solver:
             max_seconds=max_seconds,
             patience=patience,
             memory_limit=memory_limit,
-            suits=suits if methods is None else None,
+            suits=suits if methods is None and cost != "iterations" else None,
         )
 
     def solve(

@@ -248,11 +248,10 @@ class Engine:
         begin: float,
     ) -> None:
         attempts = tuple(pursuit.attempts)
-        if choice is not None:
-            configuration, probability = group.arms[choice.arm], choice.probability
-        else:
-            configuration = attempts[0].configuration if attempts else self.configurations[0]
-            probability = 1.0
+        chosen = None if choice is None else group.arms[choice.arm]
+        # What was chosen may have had to sit out: the record names what was played first.
+        configuration = attempts[0].configuration if attempts else chosen or self.configurations[0]
+        probability = choice.probability if choice is not None and configuration == chosen else 1.0
         self.history.add(
             Record(
                 index=index,

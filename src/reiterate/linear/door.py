@@ -20,6 +20,7 @@ from reiterate.linear.free import admit_operator, inspect_operator, is_free
 from reiterate.linear.inspection import inspect
 from reiterate.linear.instance import Facts, LinearInstance, Vector, norm
 from reiterate.linear.pattern import Pattern
+from reiterate.linear.presumption import Presumption
 
 _KEEP = 4  # patterns and matrices: a time step may alternate between a few
 _LARGEST_EXACT_INTEGER = 2**53
@@ -39,6 +40,7 @@ class Door:
         self._memory_limit = memory_limit
         self._threads = threads
         self._patterns: dict[int, Pattern] = {}
+        self._presumptions: dict[int, Presumption] = {}
         self._matrices: dict[Hashable, Facts] = {}
         self._count = 0
 
@@ -131,6 +133,7 @@ class Door:
         if known is None:
             diagonal, traits, features = inspect(matrix, pattern)
             known = Facts(matrix, pattern, diagonal, traits, features, version)
+            self._presumptions[number].judge(known)
         else:
             # The numbers are equal, but the arrays that held them then may have been overwritten since.
             known = Facts(matrix, pattern, known.diagonal, known.traits, known.features, version)
@@ -152,7 +155,9 @@ class Door:
             return self._find_pattern(matrix)
         self._count += 1
         self._patterns[self._count] = pattern
+        self._presumptions[self._count] = Presumption()
         _drop_oldest(self._patterns)
+        _drop_oldest(self._presumptions)
         return self._count, matrix, pattern
 
 

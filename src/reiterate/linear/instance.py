@@ -43,6 +43,8 @@ class LinearTraits:
     constant_null_space : bool
         A 1 = 0 up to rounding, as for a pressure equation with pure Neumann conditions: A is singular, and
         positive *semi*definite at best.
+    presumed_indefinite : bool
+        Not a fact: the last matrices of this pattern have turned out not to be definite.
     """
 
     size: int
@@ -54,11 +56,17 @@ class LinearTraits:
     complex: bool = False
     entries: bool = True
     constant_null_space: bool = False
+    presumed_indefinite: bool = False
 
     @property
     def maybe_definite(self) -> bool:
         """Whether a method for symmetric positive (semi)definite systems may be tried."""
         return self.symmetric and not self.complex and self.positive_diagonal and self.definite is not False
+
+    @property
+    def likely_definite(self) -> bool:
+        """Whether it is also worth trying."""
+        return self.maybe_definite and not self.presumed_indefinite
 
 
 class Facts:

@@ -109,14 +109,14 @@ _SMALLEST_HIERARCHY: Final = 5_000  # below, building one costs more than any it
 def suits(name: str, traits: LinearTraits) -> bool:
     """Whether a method of the default portfolio is worth trying on such a matrix."""
     if name == "direct" or name.startswith("factor"):
-        return traits.size <= _LARGEST_FACTOR and (traits.maybe_definite or name != "factor_cg")
+        return traits.size <= _LARGEST_FACTOR and (traits.likely_definite or name != "factor_cg")
     if name == "amg_cg":
-        return traits.size >= _SMALLEST_HIERARCHY
+        return traits.size >= _SMALLEST_HIERARCHY and traits.likely_definite
     if name.endswith("_cg") or name == "cg":
-        return True
+        return not traits.presumed_indefinite
     if name in ("minres", "bicgstab", "gmres"):
         return not traits.entries  # otherwise a preconditioner is to be had
-    return not traits.maybe_definite
+    return not traits.likely_definite
 
 
 def configuration(spelling: str) -> Configuration:
