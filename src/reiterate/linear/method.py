@@ -35,19 +35,19 @@ class LinearMethod(Method):
     def warm_up(self, variant: Variant | None = None) -> None:
         """Run once on a system of a few unknowns, so that every kernel is compiled or loaded."""
         variant = variant or Variant()
-        A = sp.diags_array([-1.0, 4.0, -1.0], offsets=[-1, 0, 1], shape=(4, 4)).tocsr()
+        A = sp.diags_array([-1.0, 4.0, -1.0], offsets=[-1, 0, 1], shape=(8, 8)).tocsr()
         if variant.complex:
-            A = sp.csr_array(A + 1j * sp.eye_array(4))
+            A = sp.csr_array(A + 1j * sp.eye_array(8))
         self.rehearse(A if variant.entries else aslinearoperator(A))
 
     def rehearse(self, A: Any) -> None:
         """Run with all of :meth:`variants` on A, a small SciPy matrix or operator."""
-        b = A @ np.ones(A.shape[0])
+        b = A @ (1.0 / np.arange(1.0, A.shape[0] + 1.0))  # takes as many iterations as there are unknowns
         instance = Door().admit(A, b, None, rtol=1e-8, atol=0.0)
         for variant in self.variants():
             values = {**{parameter.name: parameter.default for parameter in self.parameters}, **variant}
             prepared = self.prepare(instance, values)
-            self.iterate(prepared, instance, values, 0.0 * b, Stop(instance.target, 10))
+            self.iterate(prepared, instance, values, 0.0 * b, Stop(instance.target, 40))
 
 
 class DefiniteMethod(LinearMethod):
