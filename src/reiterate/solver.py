@@ -31,6 +31,7 @@ from reiterate.linear.portfolio import (
     configurations,
     suits,
 )
+from reiterate.linear.remarks import Remarks
 from reiterate.report.summary import summarize
 
 _WIDEST_GUESSED = 8  # columns; the guesses of a column hold eight vectors
@@ -125,7 +126,7 @@ class Solver:
             _check_positive("threads", threads, whole=True)
             team.warm_up(threads)
         self._busy = threading.Lock()
-        self._projections = 0
+        self._remarks = Remarks()
         self._guesses = Guesses() if guesses else None
         self._column_guesses: list[Guesses] = []
         self._door = Door(
@@ -221,7 +222,7 @@ class Solver:
         guesses = self._guesses_of(instance)
         for j, (column, guess) in enumerate(zip(instance.columns, guesses, strict=False)):
             X[:, j] = guess.start(column, np.ascontiguousarray(X[:, j]))
-        self._projections += len(instance.columns) * instance.projected
+        self._remarks.take_in(instance)
         try:
             X = self._engine.solve(instance, X)
         except NotConverged as error:
@@ -253,7 +254,7 @@ class Solver:
             start[:] = 0.0
         elif self._guesses is not None:
             start = self._guesses.start(instance, start)
-        self._projections += instance.projected
+        self._remarks.take_in(instance)
         try:
             x = cast(Vector, self._engine.solve(instance, start))
         except NotConverged as error:
@@ -290,9 +291,7 @@ class Solver:
         if self._guesses is not None and self._guesses.chosen.total() > self._guesses.chosen["given"]:
             starts = ", ".join(f"{name} {count}" for name, count in self._guesses.chosen.most_common())
             lines.append(f"(solves began at: {starts})")
-        if self._projections:
-            lines.append(f"(A 1 = 0: {self._projections} right-hand sides were projected onto the range of A)")
-        return "\n".join(lines)
+        return "\n".join((*lines, *self._remarks.lines()))
 
     def report(self, path: str | Path) -> Path:
         """Write a self-contained HTML page about the stream so far; returns its path."""

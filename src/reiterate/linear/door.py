@@ -31,6 +31,9 @@ class Door:
 
     ``null_space="constant"`` has every right-hand side projected where the constants are in the null space of A.
     ``memory_limit`` and ``threads`` are passed on to the instances.
+
+    A system A x = b with a symmetric A whose diagonal is negative, such as a discrete ∇², becomes −A x = −b, so that
+    methods for positive definite matrices apply: it has the same solution, and every x the same residual.
     """
 
     def __init__(
@@ -114,6 +117,8 @@ class Door:
         self, facts: Facts, rhs: Vector, context: Mapping[str, float], rtol: float, atol: float
     ) -> LinearInstance:
         _finite_norm(rhs)
+        if facts.traits.negated:
+            rhs = -rhs
         project = None
         if facts.traits.constant_null_space:
             constants = facts.pattern.constants
@@ -132,10 +137,12 @@ class Door:
         known = self._matrices.pop(version, None)
         if known is None:
             diagonal, traits, features = inspect(matrix, pattern)
-            known = Facts(matrix, pattern, diagonal, traits, features, version)
+            known = Facts(_negative(matrix) if traits.negated else matrix, pattern, diagonal, traits, features, version)
             self._presumptions[number].judge(known)
         else:
             # The numbers are equal, but the arrays that held them then may have been overwritten since.
+            if known.traits.negated:
+                matrix = _negative(matrix, known.data)
             known = Facts(matrix, pattern, known.diagonal, known.traits, known.features, version)
         for other in self._matrices.values():
             other.release()
@@ -213,6 +220,12 @@ class Columns:
         if self._halved:
             full = full[:, ::2] + 1j * full[:, 1::2]
         return full.reshape(self._shape)
+
+
+def _negative(matrix: Any, known: Vector | None = None) -> Any:
+    """−A; ``known`` are its entries, shape (nnz,), unless they have been let go of."""
+    data = known if known is not None and known.size else -matrix.data
+    return type(matrix)((data, matrix.indices, matrix.indptr), shape=matrix.shape)
 
 
 def _drop_oldest(kept: dict[Any, Any]) -> None:

@@ -20,6 +20,8 @@ _LARGEST_COUPLING = 1e6  # beyond, how far the diagonal is from dominating says 
 def inspect(matrix: Any, pattern: Pattern) -> tuple[Vector | None, LinearTraits, dict[str, float]]:
     """The diagonal (where it is full), the traits, and the features of a CSR matrix; one pass for the usual kind.
 
+    Those of −A, where A is real and symmetric with a negative diagonal: the traits say so by ``negated``.
+
     Raises
     ------
     InvalidInput
@@ -49,7 +51,10 @@ def _inspect_symmetric_pattern(matrix: Any, pattern: Pattern) -> tuple[Vector, L
         # A zero on the diagonal and a non-finite entry both show here, so finite matrices are not scanned twice.
         _refuse_non_finite(matrix)
         features = {}
-    positive = bool(smallest > 0.0)
+    negated = bool(symmetric and smallest < 0.0 and diagonal.max() < 0.0)
+    if negated:
+        np.negative(diagonal, out=diagonal)
+    positive = negated or bool(smallest > 0.0)
     traits = LinearTraits(
         pattern.size,
         pattern.nnz,
@@ -57,6 +62,7 @@ def _inspect_symmetric_pattern(matrix: Any, pattern: Pattern) -> tuple[Vector, L
         full_diagonal=positive or bool(np.all(diagonal)),
         positive_diagonal=positive,
         constant_null_space=bool(symmetric and positive and largest_row_sum <= _NULL_SPACE_TOLERANCE),
+        negated=negated,
     )
     return diagonal, traits, features
 

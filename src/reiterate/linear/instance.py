@@ -43,6 +43,8 @@ class LinearTraits:
     constant_null_space : bool
         A 1 = 0 up to rounding, as for a pressure equation with pure Neumann conditions: A is singular, and
         positive *semi*definite at best.
+    negated : bool
+        The caller's matrix is −A, symmetric with a negative diagonal: what is said here is said of A.
     presumed_indefinite : bool
         Not a fact: the last matrices of this pattern have turned out not to be definite.
     """
@@ -56,6 +58,7 @@ class LinearTraits:
     complex: bool = False
     entries: bool = True
     constant_null_space: bool = False
+    negated: bool = False
     presumed_indefinite: bool = False
 
     @property

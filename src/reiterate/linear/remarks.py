@@ -1,0 +1,29 @@
+"""What a stream's owner should know of its matrices besides figures, in a line each."""
+
+from __future__ import annotations
+
+from reiterate.linear.block import BlockInstance
+from reiterate.linear.instance import LinearInstance
+
+
+class Remarks:
+    """Counts what was done to systems so that methods apply."""
+
+    def __init__(self) -> None:
+        self._projections = 0
+        self._negations = 0
+
+    def take_in(self, instance: LinearInstance) -> None:
+        """Take note of an admitted system."""
+        columns = len(instance.columns) if isinstance(instance, BlockInstance) else 1
+        self._projections += columns * instance.projected
+        self._negations += instance.traits.negated
+
+    def lines(self) -> list[str]:
+        """For a summary; none where nothing was out of the ordinary."""
+        lines = []
+        if self._projections:
+            lines.append(f"(A 1 = 0: {self._projections} right-hand sides were projected onto the range of A)")
+        if self._negations:
+            lines.append(f"(the diagonal of A is negative: −A x = −b was solved instead, {self._negations} times)")
+        return lines
