@@ -126,7 +126,6 @@ class Solver:
             _check_positive("threads", threads, whole=True)
             team.warm_up(threads)
         self._busy = threading.Lock()
-        self._remarks = Remarks()
         self._guesses = Guesses() if guesses else None
         self._column_guesses: list[Guesses] = []
         self._door = Door(
@@ -146,6 +145,7 @@ class Solver:
             memory_limit=memory_limit,
             suits=suits if methods is None and cost != "iterations" else None,
         )
+        self._remarks = Remarks(() if methods is None else (METHODS[c.method] for c in self.configurations))
 
     def solve(
         self,

@@ -230,6 +230,7 @@ class Engine:
             turn.play(self._upkeep)
         except Breakdown as breakdown:
             turn.status, turn.reason = Status.BREAKDOWN, str(breakdown)
+            pursuit.suggest(breakdown.remedy)
             pursuit.verify_start()
         pursuit.seconds += turn.seconds
         pursuit.attempts.append(

@@ -56,7 +56,7 @@ def refuse_beyond(title: str, needed: float, limit: int) -> None:
     """Raise :class:`TooLarge` where a factorization would take ``needed`` bytes and may take ``limit``."""
     if needed > limit:
         estimate = f"the factorization is estimated to take {in_words(needed)} of memory"
-        raise TooLarge(f"{title}: {estimate}; the limit is {in_words(limit)}")
+        raise TooLarge(f"{title}: {estimate}; the limit is {in_words(limit)}", "raise memory_limit")
 
 
 def in_words(size: float) -> str:
