@@ -33,11 +33,13 @@ def inspect(matrix: Any, pattern: Pattern) -> tuple[Vector | None, LinearTraits,
     size, nnz, is_complex = pattern.size, pattern.nnz, matrix.dtype.kind == "c"
     symmetric = pattern.symmetric and _is_symmetric(matrix)
     if not pattern.full_diagonal:
-        return None, LinearTraits(size, nnz, symmetric, False, False, complex=is_complex), {}
+        zero = _has_zero_line(matrix)
+        return None, LinearTraits(size, nnz, symmetric, False, False, complex=is_complex, zero_line=zero), {}
     diagonal = np.take(matrix.data, pattern.position)
     full = bool(np.all(diagonal))
     positive = bool(np.all((diagonal.real > 0.0) & (diagonal.imag == 0.0)))
-    return diagonal, LinearTraits(size, nnz, symmetric, full, positive, complex=is_complex), {}
+    zero = not full and _has_zero_line(matrix)
+    return diagonal, LinearTraits(size, nnz, symmetric, full, positive, complex=is_complex, zero_line=zero), {}
 
 
 def _inspect_symmetric_pattern(matrix: Any, pattern: Pattern) -> tuple[Vector, LinearTraits, dict[str, float]]:
@@ -55,13 +57,15 @@ def _inspect_symmetric_pattern(matrix: Any, pattern: Pattern) -> tuple[Vector, L
     if negated:
         np.negative(diagonal, out=diagonal)
     positive = negated or bool(smallest > 0.0)
+    full = positive or bool(np.all(diagonal))
     traits = LinearTraits(
         pattern.size,
         pattern.nnz,
         bool(symmetric),
-        full_diagonal=positive or bool(np.all(diagonal)),
+        full_diagonal=full,
         positive_diagonal=positive,
         constant_null_space=bool(symmetric and positive and largest_row_sum <= _NULL_SPACE_TOLERANCE),
+        zero_line=not full and _has_zero_line(matrix),
         negated=negated,
     )
     return diagonal, traits, features
@@ -78,6 +82,14 @@ def _refuse_non_finite(matrix: Any) -> None:
         f"entry ({row}, {int(matrix.indices[k])}) is {matrix.data[k]}; "
         f"{int((~finite).sum())} of the {finite.size} entries are not finite",
     )
+
+
+def _has_zero_line(matrix: Any) -> bool:
+    """Whether a row or column has no entry but zeros."""
+    stored = matrix.data != 0
+    in_rows = np.diff(np.concatenate(([0], np.cumsum(stored)))[matrix.indptr])
+    in_columns = np.bincount(matrix.indices[stored], minlength=matrix.shape[1])
+    return not (in_rows.all() and in_columns.all())
 
 
 def _is_symmetric(matrix: Any) -> bool:

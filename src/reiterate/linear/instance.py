@@ -43,6 +43,9 @@ class LinearTraits:
     constant_null_space : bool
         A 1 = 0 up to rounding, as for a pressure equation with pure Neumann conditions: A is singular, and
         positive *semi*definite at best.
+    zero_line : bool
+        A row or column has no entry but zeros: A is singular whatever the others are. Where b is in its range, Krylov
+        methods without a preconditioner solve it.
     negated : bool
         The caller's matrix is −A, symmetric with a negative diagonal: what is said here is said of A.
     presumed_indefinite : bool
@@ -58,6 +61,7 @@ class LinearTraits:
     complex: bool = False
     entries: bool = True
     constant_null_space: bool = False
+    zero_line: bool = False
     negated: bool = False
     presumed_indefinite: bool = False
 

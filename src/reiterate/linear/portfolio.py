@@ -109,13 +109,15 @@ _SMALLEST_HIERARCHY: Final = 5_000  # below, building one costs more than any it
 def suits(name: str, traits: LinearTraits) -> bool:
     """Whether a method of the default portfolio is worth trying on such a matrix."""
     if name == "direct" or name.startswith("factor"):
+        if traits.zero_line:
+            return False
         return traits.size <= _LARGEST_FACTOR and (traits.likely_definite or name != "factor_cg")
     if name == "amg_cg":
         return traits.size >= _SMALLEST_HIERARCHY and traits.likely_definite
     if name.endswith("_cg") or name == "cg":
         return not traits.presumed_indefinite
     if name in ("minres", "bicgstab", "gmres"):
-        return not traits.entries  # otherwise a preconditioner is to be had
+        return not traits.entries or traits.zero_line  # otherwise a preconditioner is to be had
     return not traits.likely_definite
 
 
