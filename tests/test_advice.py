@@ -1,5 +1,8 @@
 """What errors and summaries tell people to do."""
 
+import copy
+import pickle
+
 import numpy as np
 import pytest
 import scipy.sparse as sp
@@ -54,3 +57,12 @@ def test_nothing_is_said_of_methods_that_nobody_asked_for():
     solver = rt.Solver(seed=0, cost="work")
     solver.solve(unsymmetric(30), np.ones(30))
     assert "never applicable" not in solver.summary()
+
+
+@pytest.mark.parametrize("duplicate", [pickle.dumps, copy.copy, copy.deepcopy])
+def test_a_solver_says_why_it_cannot_be_pickled(duplicate):
+    solver = rt.Solver(["cg"])
+    solver.solve(laplacian(4), np.ones(16))
+    with pytest.raises(TypeError, match="same arguments"):
+        duplicate(solver)
+    assert pickle.loads(pickle.dumps(solver.history)).solves == 1

@@ -7,7 +7,7 @@ import math
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Sized
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal, NoReturn, cast
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -128,9 +128,7 @@ class Solver:
         self._busy = threading.Lock()
         self._guesses = Guesses() if guesses else None
         self._column_guesses: list[Guesses] = []
-        self._door = Door(
-            null_space, None if memory_limit is None else int(memory_limit), 1 if threads is None else int(threads)
-        )
+        self._door = Door(null_space, None if memory_limit is None else int(memory_limit), int(threads or 1))
         default = DEFAULT_FOR_ITERATIONS if cost == "iterations" else DEFAULT
         self._engine = Engine(
             {name: ColumnByColumn(method) for name, method in METHODS.items()},
@@ -298,6 +296,12 @@ class Solver:
         from reiterate.report.stream import write_stream_report
 
         return write_stream_report(self.history, UNITS[self._cost], Path(path))
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(
+            "a Solver cannot be pickled or copied: it holds factors and a lock. Make one with the same arguments where "
+            "it is needed, e.g. in every worker process; its history can be pickled"
+        )
 
     def __repr__(self) -> str:
         return (
