@@ -5,6 +5,7 @@ Nothing that the caller owns is ever modified.
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Hashable, Mapping, Sequence
 from typing import Any, Literal
@@ -224,8 +225,9 @@ class Columns:
 
 def _negative(matrix: Any, known: Vector | None = None) -> Any:
     """−A; ``known`` are its entries, shape (nnz,), unless they have been let go of."""
-    data = known if known is not None and known.size else -matrix.data
-    return type(matrix)((data, matrix.indices, matrix.indptr), shape=matrix.shape)
+    twin = copy.copy(matrix)  # by far faster than SciPy's constructor, and the index arrays are shared all the same
+    twin.data = known if known is not None and known.size else -matrix.data
+    return twin
 
 
 def _drop_oldest(kept: dict[Any, Any]) -> None:
