@@ -63,7 +63,17 @@ class ToleranceUnreachable(NotConverged):
 
 
 class Breakdown(ReiterateError):
-    """A method cannot prepare this instance, e.g. a factor would be singular; the engine goes on with another."""
+    """A method cannot prepare this instance, e.g. a factor would be singular; the engine goes on with another.
+
+    Attributes
+    ----------
+    remedy : str
+        What the caller could do about it, e.g. "raise memory_limit"; empty where nothing would help.
+    """
+
+    def __init__(self, message: str, remedy: str = "") -> None:
+        super().__init__(message)
+        self.remedy = remedy
 
 
 class OutOfTime(Breakdown):

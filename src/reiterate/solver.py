@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Sized
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NoReturn, cast
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -26,9 +26,9 @@ from reiterate.linear.portfolio import (
     METHODS,
     configuration,
     configurations,
-    rehearse_blocks,
     suits,
 )
+from reiterate.linear.remarks import Remarks
 from reiterate.options import check_positive, generator, learner_factory, reuse_names
 from reiterate.report.summary import summarize
 
@@ -134,14 +134,12 @@ class Solver:
             team.warm_up(threads)
         reused = reuse_names(reuse)
         self._busy = threading.Lock()
-        self._projections = 0
         self._guesses = Guesses() if guesses else None
         self._column_guesses: list[Guesses] = []
-        self._rehearsed = False
         self._door = Door(
             null_space,
             None if memory_limit is None else int(memory_limit),
-            1 if threads is None else int(threads),
+            int(threads or 1),
             recognizes="same_matrix" in reused,
             recycles="recycling" in reused,
         )
@@ -157,10 +155,11 @@ class Solver:
             max_seconds=max_seconds,
             patience=patience,
             memory_limit=memory_limit,
-            suits=suits if methods is None else None,
+            suits=suits if methods is None and cost != "iterations" else None,
             ages="ageing" in reused,
             refreshes="refresh" in reused,
         )
+        self._remarks = Remarks(() if methods is None else (METHODS[c.method] for c in self.configurations))
 
     def solve(
         self,
@@ -233,14 +232,11 @@ class Solver:
     ) -> Vector:
         columns = self._door.admit_block(A, B, context, rtol=rtol, atol=atol)
         instance = columns.instance
-        if not self._rehearsed:
-            self._rehearsed = True
-            rehearse_blocks({c.method for c in (*self._engine.configurations, *self._engine.rescuers)})
         X = columns.enter(x0)
         guesses = self._guesses_of(instance)
         for j, (column, guess) in enumerate(zip(instance.columns, guesses, strict=False)):
             X[:, j] = guess.start(column, np.ascontiguousarray(X[:, j]))
-        self._projections += len(instance.columns) * instance.projected
+        self._remarks.take_in(instance)
         try:
             X = self._engine.solve(instance, X)
         except NotConverged as error:
@@ -272,7 +268,7 @@ class Solver:
             start[:] = 0.0
         elif self._guesses is not None:
             start = self._guesses.start(instance, start)
-        self._projections += instance.projected
+        self._remarks.take_in(instance)
         try:
             x = cast(Vector, self._engine.solve(instance, start))
         except NotConverged as error:
@@ -309,15 +305,19 @@ class Solver:
         if self._guesses is not None and self._guesses.chosen.total() > self._guesses.chosen["given"]:
             starts = ", ".join(f"{name} {count}" for name, count in self._guesses.chosen.most_common())
             lines.append(f"(solves began at: {starts})")
-        if self._projections:
-            lines.append(f"(A is singular: {self._projections} right-hand sides were projected onto the range of A)")
-        return "\n".join(lines)
+        return "\n".join((*lines, *self._remarks.lines()))
 
     def report(self, path: str | Path) -> Path:
         """Write a self-contained HTML page about the stream so far; returns its path."""
         from reiterate.report.stream import write_stream_report
 
         return write_stream_report(self.history, UNITS[self._cost], Path(path))
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(
+            "a Solver cannot be pickled or copied: it holds factors and a lock. Make one with the same arguments where "
+            "it is needed, e.g. in every worker process; its history can be pickled"
+        )
 
     def __repr__(self) -> str:
         return (

@@ -38,6 +38,13 @@ def test_choice_is_played_verified_learnt_and_recorded():
     assert methods["shrink"].warmed == 1
 
 
+def test_every_variant_of_the_code_is_warmed_up_once():
+    built, methods, _ = engine([shrink(0.5)])
+    for traits in ({}, {"variant": "complex"}, {}, {"variant": "complex"}):
+        built.solve(Decay(traits=traits), 1.0)
+    assert methods["shrink"].variants == [None, "complex"]
+
+
 @pytest.mark.parametrize(("cost", "expected"), [("iterations", 20.0), ("work", 21.0)])
 def test_cost_units(cost, expected):
     built, _, learners = engine([shrink(0.5)], cost=cost)

@@ -44,6 +44,7 @@ class Shrink(Method):
     def __init__(self):
         self.preparations = []
         self.warmed = 0
+        self.variants = []
 
     def accepts(self, traits):
         return not traits.get("hostile", False)
@@ -61,8 +62,12 @@ class Shrink(Method):
             done += 1
         return Progress(x, Status.CONVERGED, done, float(done))
 
-    def warm_up(self):
+    def variant_of(self, instance):
+        return instance.traits.get("variant")
+
+    def warm_up(self, variant=None):
         self.warmed += 1
+        self.variants.append(variant)
 
 
 class Liar(Method):

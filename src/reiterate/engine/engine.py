@@ -101,7 +101,7 @@ class Engine:
         self._last_traits: Any = None
         self._last_kind: Hashable = None
         self._upkeep = Upkeep(cost, memory_limit, ages=ages, refreshes=refreshes)
-        self._warm: set[str] = set()
+        self._warm: set[tuple[str, Hashable]] = set()
         self._quarantine = Quarantine()
         self._index = 0
         self.history = History()
@@ -226,10 +226,11 @@ class Engine:
     def _attempt(self, configuration: Configuration, pursuit: Pursuit, stop: Stop, index: int) -> None:
         """One configuration's turn: its prepared state may have to be renewed half-way, or its residual was wrong."""
         method = self._methods[configuration.method]
-        if method.name not in self._warm:
+        code = (method.name, method.variant_of(pursuit.instance))
+        if code not in self._warm:
             begin = time.perf_counter()
-            method.warm_up()
-            self._warm.add(method.name)
+            method.warm_up(code[1])
+            self._warm.add(code)
             pursuit.warming += time.perf_counter() - begin
         turn = Turn(method, configuration.values, pursuit, stop, self._cost, self._preparing)
         late = False
@@ -238,6 +239,7 @@ class Engine:
         except Breakdown as breakdown:
             late = isinstance(breakdown, OutOfTime)
             turn.status, turn.reason = Status.TIME_CAP if late else Status.BREAKDOWN, str(breakdown)
+            pursuit.suggest(breakdown.remedy)
             pursuit.verify_start()
         pursuit.seconds += turn.seconds
         pursuit.attempts.append(
@@ -256,11 +258,10 @@ class Engine:
         begin: float,
     ) -> None:
         attempts = tuple(pursuit.attempts)
-        if choice is not None:
-            configuration, probability = group.arms[choice.arm], choice.probability
-        else:
-            configuration = attempts[0].configuration if attempts else self.configurations[0]
-            probability = 1.0
+        chosen = None if choice is None else group.arms[choice.arm]
+        # What was chosen may have had to sit out: the record names what was played first.
+        configuration = attempts[0].configuration if attempts else chosen or self.configurations[0]
+        probability = choice.probability if choice is not None and configuration == chosen else 1.0
         self.history.add(
             Record(
                 index=index,

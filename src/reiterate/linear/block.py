@@ -154,9 +154,17 @@ class ColumnByColumn(Method):
         """As the method says."""
         return self.method.serves(prepared, instance)
 
-    def warm_up(self) -> None:
-        """As the method does."""
-        self.method.warm_up()
+    def variant_of(self, instance: LinearInstance) -> tuple[Hashable, bool]:
+        """What the method says, and whether there are several columns."""
+        return self.method.variant_of(instance), isinstance(instance, BlockInstance)
+
+    def warm_up(self, variant: tuple[Hashable, bool] = (None, False)) -> None:
+        """As the method does; for several columns also by its ``rehearse_block``, where it has one."""
+        of_a_column, block = variant
+        self.method.warm_up(of_a_column)
+        rehearse_block = getattr(self.method, "rehearse_block", None)
+        if block and rehearse_block is not None:
+            rehearse_block()
 
     def iterate(
         self, prepared: Prepared, instance: LinearInstance, values: Values, x: NDArray[Any], stop: Stop

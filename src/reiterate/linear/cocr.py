@@ -7,6 +7,7 @@ from reiterate.kernels import codes
 from reiterate.kernels import symmetric as kernels
 from reiterate.linear.instance import LinearInstance, LinearTraits, Vector
 from reiterate.linear.krylov import KrylovState
+from reiterate.linear.method import Variant
 from reiterate.linear.restarting import one_by_one
 from reiterate.linear.segments import run_in_segments
 from reiterate.linear.symmetric import SymmetricMethod, SymmetricRun
@@ -69,10 +70,9 @@ class ConjugateOrthogonalConjugateResidual(SymmetricMethod):
         """Complex with A = Aᵀ."""
         return traits.symmetric and traits.complex
 
-    def warm_up(self) -> None:
-        """Run on a small complex system; the family compiles what only larger ones need."""
-        self.rehearse_complex()
-        self.family.warm_up()
+    def warm_up(self, variant: Variant | None = None) -> None:
+        """As other methods; there are no real systems to run on."""
+        super().warm_up(variant or Variant(complex=True))
 
     def iterate(self, prepared: Prepared, instance: LinearInstance, values: Values, x: Vector, stop: Stop) -> Progress:
         """Iterate from a copy of ``x``, shape (n,)."""

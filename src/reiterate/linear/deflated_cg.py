@@ -12,6 +12,7 @@ from reiterate.kernels import codes, vectors
 from reiterate.linear.instance import LinearInstance, LinearTraits, Vector
 from reiterate.linear.krylov import KrylovMethod, KrylovState
 from reiterate.linear.lanczos import LanczosWindow
+from reiterate.linear.method import Variant
 from reiterate.linear.preconditioned_cg import PreconditionedConjugateGradients
 from reiterate.linear.preconditioner import Family
 from reiterate.linear.recycled_space import RecycledSpace
@@ -126,9 +127,9 @@ class DeflatedConjugateGradients(KrylovMethod):
         """Nothing seen that speaks against a real symmetric positive definite matrix."""
         return traits.maybe_definite and not traits.complex
 
-    def warm_up(self) -> None:
+    def warm_up(self, variant: Variant | None = None) -> None:
         """Run a few times on a small system, so that a space is made, used and improved."""
-        super().warm_up()
+        super().warm_up(variant)
         self._plain.warm_up()
         space = RecycledSpace(8)
         space.replace(np.eye(5, 8, dtype=np.float32))

@@ -148,6 +148,8 @@ def _revealing(progress: Progress, factor: Factor, instance: LinearInstance) -> 
     """With what the inertia of the factors proves."""
     if instance.traits.maybe_definite and factor.indefinite and factor.holds(instance):
         progress.revealed = {"definite": False}
+    elif instance.traits.presumed_indefinite and factor.definite and factor.holds(instance):
+        progress.revealed = {"definite": True, "presumed_indefinite": False}
     return progress
 
 

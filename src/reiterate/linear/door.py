@@ -5,6 +5,7 @@ Nothing that the caller owns is ever modified.
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
@@ -23,6 +24,7 @@ from reiterate.linear.instance import Facts, LinearInstance, LinearTraits, Vecto
 from reiterate.linear.known_patterns import KnownPatterns
 from reiterate.linear.null_space import NullSpace
 from reiterate.linear.pattern import Pattern
+from reiterate.linear.presumption import Presumption
 
 _KEEP = 4  # matrices: a time step may alternate between a few
 _LARGEST_EXACT_INTEGER = 2**53
@@ -34,6 +36,9 @@ class Door:
     With a ``null_space``, see :class:`~reiterate.linear.given_null_space.GivenNullSpace`, every right-hand side is
     projected onto the range of A. ``memory_limit``, ``threads`` and ``recycles`` are passed on to the instances. A door
     that does not recognize matrices knows no versions.
+
+    A system A x = b with a symmetric A whose diagonal is negative, such as a discrete ∇², becomes −A x = −b, so that
+    methods for positive definite matrices apply: it has the same solution, and every x the same residual.
     """
 
     def __init__(
@@ -51,6 +56,7 @@ class Door:
         self._memory_limit = memory_limit
         self._threads = threads
         self._patterns = KnownPatterns()
+        self._presumptions: dict[int, Presumption] = {}
         self._matrices: dict[Hashable, Facts] = {}
 
     def admit(
@@ -122,6 +128,8 @@ class Door:
         self, facts: Facts, rhs: Vector, context: Mapping[str, float], rtol: float, atol: float
     ) -> LinearInstance:
         _finite_norm(rhs)
+        if facts.traits.negated:
+            rhs = -rhs
         if facts.null_space is not None:
             rhs, rtol, atol = facts.null_space.admit(rhs, rtol, atol, insist=self._null_space is not None)
         instance = LinearInstance(facts, rhs, context=context, rtol=rtol, atol=atol, threads=self._threads)
@@ -136,9 +144,13 @@ class Door:
         if known is None:
             diagonal, traits, features = inspect(matrix, pattern)
             null_space = self._find_null_space(matrix, pattern, traits)
+            matrix = _negative(matrix) if traits.negated else matrix
             known = Facts(matrix, pattern, diagonal, traits, features, version, null_space=null_space)
+            self._presumption(number).judge(known)
         else:
             # The numbers are equal, but the arrays that held them then may have been overwritten since.
+            if known.traits.negated:
+                matrix = _negative(matrix, known.data)
             known = Facts(
                 matrix, pattern, known.diagonal, known.traits, known.features, version, null_space=known.null_space
             )
@@ -160,6 +172,14 @@ class Door:
         facts = inspect_operator(operator)
         facts.null_space = self._find_null_space(operator, facts.pattern, facts.traits)
         return facts
+
+    def _presumption(self, number: int) -> Presumption:
+        """What is presumed of matrices with the pattern of that number."""
+        presumption = self._presumptions.pop(number, None) or Presumption()
+        self._presumptions[number] = presumption
+        while len(self._presumptions) > _KEEP:
+            del self._presumptions[next(iter(self._presumptions))]
+        return presumption
 
 
 class Columns:
@@ -213,6 +233,13 @@ class Columns:
         if self._halved:
             full = full[:, ::2] + 1j * full[:, 1::2]
         return full.reshape(self._shape)
+
+
+def _negative(matrix: Any, known: Vector | None = None) -> Any:
+    """−A; ``known`` are its entries, shape (nnz,), unless they have been let go of."""
+    twin = copy.copy(matrix)  # by far faster than SciPy's constructor, and the index arrays are shared all the same
+    twin.data = known if known is not None and known.size else -matrix.data
+    return twin
 
 
 def admit_start(x0: ArrayLike | None, size: int, dtype: DTypeLike = np.float64) -> Vector:

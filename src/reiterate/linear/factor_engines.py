@@ -41,7 +41,7 @@ def factorize_by_what_works(
     engines = [ENGINES[name] for name in _AUTOMATIC if ENGINES[name].available()]
     if previous is not None and previous.fits(instance):
         engines = list(dict.fromkeys((type(previous), *engines)))
-    reasons = []
+    reasons, remedy = [], ""
     for engine in engines:
         try:
             return factorize(instance, engine, previous, memory_limit)
@@ -49,4 +49,5 @@ def factorize_by_what_works(
             raise
         except Breakdown as breakdown:
             reasons.append(str(breakdown))
-    raise Breakdown("; ".join(reasons))
+            remedy = remedy or breakdown.remedy
+    raise Breakdown("; ".join(reasons), remedy)

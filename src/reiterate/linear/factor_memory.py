@@ -57,7 +57,8 @@ def refuse_beyond(title: str, needed: float, limit: int, *, estimated: bool = Tr
     """Raise :class:`TooLarge` where a factorization would take, or has taken, more than ``limit`` bytes."""
     if needed > limit:
         verb = "the factorization is estimated to take" if estimated else "contrary to the estimate the factors take"
-        raise TooLarge(f"{title}: {verb} {in_words(needed)} of memory; the limit is {in_words(limit)}")
+        words = f"{title}: {verb} {in_words(needed)} of memory; the limit is {in_words(limit)}"
+        raise TooLarge(words, "raise memory_limit")
 
 
 def in_words(size: float) -> str:

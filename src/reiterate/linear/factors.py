@@ -114,8 +114,18 @@ class Factor(ABC):
     def indefinite(self) -> bool:
         """Whether the inertia proves that A is not positive definite: it says so, and rounding cannot explain it."""
         inertia = self.inertia()
-        trusted = self.condition * self.size * _UNIT_ROUNDOFF < 1e-2
-        return inertia is not None and bool(trusted) and inertia[0] < self.size
+        return inertia is not None and self._trusted and inertia[0] < self.size
+
+    @property
+    def definite(self) -> bool:
+        """Whether the inertia proves that A is positive definite."""
+        inertia = self.inertia()
+        return inertia is not None and self._trusted and not self.perturbed and inertia[0] == self.size
+
+    @property
+    def _trusted(self) -> bool:
+        """Whether rounding cannot have changed the sign of a pivot."""
+        return bool(self.condition * self.size * _UNIT_ROUNDOFF < 1e-2)
 
     def holds(self, instance: LinearInstance) -> bool:
         """Whether these are the factors of this very matrix."""

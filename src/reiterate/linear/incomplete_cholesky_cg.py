@@ -18,6 +18,7 @@ from reiterate.linear.incomplete_cholesky import CholeskyFactors, IncompleteChol
 from reiterate.linear.instance import LinearInstance, Vector
 from reiterate.linear.krylov import KrylovState
 from reiterate.linear.lock_step import FEWEST, iterate_in_lock_step
+from reiterate.linear.method import Variant
 from reiterate.linear.preconditioned_cg import PreconditionedConjugateGradients
 from reiterate.linear.segments import run_in_segments
 from reiterate.linear.work import in_matvecs
@@ -38,9 +39,9 @@ class IncompleteCholeskyConjugateGradients(PreconditionedConjugateGradients):
     def __init__(self) -> None:
         super().__init__(IncompleteCholesky())
 
-    def warm_up(self) -> None:
+    def warm_up(self, variant: Variant | None = None) -> None:
         """Run on two small systems, one of which has triangles."""
-        super().warm_up()
+        super().warm_up(variant)
         self.rehearse(sp.csr_array(8.0 * np.eye(3) - 1.0))
 
     def traffic_of(self, instance: LinearInstance, state: KrylovState) -> float:

@@ -47,6 +47,13 @@ class LinearTraits:
         positive *semi*definite at best.
     self_adjoint : bool
         A = Aᴴ up to rounding, where A is complex.
+    zero_line : bool
+        A row or column has no entry but zeros: A is singular whatever the others are. Where b is in its range, Krylov
+        methods without a preconditioner solve it.
+    negated : bool
+        The caller's matrix is −A, symmetric with a negative diagonal: what is said here is said of A.
+    presumed_indefinite : bool
+        Not a fact: the last matrices of this pattern have turned out not to be definite.
     """
 
     size: int
@@ -59,6 +66,9 @@ class LinearTraits:
     entries: bool = True
     constant_null_space: bool = False
     self_adjoint: bool = False
+    zero_line: bool = False
+    negated: bool = False
+    presumed_indefinite: bool = False
 
     @property
     def hermitian(self) -> bool:
@@ -69,6 +79,11 @@ class LinearTraits:
     def maybe_definite(self) -> bool:
         """Whether a method for Hermitian positive (semi)definite systems, real or complex, may be tried."""
         return self.hermitian and self.positive_diagonal and self.definite is not False
+
+    @property
+    def likely_definite(self) -> bool:
+        """Whether it is also worth trying."""
+        return self.maybe_definite and not self.presumed_indefinite
 
 
 class Facts:

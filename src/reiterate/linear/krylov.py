@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from reiterate.configuration import Parameter, ParameterSpace
 from reiterate.contracts import Prepared, Values
 from reiterate.linear.instance import LinearInstance, LinearTraits
-from reiterate.linear.method import LinearMethod
+from reiterate.linear.method import LinearMethod, Variant
 from reiterate.linear.preconditioner import Family, Preconditioner
 from reiterate.linear.work import in_matvecs, traffic
 
@@ -105,9 +105,9 @@ class KrylovMethod(LinearMethod):
         """Whether both the iteration and the preconditioner apply."""
         return self.fits(traits) and self.family.accepts(traits)
 
-    def warm_up(self) -> None:
+    def warm_up(self, variant: Variant | None = None) -> None:
         """Run once on a system of a few unknowns; the family compiles what only larger ones need."""
-        super().warm_up()
+        super().warm_up(variant)
         self.family.warm_up()
 
     def prepare(self, instance: LinearInstance, values: Values, previous: Prepared | None = None) -> Prepared:

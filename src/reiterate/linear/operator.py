@@ -102,9 +102,9 @@ class SparseOperator:
 
 
 @functools.cache
-def warm_up() -> None:
+def warm_up(dtype: np.dtype[Any]) -> None:
     """Compile or load what small systems do not reach."""
     groups = RowGroups(np.array([0, 1], dtype=np.uint32), np.zeros(1, dtype=np.uint32))
-    arrays = (groups.rows, groups.indptr, groups.indices, groups.gather(np.ones(1)))
+    arrays = (groups.rows, groups.indptr, groups.indices, groups.gather(np.ones(1, dtype=dtype)))
     bounds = groups.align(np.array([0, 1], dtype=np.uint64))
-    team.call(1, csr.gathered_matvec_dot_parts, *arrays, np.ones(1), np.ones(1), bounds, team.partial_sums(1))
+    team.call(1, csr.gathered_matvec_dot_parts, *arrays, *np.ones((2, 1), dtype=dtype), bounds, team.partial_sums(1))

@@ -6,7 +6,7 @@ A new method is one class in one file of this room, and one line here.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 from reiterate.configuration import Configuration, parse_spelling
@@ -138,26 +138,21 @@ _SMALLEST_HIERARCHY: Final = 5_000  # below, building one costs more than any it
 def suits(name: str, traits: LinearTraits) -> bool:
     """Whether a method of the default portfolio is worth trying on such a matrix."""
     if name == "direct" or name.startswith("factor"):
-        return traits.size <= _LARGEST_FACTOR and (traits.maybe_definite or name != "factor_cg")
+        if traits.zero_line:
+            return False
+        return traits.size <= _LARGEST_FACTOR and (traits.likely_definite or name != "factor_cg")
     if name.startswith("amg") and traits.size < _SMALLEST_HIERARCHY:
         return False
     if name.endswith("_cg") or name == "cg":
-        return True
+        return not traits.presumed_indefinite
     if name in ("minres", "symmlq", "cocr", "bicgstab", "gmres"):
-        return not traits.entries  # otherwise a preconditioner is to be had, and a direct method when all else fails
+        # Otherwise a preconditioner is to be had, and a direct method when all else fails.
+        return not traits.entries or traits.zero_line
     if name == "ilu_sqmr" and traits.complex:
         return False  # COCR does the same at less cost
     if name == "ilu_bicgstab" and traits.symmetric:
         return False  # symmetric QMR and COCR need half the products
-    return not traits.maybe_definite
-
-
-def rehearse_blocks(names: Collection[str]) -> None:
-    """Compile or load what methods of these names need for blocks, so that this is never counted as a solve's cost."""
-    for name in names:
-        rehearse_block = getattr(METHODS[name], "rehearse_block", None)
-        if rehearse_block is not None:
-            rehearse_block()
+    return not traits.likely_definite
 
 
 def configuration(spelling: str) -> Configuration:

@@ -5,9 +5,6 @@ from __future__ import annotations
 import math
 from typing import Any, ClassVar
 
-import numpy as np
-import scipy.sparse as sp
-
 from reiterate.kernels import codes
 from reiterate.kernels import symmetric as kernels
 from reiterate.linear.instance import LinearInstance, Vector
@@ -77,13 +74,3 @@ class SymmetricMethod(KrylovMethod):
     def __init__(self, family: Family) -> None:
         super().__init__(family)
         self.requires = f"{self.matrix}, and {family.requires}" if family.name else self.matrix
-
-    def warm_up(self) -> None:
-        """Run on small systems, real and complex."""
-        super().warm_up()
-        self.rehearse_complex()
-
-    def rehearse_complex(self) -> None:
-        """Run on a complex symmetric system of a few unknowns."""
-        A = sp.diags_array([-1.0, 4.0 - 1.0j, -1.0], offsets=[-1, 0, 1], shape=(4, 4), dtype=np.complex128)
-        self.rehearse(sp.csr_array(A))
