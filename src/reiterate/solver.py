@@ -27,6 +27,7 @@ from reiterate.linear.portfolio import (
     DEFAULT,
     DEFAULT_FOR_ITERATIONS,
     METHODS,
+    check_fallback,
     configuration,
     configurations,
     rehearse_blocks,
@@ -49,7 +50,8 @@ class Solver:
         parameters. Default: what may pay for the kind and size of the matrix.
     learner : str or callable
         Name of an online learner (``"auto"``, ``"cheb_cb"``, ``"tsallis_inf"``, ``"binned_tsallis_inf"``,
-        ``"uniform"``, ``"fixed"``), or a callable ``(arms, rng) -> Learner``.
+        ``"uniform"``, ``"fixed"``), or a callable ``(arms, rng) -> Learner``. ``"fixed"`` learns nothing: it always
+        plays the first of ``methods`` that applies to the matrix.
     cost : {"time", "iterations", "work"}
         What to make small. With ``"iterations"`` or ``"work"``, which are counted and not timed, and a
         ``seed``, two runs make the same decisions bit for bit.
@@ -58,15 +60,15 @@ class Solver:
     seed : int, numpy.random.Generator or None
         Source of the learner's randomness.
     fallback : str or None
-        Configuration that takes over when the chosen one fails. ``None``: raise instead.
+        Configuration that takes over when the chosen one fails, by its spelling. ``None``: raise instead.
     max_iterations : int
         Largest number of iterations of one configuration on one system; where b has several columns, on each.
     max_seconds : float, optional
         Wall-clock limit of one :meth:`solve`; checked between configurations and every few milliseconds
         within an iteration, not during a factorization.
     patience : float or None
-        A configuration that takes this many times the incumbent's usual iterations is stopped, and the incumbent
-        finishes from the same iterate. ``None``: never.
+        A configuration that takes this many times (at least 1) the incumbent's usual iterations is stopped, and the
+        incumbent finishes from the same iterate. ``None``: never.
     null_space : "constant" or None
         For singular symmetric A with A 1 = 0 (pure Neumann conditions), which is recognized: ``"constant"`` has
         every b projected onto the range of A, and the residual is that of the projected system. ``None``: only what
@@ -110,6 +112,11 @@ class Solver:
         guesses: bool = True,
         threads: int | None = None,
     ) -> None:
+        check_fallback(fallback)
+        if isinstance(patience, int | float) and 0 < patience < 1:
+            raise InvalidInput("patience", f"{patience!r} is less than 1: even the incumbent would be stopped")
+        if not isinstance(guesses, bool | np.bool_):
+            raise InvalidInput("guesses", f"{guesses!r} is neither True nor False")
         check_tolerances(rtol, atol)
         if cost not in UNITS:
             raise InvalidInput("cost", f"{cost!r} is not one of {', '.join(map(repr, UNITS))}")
@@ -162,8 +169,9 @@ class Solver:
 
         Parameters
         ----------
-        A : SciPy sparse matrix or array of any format, shape (n, n)
-            Real or complex, of a type that converts to float64 or complex128 without loss. Not modified.
+        A : SciPy sparse matrix or array of any format, dense array, or object with ``shape`` and ``matvec``, (n, n)
+            Real or complex, of a type that converts to float64 or complex128 without loss. Not modified. Of a
+            ``LinearOperator`` only products are known: methods that need entries do not apply.
         b : array-like of shape (n,) or (n, k)
             One right-hand side, or k of them, which are solved as one instance: with one choice, one prepared state
             and one record, several columns at a time where the method can. Not modified.
@@ -313,7 +321,7 @@ class Solver:
 
 
 def solve(A: Any, b: ArrayLike, x0: ArrayLike | None = None, **options: Any) -> Vector:
-    """Solve one system A x = b; ``options`` are those of :class:`Solver`.
+    """Solve one system A x = b, as :meth:`Solver.solve`; ``options`` are those of :class:`Solver`.
 
     Without a stream there is nothing to learn from: the default is ``ssor_cg(omega=1.5)`` for what looks
     symmetric positive definite, and the fallback for everything else.
@@ -322,7 +330,9 @@ def solve(A: Any, b: ArrayLike, x0: ArrayLike | None = None, **options: Any) -> 
     return Solver(**options).solve(A, b, x0)
 
 
-def solve_stream(systems: Iterable[Any], solver: Solver | None = None, *, progress: bool = False) -> Iterator[Vector]:
+def solve_stream(
+    systems: Iterable[Any], solver: Solver | None = None, *, progress: bool = False, **options: Any
+) -> Iterator[Vector]:
     """Solve the systems of an iterable one after another, lazily.
 
     Parameters
@@ -334,12 +344,19 @@ def solve_stream(systems: Iterable[Any], solver: Solver | None = None, *, progre
         Whose knowledge to use and extend; a new :class:`Solver` by default.
     progress
         Show a progress bar on the terminal.
+    options
+        Those of the new :class:`Solver`; none may be given with ``solver``.
 
     Yields
     ------
     ndarray of shape (n,)
     """
-    solver = Solver() if solver is None else solver
+    if solver is not None and options:
+        raise InvalidInput("solver", f"has options of its own; give either it or {', '.join(options)}")
+    return _solutions(systems, Solver(**options) if solver is None else solver, progress)
+
+
+def _solutions(systems: Iterable[Any], solver: Solver, progress: bool) -> Iterator[Vector]:
     if progress:
         from rich.progress import track
 

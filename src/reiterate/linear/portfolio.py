@@ -133,6 +133,16 @@ def configuration(spelling: str) -> Configuration:
     return Configuration(name, tuple(method(name).parameters.check(name, values or {}).items()))
 
 
+def check_fallback(spelling: str | None) -> None:
+    """Refuse what is no configuration, under the name by which a caller passes it."""
+    if spelling is None:
+        return
+    try:
+        configuration(spelling)
+    except InvalidInput as error:
+        raise InvalidInput("fallback", str(error).removeprefix("methods: ")) from None
+
+
 def configurations(spellings: Sequence[str]) -> list[Configuration]:
     """Configurations from spellings; a bare method name stands for the whole grid of its parameters.
 
