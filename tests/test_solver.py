@@ -244,6 +244,13 @@ def test_one_off_and_stream():
         list(rt.solve_stream([(A,)]))
 
 
+@pytest.mark.parametrize("form", [sp.csr_array.toarray, sp.linalg.aslinearoperator, sp.coo_matrix])
+@pytest.mark.parametrize("shift", [0.0, -0.5])
+def test_one_off_takes_every_form_of_matrix(form, shift):
+    A, b = laplacian(8, shift=shift), np.ones(64)
+    assert residual(A, b, rt.solve(form(A), b)) <= 1e-8
+
+
 def test_a_stream_takes_the_options_of_a_new_solver():
     A, b = laplacian(8), np.ones(64)
     (x,) = rt.solve_stream([(A, b)], rtol=1e-2, methods=["cg"], fallback=None)

@@ -21,6 +21,7 @@ from reiterate.learners import LEARNERS, make_learner
 from reiterate.linear import team
 from reiterate.linear.block import BlockInstance, ColumnByColumn
 from reiterate.linear.door import Door, admit_start, as_array, check_tolerances
+from reiterate.linear.free import is_free
 from reiterate.linear.guesses import Guesses
 from reiterate.linear.instance import Vector
 from reiterate.linear.portfolio import (
@@ -324,9 +325,10 @@ def solve(A: Any, b: ArrayLike, x0: ArrayLike | None = None, **options: Any) -> 
     """Solve one system A x = b, as :meth:`Solver.solve`; ``options`` are those of :class:`Solver`.
 
     Without a stream there is nothing to learn from: the default is ``ssor_cg(omega=1.5)`` for what looks
-    symmetric positive definite, and the fallback for everything else.
+    symmetric positive definite, and the fallback for everything else; one of Solver's for a ``LinearOperator``.
     """
-    options.setdefault("methods", ["ssor_cg(omega=1.5)"])
+    if not is_free(A):
+        options.setdefault("methods", ["ssor_cg(omega=1.5)"])
     return Solver(**options).solve(A, b, x0)
 
 
