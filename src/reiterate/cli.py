@@ -8,12 +8,15 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from reiterate import __version__
 from reiterate.errors import ReiterateError
+
+if TYPE_CHECKING:
+    from reiterate.gallery.stream import Simulation
 
 app = typer.Typer(
     name="reiterate",
@@ -253,7 +256,7 @@ def _run_demo(name: str, build: Callable[..., _Built], own: dict[str, Any], shar
         typer.echo(json.dumps({**found, "report": str(path)}, indent=2))
 
 
-def _compare(name: str, simulation: Any, description: str, path: Path, shared: dict[str, Any]) -> dict[str, Any]:
+def _compare(name: str, simulation: Simulation, description: str, path: Path, shared: dict[str, Any]) -> dict[str, Any]:
     """Contenders beside oracles, and the report of who would have done better."""
     from reiterate.comparison import compare
     from reiterate.report.comparison import write_comparison_report
@@ -267,7 +270,7 @@ def _compare(name: str, simulation: Any, description: str, path: Path, shared: d
     return comparison.as_dict()
 
 
-def _tune(name: str, simulation: Any, description: str, path: Path, shared: dict[str, Any]) -> dict[str, Any]:
+def _tune(name: str, simulation: Simulation, description: str, path: Path, shared: dict[str, Any]) -> dict[str, Any]:
     """One solver that chooses among the default methods, and the report of what it chose."""
     from reiterate.comparison import tune
 

@@ -68,8 +68,8 @@ class Solver:
         Wall-clock limit of one :meth:`solve`; checked between configurations and every few milliseconds
         within an iteration, not during a factorization.
     patience : float or None
-        A configuration that takes this many times (at least 1) the incumbent's usual iterations is stopped, and the
-        incumbent finishes from the same iterate. ``None``: never.
+        A configuration that takes this many times the incumbent's usual iterations is stopped, and the incumbent
+        finishes from the same iterate. ``None``: never.
     null_space : "constant" or None
         For singular symmetric A with A 1 = 0 (pure Neumann conditions), which is recognized: ``"constant"`` has
         every b projected onto the range of A, and the residual is that of the projected system. ``None``: only what
