@@ -29,21 +29,25 @@ def print_methods() -> None:
 def _overview() -> Iterator[Text]:
     """Iterations with equal lists of preconditioners share one list; what is needed is said where it changes."""
     alone = [name for name in METHODS if _iteration(name) == name]
-    lists = {name: tuple(_preconditioners(name)) for name in alone}
+    lists = {name: tuple(_preconditioners(METHODS[name])) for name in alone}
     for preconditioners in dict.fromkeys(lists.values()):
         together = [METHODS[name] for name in alone if lists[name] == preconditioners]
         for known in together:
-            yield Text.assemble(
-                (f"{_spelling(known):<{_SPELLING_WIDTH}}", "bold"), (known.requires.removeprefix("a "), "dim")
-            )
+            yield _row(_spelling(known), known.requires, "bold")
         if preconditioners:
             names = "it" if len(together) == 1 else "each of them"
             yield Text(f" before {names}:", style="dim")
         for spelling, needs in preconditioners:
-            said = needs.removeprefix(together[0].requires).removeprefix(", and ").removeprefix("a ")
-            yield Text.assemble(f"  {spelling:<{_SPELLING_WIDTH - 2}}", (said, "dim"))
+            yield _row(f"  {spelling}", needs)
     yield Text("\nilu_(bits=64) before gmres(restart=30) is ilu_gmres(bits=64, restart=30);")
     yield Text("`reiterate methods ilu_gmres` describes it.")
+
+
+def _row(spelling: str, needs: str, style: str = "") -> Text:
+    """In two columns, or in two lines where the first has no room."""
+    column = " " * _SPELLING_WIDTH
+    gap = column[len(spelling) :] or f"\n{column}"
+    return Text.assemble((spelling, style), (gap + needs.removeprefix("a ") if needs else "", "dim"))
 
 
 def _iteration(name: str) -> str:
@@ -51,13 +55,14 @@ def _iteration(name: str) -> str:
     return min((other for other in METHODS if f"_{name}".endswith(f"_{other}")), key=len)
 
 
-def _preconditioners(iteration: str) -> Iterator[tuple[str, str]]:
-    """What may stand before an iteration: a prefix with the parameters that it brings, and what it needs."""
-    own = {parameter.name for parameter in METHODS[iteration].parameters}
+def _preconditioners(iteration: Method) -> Iterator[tuple[str, str]]:
+    """What may stand before an iteration: a prefix with the parameters that it brings, and what it needs on top."""
+    own = {parameter.name for parameter in iteration.parameters}
     for name, known in METHODS.items():
-        if name != iteration and _iteration(name) == iteration:
+        if name != iteration.name and _iteration(name) == iteration.name:
             brought = [parameter for parameter in known.parameters if parameter.name not in own]
-            yield _spell(name.removesuffix(iteration), brought), known.requires
+            needs = known.requires.removeprefix(iteration.requires).removeprefix(", and ")
+            yield _spell(name.removesuffix(iteration.name), brought), needs
 
 
 def _spelling(known: Method) -> str:

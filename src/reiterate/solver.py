@@ -355,10 +355,7 @@ def solve_stream(
     """
     if solver is not None and options:
         raise InvalidInput("solver", f"has options of its own; give either it or {', '.join(options)}")
-    return _solutions(systems, Solver(**options) if solver is None else solver, progress)
-
-
-def _solutions(systems: Iterable[Any], solver: Solver, progress: bool) -> Iterator[Vector]:
+    chooser = Solver(**options) if solver is None else solver
     if progress:
         from rich.progress import track
 
@@ -368,8 +365,7 @@ def _solutions(systems: Iterable[Any], solver: Solver, progress: bool) -> Iterat
         iterator = iter(systems)
     except TypeError:
         raise InvalidInput("systems", f"{systems!r} is not an iterable of systems; {_FORMS}") from None
-    for system in iterator:
-        yield solver.solve(**_arguments(system))
+    return (chooser.solve(**_arguments(system)) for system in iterator)
 
 
 _FORMS = "give (A, b), (A, b, x0), (A, b, x0, context), or objects with these attributes"
