@@ -12,7 +12,7 @@ from reiterate.configuration import Parameter, parse_spelling
 from reiterate.contracts import Method
 from reiterate.linear.portfolio import METHODS, method
 
-_SPELLING_WIDTH = 39
+_SPELLING_WIDTH = 38
 
 
 def print_methods() -> None:
