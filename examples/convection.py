@@ -35,7 +35,7 @@ def main(picture: str = "convection.png") -> None:
     records = list(solver.history)
     ax = axes["seconds"]
     ax.plot([r.index for r in records], [1e3 * r.seconds for r in records], ".")
-    ax.set(xlabel="step", ylabel="milliseconds a system", ylim=(0, None))
+    ax.set(xlabel="step", ylabel="milliseconds a system", yscale="log")
     right = ax.twinx()
     right.plot([math.exp(r.context["log_peclet"]) for r in records], color="gray", linewidth=1)
     right.set(ylabel="Péclet number (gray)", yscale="log")

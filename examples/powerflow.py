@@ -46,7 +46,7 @@ def main(picture: str = "powerflow.png") -> None:
         chosen = [(hours[r.index], 1e3 * r.seconds) for r in solver.history if r.configuration.method == method]
         axes["seconds"].plot(*zip(*chosen, strict=True), ".", label=method)
     axes["seconds"].set(xlabel="hour", ylabel="milliseconds a system", yscale="log")
-    axes["seconds"].legend(loc="upper right", fontsize="small")
+    axes["seconds"].legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3, fontsize="small", frameon=False)
     figure.savefig(picture, dpi=120)
     print(f"wrote {picture}")
 

@@ -36,7 +36,7 @@ def main(picture: str = "thermal_block.png") -> None:
             axes[f"{name}{n}"].set(title=f"{title}, step {step}", xticks=[], yticks=[])
             figure.colorbar(image, ax=axes[f"{name}{n}"], location="bottom")
     axes["output"].plot(outputs)
-    axes["output"].set(xlabel="step", ylabel="mean temperature at the bottom", ylim=(0, None))
+    axes["output"].set(xlabel="step", ylabel="mean temperature\nat the bottom", ylim=(0, None))
     right = axes["output"].twinx()
     right.plot([r.iterations for r in solver.history], ".", color="gray", markersize=3)
     right.set(ylabel="iterations (gray)", yscale="log")

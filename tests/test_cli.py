@@ -1,12 +1,16 @@
+import io
 import json
 import subprocess
 import sys
 
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner
 
-from reiterate import __version__
+import reiterate as rt
+from reiterate import __version__, catalog
 from reiterate.cli import app, main
+from reiterate.gallery import GALLERY
 from reiterate.linear.portfolio import METHODS
 
 
@@ -38,6 +42,7 @@ def test_help_reads_well(run):
         ("demo", "constant", "--nx", "12", "--steps", "20"),
         ("demo", "newton", "--nx", "12", "--steps", "20"),
         ("demo", "thermal_block", "--cells", "4", "--steps", "20"),
+        ("demo", "topology", "--nx", "9", "--ny", "4", "--steps", "6"),
     ],
 )
 def test_demo_as_json(run, tmp_path, arguments):
@@ -50,6 +55,42 @@ def test_demo_as_json(run, tmp_path, arguments):
     assert totals["instance-optimal"] == found["instance_optimal"]["iterations"]
     assert totals["best fixed"] == found["best_fixed"]["iterations"]
     assert (tmp_path / found["report"]).stat().st_size > 10_000
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("convection", "--nx", "10", "--steps", "12"),
+        ("helmholtz", "--nx", "10", "--steps", "6", "--highest", "10"),
+        ("navier_stokes", "--nx", "8", "--steps", "10"),
+        ("powerflow", "--buses", "20", "--steps", "12"),
+    ],
+)
+def test_demo_without_positive_definite_matrices(run, tmp_path, arguments):
+    found = json.loads(run("demo", *arguments, "--json").output)
+    assert (found["solves"], found["failures"]) == (int(arguments[4]), 0)
+    assert sum(configuration["solves"] for configuration in found["configurations"]) == found["solves"]
+    assert "What was chosen" in (tmp_path / found["report"]).read_text(encoding="utf-8")
+    text = run("demo", *arguments, "--report", "page.html").output
+    assert f"{found['solves']} solves, 0 failed" in text
+    assert (tmp_path / "page.html").exists()
+
+
+def test_every_stream_of_the_gallery_has_a_demo(run):
+    text = run("demo", "--help").output
+    for name in GALLERY:
+        assert name in text
+        options = run("demo", name, "--help").output
+        assert all(option in options for option in ("--steps", "--rtol", "--seed", "--json", "--report"))
+        assert "report ." not in options
+
+
+def test_a_report_that_cannot_be_written_is_refused_before_anything_is_solved(monkeypatch, capsys):
+    monkeypatch.setattr(rt.Solver, "solve", lambda *_: pytest.fail("a system was solved"))
+    monkeypatch.setattr(sys, "argv", ["reiterate", "demo", "heat", "--report", "/nonexistent/x.html"])
+    with pytest.raises(SystemExit):
+        main()
+    assert "there is no directory '/nonexistent'" in capsys.readouterr().err
 
 
 def test_demo_on_a_terminal(run, tmp_path):
@@ -88,11 +129,44 @@ def test_methods(run):
     assert "restart = 30: whole numbers in" in described
 
 
-def test_an_unknown_method_is_explained(monkeypatch, capsys):
-    monkeypatch.setattr(sys, "argv", ["reiterate", "methods", "ilu_gmress"])
+def test_methods_fit_a_terminal(monkeypatch):
+    written = io.StringIO()
+    monkeypatch.setattr(
+        catalog, "Console", lambda: Console(file=written, force_terminal=True, width=80, color_system=None)
+    )
+    catalog.print_methods()
+    lines = written.getvalue().splitlines()
+    assert len(lines) < len(METHODS)
+    assert max(len(line.rstrip()) for line in lines) <= 80
+    prefixes = {line.split("_(")[0].strip().rstrip("_") for line in lines if line.startswith("  ")}
+    assert {name for name in METHODS if "_" in name} <= {f"{p}_{name}" for p in prefixes for name in METHODS}
+
+
+def test_a_piped_list_has_a_line_for_every_method(run):
+    lines = run("methods").output.splitlines()
+    assert [line.split("(")[0].split()[0] for line in lines] == list(METHODS)
+
+
+def test_a_method_may_be_given_by_its_spelling(run):
+    assert run("methods", "ssor_cg(omega=1.5)").output == run("methods", "ssor_cg").output
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("ilu_gmress", "did you mean 'ilu_gmres'"),
+        ("SSOR_CG", "did you mean 'ssor_cg'"),
+        ("nothing like it", "not a configuration"),
+        ("unheard", "`reiterate methods` lists all"),
+    ],
+)
+def test_an_unknown_method_is_explained(monkeypatch, capsys, name, words):
+    monkeypatch.setattr(sys, "argv", ["reiterate", "methods", name])
     with pytest.raises(SystemExit):
         main()
-    assert "did you mean 'ilu_gmres'" in capsys.readouterr().err
+    message = capsys.readouterr().err
+    assert words in message
+    assert len(message) < 160
 
 
 def test_bad_options_are_explained(run, tmp_path, monkeypatch, capsys):

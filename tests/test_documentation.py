@@ -1,5 +1,6 @@
 """Everything shown is executed: the Python blocks of README and docs, and the examples."""
 
+import inspect
 import re
 import runpy
 from pathlib import Path
@@ -31,6 +32,14 @@ def test_examples_run_and_draw(example, tmp_path, monkeypatch):
     monkeypatch.setattr("sys.argv", [str(example), str(picture)])
     runpy.run_path(str(example), run_name="__main__")
     assert picture.stat().st_size > 10_000
+
+
+def test_every_option_of_a_solver_has_a_paragraph():
+    import reiterate
+
+    headings = re.findall(r"^### (.*)$", (ROOT / "docs" / "options.md").read_text(), flags=re.MULTILINE)
+    described = {name for heading in headings for name in re.findall(r"`(\w+)`", heading)}
+    assert set(inspect.signature(reiterate.Solver).parameters) <= described
 
 
 def test_the_readme_names_every_public_name():

@@ -244,6 +244,31 @@ def test_one_off_and_stream():
         list(rt.solve_stream([(A,)]))
 
 
+@pytest.mark.parametrize("form", [sp.csr_array.toarray, sp.linalg.aslinearoperator, sp.coo_matrix])
+@pytest.mark.parametrize("shift", [0.0, -0.5])
+def test_one_off_takes_every_form_of_matrix(form, shift):
+    A, b = laplacian(8, shift=shift), np.ones(64)
+    assert residual(A, b, rt.solve(form(A), b)) <= 1e-8
+
+
+def test_a_stream_takes_the_options_of_a_new_solver():
+    A, b = laplacian(8), np.ones(64)
+    (x,) = rt.solve_stream([(A, b)], rtol=1e-2, methods=["cg"], fallback=None)
+    assert 1e-8 < residual(A, b, x) <= 1e-2
+    with pytest.raises(rt.InvalidInput, match="either it or rtol") as caught:
+        rt.solve_stream([(A, b)], rt.Solver(), rtol=1e-2)
+    assert caught.value.argument == "solver"
+    with pytest.raises(rt.InvalidInput, match="rtol"):
+        rt.solve_stream([(A, b)], rtol=-1.0)
+
+
+@pytest.mark.parametrize("shape", [(64, 0), (64, 7, 1), (63,), (1, 64), (63, 1), (63, 2), ()])
+def test_a_right_hand_side_of_another_shape_is_told_what_it_may_be(shape):
+    with pytest.raises(rt.InvalidInput, match=r"it must be \(64,\) or \(64, k\)") as caught:
+        rt.solve(laplacian(8), np.ones(shape))
+    assert caught.value.argument == "b"
+
+
 def test_progress_bar_is_shown(capsys):
     A, b = laplacian(8), np.ones(64)
     assert len(list(rt.solve_stream([(A, b)] * 3, progress=True))) == 3
@@ -272,12 +297,17 @@ def test_a_learner_of_ones_own():
         ({"atol": True}, "atol"),
         ({"seed": -1}, "seed"),
         ({"seed": "x"}, "seed"),
-        ({"fallback": "nonsense"}, "methods"),
+        ({"fallback": "nonsense"}, "fallback"),
+        ({"fallback": "ssor_cg(omega=5)"}, "fallback"),
+        ({"fallback": 3}, "fallback"),
         ({"max_iterations": 0}, "max_iterations"),
         ({"max_iterations": 1.5}, "max_iterations"),
         ({"max_iterations": None}, "max_iterations"),
         ({"max_seconds": 0.0}, "max_seconds"),
         ({"patience": -2}, "patience"),
+        ({"patience": 0.5}, "patience"),
+        ({"guesses": 3}, "guesses"),
+        ({"guesses": None}, "guesses"),
     ],
 )
 def test_options_that_cannot_be_used(options, argument):

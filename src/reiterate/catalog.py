@@ -3,35 +3,87 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Iterable, Iterator
 
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
-from reiterate.configuration import Parameter
+from reiterate.configuration import Parameter, parse_spelling
+from reiterate.contracts import Method
 from reiterate.linear.portfolio import METHODS, method
+
+_SPELLING_WIDTH = 38
 
 
 def print_methods() -> None:
-    """One line a method: its spelling with defaults, and what it needs."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("method", no_wrap=True)
-    table.add_column("needs", style="dim")
+    """Every method: on a terminal by iteration and preconditioner; elsewhere in full, one a line, for programs."""
+    console = Console()
+    if not console.is_terminal:
+        for known in METHODS.values():
+            print(f"{_spelling(known):<62}{known.requires}")
+        return
+    for line in _overview():
+        console.print(line, soft_wrap=True)
+
+
+def _overview() -> Iterator[Text]:
+    """Iterations with equal lists of preconditioners share one list; what is needed is said where it changes."""
+    alone = [name for name in METHODS if _iteration(name) == name]
+    lists = {name: tuple(_preconditioners(METHODS[name])) for name in alone}
+    for preconditioners in dict.fromkeys(lists.values()):
+        together = [METHODS[name] for name in alone if lists[name] == preconditioners]
+        for known in together:
+            yield _row(_spelling(known), known.requires, "bold")
+        if preconditioners:
+            names = "it" if len(together) == 1 else "each of them"
+            yield Text(f" before {names}:", style="dim")
+        for spelling, needs in preconditioners:
+            yield _row(f"  {spelling}", needs)
+    yield Text("\nilu_(bits=64) before gmres(restart=30) is ilu_gmres(bits=64, restart=30);")
+    yield Text("`reiterate methods ilu_gmres` describes it.")
+
+
+def _row(spelling: str, needs: str, style: str = "") -> Text:
+    """In two columns, or in two lines where the first has no room."""
+    column = " " * _SPELLING_WIDTH
+    gap = column[len(spelling) :] or f"\n{column}"
+    return Text.assemble((spelling, style), (gap + needs.removeprefix("a ") if needs else "", "dim"))
+
+
+def _iteration(name: str) -> str:
+    """The shortest method that the name ends in: ``cg`` in ``block_jacobi_cg``."""
+    return min((other for other in METHODS if f"_{name}".endswith(f"_{other}")), key=len)
+
+
+def _preconditioners(iteration: Method) -> Iterator[tuple[str, str]]:
+    """What may stand before an iteration: a prefix with the parameters that it brings, and what it needs on top."""
+    own = {parameter.name for parameter in iteration.parameters}
     for name, known in METHODS.items():
-        defaults = ", ".join(f"{parameter.name}={parameter.default:g}" for parameter in known.parameters)
-        table.add_row(Text(f"{name}({defaults})" if defaults else name), known.requires)
-    Console().print(table)
+        if name != iteration.name and _iteration(name) == iteration.name:
+            brought = [parameter for parameter in known.parameters if parameter.name not in own]
+            needs = known.requires.removeprefix(iteration.requires).removeprefix(", and ")
+            yield _spell(name.removesuffix(iteration.name), brought), needs
+
+
+def _spelling(known: Method) -> str:
+    return _spell(known.name, known.parameters)
+
+
+def _spell(name: str, parameters: Iterable[Parameter]) -> str:
+    """As in a configuration, with defaults."""
+    defaults = ", ".join(f"{parameter.name}={parameter.default:g}" for parameter in parameters)
+    return f"{name}({defaults})" if defaults else name
 
 
 def print_method(name: str) -> None:
-    """One method: what it is, where it comes from, what it costs, and its parameters.
+    """One method, by its name or a spelling: what it is, where it comes from, what it costs, and its parameters.
 
     Raises
     ------
     InvalidInput
         There is no method of that name.
     """
-    known = method(name)
+    known = method(parse_spelling(name)[0])
     console = Console()
     headline, _, rest = (known.__doc__ or "").partition("\n")
     console.print(Text(headline.replace("``", "")))

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -37,18 +40,21 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_show_locals=False,
 )
-demo = typer.Typer(
-    help="Solve a built-in simulation, once with each contender, and write a report.", no_args_is_help=True
-)
+demo = typer.Typer(help="Solve a built-in simulation, and write a report.", no_args_is_help=True)
 app.add_typer(demo, name="demo")
 
+Side = Annotated[int, typer.Option(min=3, help="Grid cells along a side.")]
 Steps = Annotated[int, typer.Option(min=1, help="Time steps; each is one linear system.")]
 Tolerance = Annotated[float, typer.Option(help="Relative residual of every solution.")]
 Seed = Annotated[int, typer.Option(min=0, help="Seed of the learners; the same seed makes the same choices.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the results as JSON, and nothing else.")]
 ReportPath = Annotated[
-    Path | None, typer.Option("--report", help="Where to write the HTML report [default: reiterate-NAME.html].")
+    Path | None, typer.Option("--report", help="Where to write the HTML report; reiterate-NAME.html if not given.")
 ]
+
+
+_Built = tuple[Any, str]
+"""A simulation, whose type is imported only when one is built, and a sentence about it."""
 
 
 def _print_version(wanted: bool) -> None:
@@ -66,18 +72,33 @@ def _common(
     pass
 
 
-@demo.command("heat")
-def demo_heat(
-    nx: Annotated[int, typer.Option(min=3, help="Grid cells along a side; (nx - 1)^2 unknowns.")] = 100,
+def _demo(build: Callable[..., _Built]) -> Callable[..., _Built]:
+    """Make a command of what builds a simulation, with its options and those that all demos share."""
+    own = inspect.signature(build, eval_str=True).parameters
+
+    def command(**options: Any) -> None:
+        _run_demo(build.__name__, build, {name: options[name] for name in own}, options)
+
+    shared = inspect.signature(_shared_options, eval_str=True).parameters
+    together = [*own.values(), *(parameter for name, parameter in shared.items() if name not in own)]
+    command.__signature__ = inspect.Signature(together)  # type: ignore[attr-defined]
+    command.__annotations__ = {parameter.name: parameter.annotation for parameter in together}
+    demo.command(build.__name__, help=inspect.getdoc(build))(command)
+    return build
+
+
+def _shared_options(rtol: Tolerance = 1e-8, seed: Seed = 0, as_json: AsJson = False, report: ReportPath = None) -> None:
+    """What every demo can be told."""
+
+
+@_demo
+def heat(
+    nx: Side = 100,
     steps: Steps = 500,
     start: Annotated[
         float, typer.Option(help="Time at which the simulation begins; at 0.5 the diffusion becomes strong.")
     ] = 0.25,
-    rtol: Tolerance = 1e-8,
-    seed: Seed = 0,
-    as_json: AsJson = False,
-    report: ReportPath = None,
-) -> None:
+) -> _Built:
     """Two-dimensional heat equation whose diffusion coefficient swings (Khodak et al., ICLR 2024).
 
     Each step is one sparse linear system. Two learners that see nothing but iteration counts tune the
@@ -86,119 +107,206 @@ def demo_heat(
     """
     from reiterate import gallery
 
-    description = (
+    return gallery.heat(nx=nx, steps=steps, start=start), (
         f"Two-dimensional heat equation on a {nx - 1} × {nx - 1} grid, Crank–Nicolson, diffusion coefficient "
         f"max(0.1 sin 2πt, −10 sin 2πt), {steps:,} steps from t = {start:g}."
     )
-    simulation = _build(lambda: gallery.heat(nx=nx, steps=steps, start=start))
-    _run_demo("heat", simulation, description, rtol, seed, as_json, report)
 
 
-@demo.command("diffusion3d")
-def demo_diffusion3d(
+@_demo
+def diffusion3d(
     size: Annotated[int, typer.Option(min=3, help="Grid cells along a side; size^3 unknowns.")] = 32,
     steps: Steps = 100,
     contrast: Annotated[float, typer.Option(help="Strength of the coefficient's variation, exp(contrast * g).")] = 3.0,
     drift: Annotated[float, typer.Option(help="How fast the coefficient changes from step to step.")] = 0.05,
-    rtol: Tolerance = 1e-8,
     seed: Seed = 0,
-    as_json: AsJson = False,
-    report: ReportPath = None,
-) -> None:
+) -> _Built:
     """Three-dimensional diffusion through a drifting, strongly varying medium."""
     from reiterate import gallery
 
-    description = (
+    return gallery.diffusion3d(size=size, steps=steps, contrast=contrast, drift=drift, seed=seed), (
         f"Diffusion in {size}³ cells through a medium whose coefficient varies like exp({contrast:g} g) and drifts, "
         f"{steps:,} steps."
     )
-    simulation = _build(lambda: gallery.diffusion3d(size=size, steps=steps, contrast=contrast, drift=drift, seed=seed))
-    _run_demo("diffusion3d", simulation, description, rtol, seed, as_json, report)
 
 
-@demo.command("constant")
-def demo_constant(
-    nx: Annotated[int, typer.Option(min=3, help="Grid cells along a side; (nx - 1)^2 unknowns.")] = 80,
+@_demo
+def constant(
+    nx: Side = 80,
     steps: Steps = 500,
     dt: Annotated[float, typer.Option(help="Time step; the longer, the worse conditioned the matrix.")] = 0.001,
-    rtol: Tolerance = 1e-8,
-    seed: Seed = 0,
-    as_json: AsJson = False,
-    report: ReportPath = None,
-) -> None:
+) -> _Built:
     """Heat under a moving source: the same matrix at every step."""
     from reiterate import gallery
 
-    description = f"Heat under a moving source on a {nx - 1} × {nx - 1} grid, one matrix, {steps:,} steps of {dt:g}."
-    simulation = _build(lambda: gallery.constant(nx=nx, steps=steps, dt=dt))
-    _run_demo("constant", simulation, description, rtol, seed, as_json, report)
+    return gallery.constant(nx=nx, steps=steps, dt=dt), (
+        f"Heat under a moving source on a {nx - 1} × {nx - 1} grid, one matrix, {steps:,} steps of {dt:g}."
+    )
 
 
-@demo.command("newton")
-def demo_newton(
-    nx: Annotated[int, typer.Option(min=3, help="Grid cells along a side; (nx - 1)^2 unknowns.")] = 64,
+@_demo
+def convection(
+    nx: Side = 80,
+    steps: Steps = 200,
+    highest: Annotated[float, typer.Option(help="Largest Péclet number of the sweep.")] = 1e4,
+) -> _Built:
+    """Heat in a recirculating wind that freshens and calms down: nonsymmetric matrices.
+
+    One solver chooses among the default methods.
+    """
+    from reiterate import gallery
+
+    return gallery.convection(nx=nx, steps=steps, highest=highest), (
+        f"Heat in a recirculating wind, Péclet number up to {highest:,g} and back, {steps:,} steps."
+    )
+
+
+@_demo
+def newton(
+    nx: Side = 64,
     steps: Steps = 150,
     height: Annotated[float, typer.Option(help="Height of the frame; the higher, the more nonlinear.")] = 1.0,
-    rtol: Tolerance = 1e-8,
-    seed: Seed = 0,
-    as_json: AsJson = False,
-    report: ReportPath = None,
-) -> None:
+) -> _Built:
     """Minimal surfaces in a moving frame by Newton's method: every Newton step is one system."""
     from reiterate import gallery
 
-    description = f"Minimal surface on a {nx} × {nx} grid in a frame of height {height:g}, {steps:,} Newton steps."
-    simulation = _build(lambda: gallery.newton(nx=nx, steps=steps, height=height))
-    _run_demo("newton", simulation, description, rtol, seed, as_json, report)
+    return gallery.newton(nx=nx, steps=steps, height=height), (
+        f"Minimal surface on a {nx} × {nx} grid in a frame of height {height:g}, {steps:,} Newton steps."
+    )
 
 
-@demo.command("thermal_block")
-def demo_thermal_block(
+@_demo
+def thermal_block(
     blocks: Annotated[int, typer.Option(min=1, help="Blocks along a side, each of its own conductivity.")] = 3,
     cells: Annotated[int, typer.Option(min=2, help="Grid cells along the side of a block.")] = 24,
     steps: Steps = 150,
     contrast: Annotated[float, typer.Option(help="Conductivities are from 1/contrast to contrast.")] = 10.0,
-    rtol: Tolerance = 1e-8,
-    seed: Seed = 0,
-    as_json: AsJson = False,
-    report: ReportPath = None,
-) -> None:
+) -> _Built:
     """Heat through blocks whose conductivities wander: a sweep through parameter space."""
     from reiterate import gallery
 
-    description = (
+    return gallery.thermal_block(blocks=blocks, cells=cells, steps=steps, contrast=contrast), (
         f"Heat through {blocks} × {blocks} blocks of {cells} × {cells} cells with conductivities "
         f"from {1 / contrast if contrast else 0:g} to {contrast:g}, {steps:,} points of parameter space."
     )
-    simulation = _build(lambda: gallery.thermal_block(blocks=blocks, cells=cells, steps=steps, contrast=contrast))
-    _run_demo("thermal_block", simulation, description, rtol, seed, as_json, report)
 
 
-def _build(make: Any) -> Simulation:
-    simulation: Simulation = make()
-    return simulation
+@_demo
+def helmholtz(
+    nx: Side = 60,
+    steps: Steps = 60,
+    highest: Annotated[float, typer.Option(help="Largest frequency of the sweep.")] = 50.0,
+) -> _Built:
+    """Waves through a lens at rising frequency: complex, indefinite matrices.
+
+    One solver chooses among the default methods.
+    """
+    from reiterate import gallery
+
+    return gallery.helmholtz(nx=nx, steps=steps, highest=highest), (
+        f"Waves through a lens at frequencies up to {highest:g}, {steps:,} of them."
+    )
 
 
-def _run_demo(
-    name: str, simulation: Simulation, description: str, rtol: float, seed: int, as_json: bool, report: Path | None
-) -> None:
+@_demo
+def navier_stokes(
+    nx: Side = 48,
+    steps: Steps = 200,
+    reynolds: Annotated[float, typer.Option(help="Reynolds number of the flow.")] = 1000.0,
+) -> _Built:
+    """Flow in a box under a lid that swings: nonsymmetric and singular symmetric systems by turns.
+
+    One solver chooses among the default methods.
+    """
+    from reiterate import gallery
+
+    return gallery.navier_stokes(nx=nx, steps=steps, reynolds=reynolds), (
+        f"Flow in a box of {nx} × {nx} cells under a lid that swings, Reynolds number {reynolds:,g}."
+    )
+
+
+@_demo
+def topology(
+    nx: Annotated[int, typer.Option(min=2, help="Cells along the cantilever.")] = 60,
+    ny: Annotated[int, typer.Option(min=2, help="Cells across it.")] = 20,
+    steps: Steps = 60,
+    volume: Annotated[float, typer.Option(help="Share of the box that may be filled.")] = 0.4,
+) -> _Built:
+    """Topology of a cantilever, optimized: one badly conditioned system for every design."""
+    from reiterate import gallery
+
+    return gallery.topology(nx=nx, ny=ny, steps=steps, volume=volume), (
+        f"Topology of a cantilever of {nx} × {ny} cells, {volume:.0%} of them filled, {steps:,} designs."
+    )
+
+
+@_demo
+def powerflow(
+    buses: Annotated[int, typer.Option(min=3, help="Buses of the grid.")] = 300,
+    steps: Steps = 235,
+    loading: Annotated[float, typer.Option(help="How heavily the grid is loaded.")] = 1.0,
+    seed: Seed = 0,
+) -> _Built:
+    """A power grid through the day by Newton's method: small nonsymmetric matrices.
+
+    One solver chooses among the default methods.
+    """
+    from reiterate import gallery
+
+    return gallery.powerflow(buses=buses, steps=steps, loading=loading, seed=seed), (
+        f"A power grid of {buses} buses through the day by Newton's method, {steps:,} systems."
+    )
+
+
+def _run_demo(name: str, build: Callable[..., _Built], own: dict[str, Any], shared: dict[str, Any]) -> None:
+    from reiterate.report.page import check_path
+
+    path: Path = shared["report"] or Path(f"reiterate-{name}.html")
+    check_path(path)
+    simulation, description = build(**own)
+    # Without positive definite matrices there is no omega to tune.
+    run = _compare if simulation.definite else _tune
+    found = run(name, simulation, description, path, shared)
+    if shared["as_json"]:
+        typer.echo(json.dumps({**found, "report": str(path)}, indent=2))
+
+
+def _compare(name: str, simulation: Simulation, description: str, path: Path, shared: dict[str, Any]) -> dict[str, Any]:
+    """Contenders beside oracles, and the report of who would have done better."""
     from reiterate.comparison import compare
     from reiterate.report.comparison import write_comparison_report
+    from reiterate.terminal import print_comparison
 
-    if as_json:
-        comparison = compare(simulation, name, description, rtol=rtol, seed=seed)
-    else:
-        from reiterate.terminal import demo_progress
-
-        with demo_progress(description) as watch:
-            comparison = compare(simulation, name, description, rtol=rtol, seed=seed, watch=watch)
-    path = write_comparison_report(comparison, report or Path(f"reiterate-{name}.html"))
-    if as_json:
-        typer.echo(json.dumps({**comparison.as_dict(), "report": str(path)}, indent=2))
-    else:
-        from reiterate.terminal import print_comparison
-
+    with _watching(description, shared) as watch:
+        comparison = compare(simulation, name, description, rtol=shared["rtol"], seed=shared["seed"], **watch)
+    write_comparison_report(comparison, path)
+    if not shared["as_json"]:
         print_comparison(comparison, path)
+    return comparison.as_dict()
+
+
+def _tune(name: str, simulation: Simulation, description: str, path: Path, shared: dict[str, Any]) -> dict[str, Any]:
+    """One solver that chooses among the default methods, and the report of what it chose."""
+    from reiterate.comparison import tune
+
+    with _watching(description, shared) as watch:
+        solver = tune(simulation, rtol=shared["rtol"], seed=shared["seed"], **watch)
+    solver.report(path)
+    if not shared["as_json"]:
+        typer.echo(f"{solver.summary()}\nReport: {path}")
+    return {"title": name, "description": description, **solver.history.as_dict()}
+
+
+@contextmanager
+def _watching(description: str, shared: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Live progress as an option of the run; nothing where only JSON is wanted."""
+    if shared["as_json"]:
+        yield {}
+        return
+    from reiterate.terminal import demo_progress
+
+    with demo_progress(description) as watch:
+        yield {"watch": watch}
 
 
 @app.command()

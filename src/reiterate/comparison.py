@@ -6,7 +6,7 @@ solutions lead to.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
@@ -49,14 +49,7 @@ class Contender:
 
 def play(contender: Contender, simulation: Simulation, parameter_name: str, watch: Watcher = watch_nothing) -> Run:
     """Let one contender solve the whole simulation."""
-    solver = contender.make()
-    simulation.restart()
-    records: list[Record] = []
-    for step, system in enumerate(simulation):
-        simulation.advance(solver.solve(system.A, system.b, x0=system.x0, context=system.context))
-        assert solver.last is not None
-        records.append(solver.last)
-        watch(contender.name, step + 1, len(simulation), solver.last)
+    records = list(_solve_all(contender.make(), simulation, contender.name, watch))
     return Run(
         contender.name,
         contender.kind,
@@ -65,6 +58,23 @@ def play(contender: Contender, simulation: Simulation, parameter_name: str, watc
         np.array([record.configuration.values.get(parameter_name, np.nan) for record in records]),
         [str(record.configuration) for record in records],
     )
+
+
+def _solve_all(solver: Solver, simulation: Simulation, name: str, watch: Watcher) -> Iterator[Record]:
+    simulation.restart()
+    for step, system in enumerate(simulation):
+        simulation.advance(solver.solve(system.A, system.b, x0=system.x0, context=system.context))
+        assert solver.last is not None
+        watch(name, step + 1, len(simulation), solver.last)
+        yield solver.last
+
+
+def tune(simulation: Simulation, *, rtol: float, seed: int, watch: Watcher = watch_nothing) -> Solver:
+    """One solver with the default methods, after it has solved the whole simulation, whatever its matrices are."""
+    solver = Solver(rtol=rtol, seed=seed)
+    for _ in _solve_all(solver, simulation, "default methods", watch):
+        pass
+    return solver
 
 
 def tabulate(

@@ -18,12 +18,14 @@ from reiterate.errors import InvalidInput, NotConverged, ReiterateError
 from reiterate.linear import team
 from reiterate.linear.block import BlockInstance, ColumnByColumn
 from reiterate.linear.door import Door, admit_start, as_array, check_tolerances
+from reiterate.linear.free import is_free
 from reiterate.linear.guesses import Guesses
 from reiterate.linear.instance import Vector
 from reiterate.linear.portfolio import (
     DEFAULT,
     DEFAULT_FOR_ITERATIONS,
     METHODS,
+    check_fallback,
     configuration,
     configurations,
     suits,
@@ -47,7 +49,8 @@ class Solver:
         parameters. Default: what may pay for the kind and size of the matrix.
     learner : str or callable
         Name of an online learner (``"auto"``, ``"cheb_cb"``, ``"tsallis_inf"``, ``"binned_tsallis_inf"``,
-        ``"uniform"``, ``"fixed"``), or a callable ``(arms, rng) -> Learner``.
+        ``"uniform"``, ``"fixed"``), or a callable ``(arms, rng) -> Learner``. ``"fixed"`` learns nothing: it always
+        plays the first of ``methods`` that applies to the matrix.
     cost : {"time", "iterations", "work"}
         What to make small. With ``"iterations"`` or ``"work"``, which are counted and not timed, and a
         ``seed``, two runs make the same decisions bit for bit.
@@ -56,7 +59,7 @@ class Solver:
     seed : int, numpy.random.Generator or None
         Source of the learner's randomness.
     fallback : str or None
-        Configuration that takes over when the chosen one fails. ``None``: raise instead.
+        Configuration that takes over when the chosen one fails, by its spelling. ``None``: raise instead.
     max_iterations : int
         Largest number of iterations of one configuration on one system; where b has several columns, on each.
     max_seconds : float, optional
@@ -119,6 +122,11 @@ class Solver:
         threads: int | None = None,
         reuse: str | Iterable[str] = "all",
     ) -> None:
+        check_fallback(fallback)
+        if isinstance(patience, int | float) and 0 < patience < 1:
+            raise InvalidInput("patience", f"{patience!r} is less than 1: even the incumbent would be stopped")
+        if not isinstance(guesses, bool | np.bool_):
+            raise InvalidInput("guesses", f"{guesses!r} is neither True nor False")
         check_tolerances(rtol, atol)
         if cost not in UNITS:
             raise InvalidInput("cost", f"{cost!r} is not one of {', '.join(map(repr, UNITS))}")
@@ -175,8 +183,9 @@ class Solver:
 
         Parameters
         ----------
-        A : SciPy sparse matrix or array of any format, shape (n, n)
-            Real or complex, of a type that converts to float64 or complex128 without loss. Not modified.
+        A : SciPy sparse matrix or array of any format, dense array, or object with ``shape`` and ``matvec``, (n, n)
+            Real or complex, of a type that converts to float64 or complex128 without loss. Not modified. Of a
+            ``LinearOperator`` only products are known: methods that need entries do not apply.
         b : array-like of shape (n,) or (n, k)
             One right-hand side, or k of them, which are solved as one instance: with one choice, one prepared state
             and one record, several columns at a time where the method can. Not modified.
@@ -327,16 +336,19 @@ class Solver:
 
 
 def solve(A: Any, b: ArrayLike, x0: ArrayLike | None = None, **options: Any) -> Vector:
-    """Solve one system A x = b; ``options`` are those of :class:`Solver`.
+    """Solve one system A x = b, as :meth:`Solver.solve`; ``options`` are those of :class:`Solver`.
 
     Without a stream there is nothing to learn from: the default is ``ssor_cg(omega=1.5)`` for what looks
-    symmetric positive definite, and the fallback for everything else.
+    symmetric positive definite, and the fallback for everything else; one of Solver's for a ``LinearOperator``.
     """
-    options.setdefault("methods", ["ssor_cg(omega=1.5)"])
+    if not is_free(A):
+        options.setdefault("methods", ["ssor_cg(omega=1.5)"])
     return Solver(**options).solve(A, b, x0)
 
 
-def solve_stream(systems: Iterable[Any], solver: Solver | None = None, *, progress: bool = False) -> Iterator[Vector]:
+def solve_stream(
+    systems: Iterable[Any], solver: Solver | None = None, *, progress: bool = False, **options: Any
+) -> Iterator[Vector]:
     """Solve the systems of an iterable one after another, lazily.
 
     Parameters
@@ -348,12 +360,16 @@ def solve_stream(systems: Iterable[Any], solver: Solver | None = None, *, progre
         Whose knowledge to use and extend; a new :class:`Solver` by default.
     progress
         Show a progress bar on the terminal.
+    options
+        Those of the new :class:`Solver`; none may be given with ``solver``.
 
     Yields
     ------
     ndarray of shape (n,)
     """
-    solver = Solver() if solver is None else solver
+    if solver is not None and options:
+        raise InvalidInput("solver", f"has options of its own; give either it or {', '.join(options)}")
+    chooser = Solver(**options) if solver is None else solver
     if progress:
         from rich.progress import track
 
@@ -363,8 +379,7 @@ def solve_stream(systems: Iterable[Any], solver: Solver | None = None, *, progre
         iterator = iter(systems)
     except TypeError:
         raise InvalidInput("systems", f"{systems!r} is not an iterable of systems; {_FORMS}") from None
-    for system in iterator:
-        yield solver.solve(**_arguments(system))
+    return (chooser.solve(**_arguments(system)) for system in iterator)
 
 
 _FORMS = "give (A, b), (A, b, x0), (A, b, x0, context), or objects with these attributes"

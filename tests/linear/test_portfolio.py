@@ -51,7 +51,7 @@ def test_what_cannot_be_understood_is_explained(spelling, words):
 
 
 def test_an_empty_portfolio_is_refused():
-    with pytest.raises(rt.InvalidInput, match="known are cg"):
+    with pytest.raises(rt.InvalidInput, match="`reiterate methods` lists"):
         configurations([])
 
 

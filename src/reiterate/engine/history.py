@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 from reiterate.configuration import Configuration
 from reiterate.contracts import Attempt, Record, Status
@@ -55,6 +56,18 @@ class History:
     def last(self) -> Record | None:
         """The most recent record."""
         return self._records[-1] if self._records else None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Totals as plain values, e.g. for JSON."""
+        by_use = sorted(self.tallies.items(), key=lambda item: (-item[1].solves, str(item[0])))
+        return {
+            "solves": self.solves,
+            "failures": self.failures,
+            "iterations": sum(tally.iterations for tally in self.tallies.values()),
+            "seconds": self.seconds,
+            "overhead": self.overhead,
+            "configurations": [{"name": str(configuration), **asdict(tally)} for configuration, tally in by_use],
+        }
 
     def add(self, record: Record) -> None:
         """Take in what the engine did with one instance."""

@@ -13,7 +13,11 @@ from numba import njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
+from reiterate.kernels.notice import announce_compiling
+
 Function = Callable[..., Any]
+
+announce_compiling()
 
 PREFETCH_DISTANCE: Final = np.uint64(512)
 """Entries of a matrix to fetch ahead of their use.

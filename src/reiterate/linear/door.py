@@ -254,7 +254,8 @@ def admit_vector(argument: str, vector: ArrayLike, size: int, dtype: DTypeLike =
     """A finite vector of shape (size,) and this dtype, converted only where nothing can be lost."""
     array = as_array(argument, vector)
     if array.shape not in ((size,), (size, 1)):
-        raise InvalidInput(argument, f"has shape {array.shape}; A has {size} rows, so it must be ({size},)")
+        shapes = f"({size},)" if argument == "x0" else f"({size},) or ({size}, k) with k > 0"
+        raise InvalidInput(argument, f"has shape {array.shape}; A has {size} rows, so it must be {shapes}")
     converted = _convert(argument, array.reshape(size))
     if converted.dtype.kind == "c" and np.dtype(dtype).kind != "c":
         raise InvalidInput(argument, f"is complex, but the system is real; pass {argument}.real")
@@ -271,7 +272,7 @@ def _admit_block(argument: str, block: ArrayLike, size: int) -> Block:
     array = as_array(argument, block)
     if array.ndim not in (1, 2) or array.shape[0] != size or array.size == 0:
         raise InvalidInput(
-            argument, f"has shape {array.shape}; A has {size} rows, so it must be ({size},) or ({size}, k)"
+            argument, f"has shape {array.shape}; A has {size} rows, so it must be ({size},) or ({size}, k) with k > 0"
         )
     converted = _convert(argument, array.reshape(size, -1))
     if not np.isfinite(converted).all():

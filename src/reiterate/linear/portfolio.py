@@ -161,6 +161,16 @@ def configuration(spelling: str) -> Configuration:
     return Configuration(name, tuple(method(name).parameters.check(name, values or {}).items()))
 
 
+def check_fallback(spelling: str | None) -> None:
+    """Refuse what is no configuration, under the name by which a caller passes it."""
+    if spelling is None:
+        return
+    try:
+        configuration(spelling)
+    except InvalidInput as error:
+        raise InvalidInput("fallback", str(error).removeprefix("methods: ")) from None
+
+
 def configurations(spellings: Sequence[str]) -> list[Configuration]:
     """Configurations from spellings; a bare method name stands for the whole grid of its parameters.
 
@@ -180,14 +190,14 @@ def configurations(spellings: Sequence[str]) -> list[Configuration]:
         for combination in method(name).parameters.grid():
             found[Configuration(name, tuple(combination.items()))] = None
     if not found:
-        raise InvalidInput("methods", f"is empty; known are {', '.join(METHODS)}")
+        raise InvalidInput("methods", "is empty; `reiterate methods` lists what there is")
     return list(found)
 
 
 def method(name: str) -> Method:
     """The method of that name."""
     if name not in METHODS:
-        close = difflib.get_close_matches(name, METHODS, n=1)
+        close = difflib.get_close_matches(name.lower(), METHODS, n=1)
         hint = f"did you mean {close[0]!r}? " if close else ""
-        raise InvalidInput("methods", f"there is no method {name!r}; {hint}known are {', '.join(METHODS)}")
+        raise InvalidInput("methods", f"there is no method {name!r}; {hint}`reiterate methods` lists all")
     return METHODS[name]

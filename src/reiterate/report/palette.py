@@ -18,6 +18,9 @@ class Palette:
     second: str
     third: str
     fourth: str
+    fifth: str
+    sixth: str
+    seventh: str
     best: str
     plain: str
     alarm: str
@@ -26,6 +29,11 @@ class Palette:
     def learners(self) -> tuple[str, str, str, str]:
         """Colors of the learners, in the order of their appearance."""
         return self.first, self.second, self.third, self.fourth
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """Colors of methods, in the order of their appearance; eight, which even color-blind eyes tell apart."""
+        return self.first, self.second, self.best, self.third, self.fourth, self.fifth, self.sixth, self.seventh
 
     def roles(self) -> dict[str, str]:
         """Color by the name of its role."""
@@ -40,7 +48,10 @@ LIGHT: Final = Palette(
     first="#0072b2",
     second="#d55e00",
     third="#a8558a",
-    fourth="#b8860b",
+    fourth="#a0914d",
+    fifth="#bc70eb",
+    sixth="#701d22",
+    seventh="#043199",
     best="#00875f",
     plain="#7b8494",
     alarm="#c1121f",
@@ -54,7 +65,10 @@ DARK: Final = Palette(
     first="#5cb8f5",
     second="#ff9350",
     third="#e29bc6",
-    fourth="#f2c14e",
+    fourth="#e6df47",
+    fifth="#c243b8",
+    sixth="#9bff88",
+    seventh="#6277f9",
     best="#41c9a0",
     plain="#8f99a9",
     alarm="#ff6b6b",

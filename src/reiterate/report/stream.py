@@ -10,7 +10,6 @@ from reiterate.engine.history import History, Tally
 from reiterate.report.page import Key, Page, check_path
 from reiterate.report.words import count, few, percent, seconds, several
 
-_ROLES = ("first", "second", "third", "fourth")
 _TITLE = "A stream, as reiterate solved it"
 
 
@@ -112,18 +111,19 @@ def _cards(history: History, failures: int) -> list[tuple[str, str]]:
 
 def _pictures(page: Page, records: list[Record], unit: str) -> None:
     from reiterate.report import stream_charts as charts
+    from reiterate.report.stream_choices import choices
 
     trouble = []
     if any(charts.rescued(record) for record in records):
         trouble.append(Key("finished by another configuration", "ink", "triangle"))
     if any(charts.failed(record) for record in records):
         trouble.append(Key("failed", "alarm", "cross"))
-    methods = sorted({record.configuration.method for record in records})
     page.figure(
         "What was chosen",
-        "Each dot is a solve, in the row of the configuration that it began with.",
-        lambda style: charts.choices(records, style),
-        [*(Key(method, _ROLES[i % len(_ROLES)], "dot") for i, method in enumerate(methods)), *trouble],
+        "Each dot is a solve, in the row of the configuration that it began with: a name and a color for each method, "
+        "small numbers for its parameters.",
+        lambda style: choices(records, style),
+        trouble,
     )
     page.figure(
         "What each solve took",

@@ -8,7 +8,6 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from reiterate.configuration import Configuration
 from reiterate.contracts import Record
 from reiterate.engine.history import ended_by_itself
 from reiterate.report.axes import (
@@ -25,10 +24,7 @@ from reiterate.report.axes import (
     thin,
     window_for,
 )
-from reiterate.report.words import duration_unit, printable, seconds
-
-_MOST_NAMED = 14
-_ROW = 17.0
+from reiterate.report.words import duration_unit, seconds
 
 
 def solve_numbers(records: Sequence[Record]) -> Numbers:
@@ -53,60 +49,6 @@ def failed(record: Record) -> bool:
 def rescued(record: Record) -> bool:
     """Whether another configuration had to finish what the chosen one began."""
     return not failed(record) and bool(record.attempts) and not ended_by_itself(record.configuration, record.attempts)
-
-
-def choices(records: Sequence[Record], style: Style) -> Figure:
-    """Which configuration each solve began with, a row a configuration, above the context."""
-    rows = sorted({record.configuration for record in records}, key=lambda c: (c.method, c.items), reverse=True)
-    context = first_context(records)
-    height = min(max(_ROW * len(rows), 60.0), 460.0)
-    strip = 74.0 if context is not None else 0.0
-    figure = new_figure(style, height + strip + 58.0)
-    if context is None:
-        axes = figure.subplots()
-        lowest = axes
-    else:
-        axes, lowest = figure.subplots(2, 1, sharex=True, height_ratios=[height, strip])
-    dress(axes, style)
-    _draw_rows(axes, records, rows, style)
-    if context is not None:
-        name, values = context
-        dress(lowest, style, title=name)
-        lowest.plot(solve_numbers(records), values, color=style.palette.soft, linewidth=1.3)
-        separate_thousands(lowest, "y", bins=2)
-    lowest.set_xlabel("solve", color=style.palette.soft, fontsize=style.size)
-    _whole_axis(lowest, records)
-    return figure
-
-
-def _draw_rows(axes: Axes, records: Sequence[Record], rows: Sequence[Configuration], style: Style) -> None:
-    colors = style.palette
-    height = {configuration: number for number, configuration in enumerate(rows)}
-    x = solve_numbers(records)
-    y = np.array([height[record.configuration] for record in records], dtype=float)
-    for number, method in enumerate(dict.fromkeys(row.method for row in reversed(rows))):
-        mine = [i for i, record in enumerate(records) if record.configuration.method == method]
-        at = [mine[i] for i in thin(len(mine))]
-        dots(axes, x[at], y[at], colors.learners[number % 4], size=3.8, alpha=0.6)
-    mark_trouble(axes, records, x, y, style)
-    axes.set_ylim(-0.7, len(rows) - 0.3)
-    every = -(-len(rows) // _MOST_NAMED)
-    named = [i for i in range(len(rows)) if _named(rows, i, every)]
-    axes.set_yticks(named, [_row_name(rows[i], style) for i in named], parse_math=False)
-    for i in range(1, len(rows)):
-        if rows[i].method != rows[i - 1].method:
-            axes.axhline(i - 0.5, color=colors.grid, linewidth=1.0)
-
-
-def _row_name(configuration: Configuration, style: Style) -> str:
-    if not style.narrow:
-        return printable(str(configuration), 34)
-    return printable(" ".join([configuration.method, *(f"{value:g}" for _, value in configuration.items)]), 18)
-
-
-def _named(rows: Sequence[Configuration], i: int, every: int) -> bool:
-    """With many rows, each method's last one and some of the others."""
-    return every == 1 or i == len(rows) - 1 or rows[i + 1].method != rows[i].method or i % every == 0
 
 
 def mark_trouble(axes: Axes, records: Sequence[Record], x: Numbers, y: Numbers, style: Style) -> None:
@@ -146,7 +88,7 @@ def effort(records: Sequence[Record], unit: str, style: Style) -> Figure:
         mark_trouble(axes, records, x, values, style)
         _scale(axes, values)
     rows[-1].set_xlabel("solve", color=style.palette.soft, fontsize=style.size)
-    _whole_axis(rows[-1], records)
+    whole_axis(rows[-1], records)
     return figure
 
 
@@ -184,7 +126,7 @@ def time_spent(records: Sequence[Record], style: Style) -> Figure:
     axes.plot(x, total / size, color=colors.second, linewidth=1.8)
     separate_thousands(axes)
     axes.set_ylim(bottom=0.0)
-    _whole_axis(axes, records)
+    whole_axis(axes, records)
     if not style.narrow:
         ends = [
             Line(0.5 * float(methods[-1]) / size, f"methods {seconds(float(methods[-1]))}", colors.first),
@@ -216,13 +158,14 @@ def residuals(records: Sequence[Record], style: Style) -> Figure:
     fine = fine[thin(fine.size)]
     dots(axes, x[fine], y[fine], style.palette.best, size=3.6, alpha=0.55)
     mark_trouble(axes, records, x, y, style)
-    _whole_axis(axes, records)
+    whole_axis(axes, records)
     if not style.narrow:
         label_ends(axes, [Line(1.0, "asked for", style.palette.ink)], style)
     return figure
 
 
-def _whole_axis(axes: Axes, records: Sequence[Record]) -> None:
+def whole_axis(axes: Axes, records: Sequence[Record]) -> None:
+    """Let the axis of solves span all records, whole numbers on it."""
     first, last = records[0].index + 1, records[-1].index + 1
     pad = max(0.01 * (last - first), 0.5)
     axes.set_xlim(first - pad, last + pad)
