@@ -138,7 +138,7 @@ class Solver:
             {name: ColumnByColumn(method) for name, method in METHODS.items()},
             configurations(default if methods is None else methods),
             [configuration(fallback)] if fallback is not None else [],
-            _learner_factory(learner),
+            _policy_or_learner(learner, cost),
             _generator(seed),
             cost=cost,
             max_iterations=max_iterations,
@@ -369,6 +369,11 @@ def _arguments(system: Any) -> dict[str, Any]:
 def _is_complex(A: Any) -> bool:
     dtype = getattr(A, "dtype", None)
     return bool((np.asarray(A).dtype if dtype is None else np.dtype(dtype)).kind == "c")
+
+
+def _policy_or_learner(learner: str | LearnerFactory, cost: CostUnit) -> LearnerFactory | None:
+    """Iterations of different methods say little about each other: only costs that compare are explored."""
+    return None if learner == "auto" and cost != "iterations" else _learner_factory(learner)
 
 
 def _learner_factory(learner: str | LearnerFactory) -> LearnerFactory:

@@ -7,13 +7,18 @@ from typing import Any
 
 import scipy.sparse as sp
 
-from reiterate.contracts import Method, Stop, Values
+from reiterate.contracts import Forecast, Method, Stop, Values
 from reiterate.linear.door import Door
-from reiterate.linear.instance import LinearTraits
+from reiterate.linear.forecast import forecast
+from reiterate.linear.instance import LinearInstance, LinearTraits
 
 
 class LinearMethod(Method):
     """A method for A x = b."""
+
+    def forecast(self, instance: LinearInstance, values: Values) -> Forecast:
+        """From the size, the bandwidth and the diagonal of A."""
+        return forecast(self.name, values, instance)
 
     def variants(self) -> Sequence[Values]:
         """Values, where not the defaults, that between them take every kernel of the method."""

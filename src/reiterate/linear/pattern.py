@@ -50,6 +50,18 @@ class Pattern:
         return Constants(self.indptr, self.indices)
 
     @functools.cached_property
+    def bandwidth(self) -> int:
+        """The largest |i − j| of a stored entry."""
+        first, last = self.indptr[:-1], self.indptr[1:]
+        filled = last > first
+        rows = np.flatnonzero(filled)
+        if rows.size == 0:
+            return 0
+        left = self.indices[first[filled]].astype(np.int64)
+        right = self.indices[last[filled] - 1].astype(np.int64)
+        return int(max((rows - left).max(), (right - rows).max(), 0))
+
+    @functools.cached_property
     def symmetrized(self) -> tuple[Pattern, NDArray[np.int64], NDArray[np.int64]]:
         """The pattern of A + Aᵀ, and where each stored entry (i, j) lies in it, and its mirror (j, i)."""
         rows = np.repeat(np.arange(self.size), self.indptr[1:] - self.indptr[:-1])
