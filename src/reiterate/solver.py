@@ -299,6 +299,12 @@ class Solver:
             lines.append(f"(A 1 = 0: {self._projections} right-hand sides were projected onto the range of A)")
         return "\n".join(lines)
 
+    def explain(self) -> str:
+        """What is played now, why, what was tried, and what each alternative is believed to cost, in plain words."""
+        from reiterate.report.explanation import explain
+
+        return "\n".join(explain(self._engine.policies(), UNITS[self._cost]))
+
     def report(self, path: str | Path) -> Path:
         """Write a self-contained HTML page about the stream so far; returns its path."""
         from reiterate.report.stream import write_stream_report

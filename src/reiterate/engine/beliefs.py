@@ -28,13 +28,13 @@ _FARTHEST = 20.0  # times the iterations made, beyond which nothing is extrapola
 class Beliefs:
     """Estimates of what every arm would cost on the next instance.
 
-    Model: on an instance of difficulty d, arm a takes N = s_a d^{p_a} iterations, which cost u_a each, and preparing. The
-    powers p and the first values of the rest are forecasts of the methods; d is common to all arms, so that playing one
-    says something about the others, and what makes one instance harder than the last is not mistaken for a property
-    of the arm that met it. log d and log s_a are followed by a Kalman filter that neglects the covariances between them,
-    except that arms of one method, in the order of their parameters, move together: the correlation of neighbors on the
-    line is 0.85, that of the next ones its square. Costs of an iteration are measured; until then they are forecasts,
-    scaled by what the measured ones took over their own forecasts.
+    Model: on an instance of difficulty d, arm a takes N = s_a d^{p_a} iterations, which cost u_a each, and preparing.
+    The powers p and the first values of the rest are forecasts of the methods. d is common to all arms, so that playing
+    one says something about the others, and what makes one instance harder than the last is not mistaken for a property
+    of the arm that met it. log d and log s_a are followed by a Kalman filter (Kalman 1960) that neglects the covariances
+    between them, except that arms of one method, in the order of their parameters, move together: the correlation of
+    neighbors on the line is 0.85, that of the next ones its square. Costs of an iteration are measured; until then
+    they are forecasts, scaled by what the measured ones took over their own forecasts.
 
     Parameters
     ----------
@@ -83,7 +83,8 @@ class Beliefs:
         log = self._strength + self._power * level
         if deviations:
             log = log - deviations * np.sqrt(self.variance)
-        return np.exp(np.clip(log, 0.0, 40.0))
+        iterations: Vector = np.exp(np.clip(log, 0.0, 40.0))
+        return iterations
 
     def iterations_of(self, arm: int, log_difficulty: float | None = None) -> float:
         """Of one arm."""

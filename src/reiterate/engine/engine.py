@@ -126,6 +126,11 @@ class Engine:
             raise InvalidInput("learner", f"built {learner!r}, which is not a reiterate Learner")
         return Group(arms, learner, self._patience)
 
+    def policies(self) -> list[Policy]:
+        """One for every kind of instance, the last one met first."""
+        known = list(self._groups.values())
+        return sorted(known, key=lambda policy: policy is not self._last_group)
+
     @property
     def memory(self) -> int:
         """Bytes that prepared states hold."""

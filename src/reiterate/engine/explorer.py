@@ -14,7 +14,7 @@ from reiterate.configuration import Configuration
 from reiterate.contracts import Attempt, Choice, Context, Forecast, Instance, Method, Status
 from reiterate.engine.beliefs import Beliefs, Vector, share_of
 from reiterate.engine.cost import CostUnit
-from reiterate.engine.policy import Available, Policy, Turns
+from reiterate.engine.policy import Available, Opinion, Policy, Turns
 from reiterate.engine.pursuit import Pursuit
 
 Mask = NDArray[np.bool_]
@@ -44,10 +44,10 @@ class Trial:
 class Explorer(Policy):
     """Decides which arm plays next, and when it has to make room.
 
-    *A race.* As long as the difficulty is not known, solving is ski rental with many options: the arm that is cheapest at
-    the difficulty expected begins, and makes room when it has proved the instance so hard that another one,
-    preparation included, would have been cheaper from the start; and so on. What it cost up to there is no more than
-    what that other one costs, and the iterate is handed on, so a race of two costs at most twice the best of
+    *A race.* As long as the difficulty is not known, solving is ski rental with many options: the arm that is cheapest
+    at the difficulty expected begins, and makes room when it has proved the instance so hard that another one,
+    preparation included, would have been cheaper from the start; and so on. What it cost up to there is no more
+    than what that other one costs, and the iterate is handed on, so a race of two costs at most twice the best of
     them, as far as the forecasts of their ratio hold.
 
     *The incumbent*, the arm of least believed cost, plays later solves. It makes room in the same way, but not
@@ -71,6 +71,16 @@ class Explorer(Policy):
         What is believed of them.
     unit
         What to make small.
+
+    Attributes
+    ----------
+    solves, trials : int
+    total : float
+        Cost of all solves.
+    spent : float
+        What trials cost more than the incumbent was believed to.
+    saved : float
+        What the arms tried had been believed to save, by the time they were.
     """
 
     def __init__(self, arms: Sequence[Configuration], beliefs: Beliefs, unit: CostUnit) -> None:
@@ -81,9 +91,12 @@ class Explorer(Policy):
         self.solves = 0
         self.total = 0.0
         self.spent = 0.0
+        self.saved = 0.0
+        self.trials = 0
         self._missed = np.zeros(beliefs.variance.size)
         self._failures = np.zeros(beliefs.variance.size, dtype=np.int64)
         self._barred_until = np.zeros(beliefs.variance.size, dtype=np.int64)
+        self._last_played = np.full(len(self.arms), -1)
         self._trial: Trial | None = None
         self._expected = 0.0
 
@@ -177,16 +190,45 @@ class Explorer(Policy):
                 self._take_in(arm, attempt, start, before, pursuit.instance.target)
             before = min(before, attempt.merit)
         if self._trial is not None:
+            self.trials += 1
             self.spent += max(cost - self._expected, 0.0)
+            self.saved += float(self._missed[self._trial.arm])
             self._missed[self._trial.arm] = 0.0
         self.solves += 1
         self.total += cost
+
+    def remarks(self) -> list[str]:
+        """What trials cost."""
+        if not self.total:
+            return []
+        share = 100.0 * self.spent / self.total
+        return [
+            f"{self.solves} solves so far; {self.trials} were trials of something else, for {share:.1f} % of all cost."
+        ]
+
+    def opinions(self) -> list[Opinion]:
+        """Every arm, the cheapest first."""
+        beliefs = self.beliefs
+        running, iterations = beliefs.running(), beliefs.iterations()
+        return [
+            Opinion(
+                self.arms[k],
+                cost=float(running[k]),
+                preparing=0.0 if beliefs.ready[k] else float(beliefs.setup[k]),
+                iterations=float(iterations[k]),
+                plays=int(beliefs.plays[k]),
+                since=None if self._last_played[k] < 0 else int(self.solves - 1 - self._last_played[k]),
+                failing=bool(self._barred_until[k] > self.solves),
+            )
+            for k in np.argsort(running, kind="stable")
+        ]
 
     def _take_in(self, arm: int, attempt: Attempt, start: float, before: float, target: float) -> None:
         beliefs = self.beliefs
         whole, preparing = (
             (attempt.seconds, attempt.preparing) if self._unit == "time" else (attempt.work, attempt.preparing_work)
         )
+        self._last_played[arm] = self.solves
         beliefs.observe_cost(arm, attempt.iterations, whole - preparing, preparing, anew=not beliefs.ready[arm])
         if attempt.status is Status.BREAKDOWN:
             self._failures[arm] += 1

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from reiterate.configuration import Configuration
 from reiterate.contracts import Context, Learner
 from reiterate.engine.history import ended_by_itself
-from reiterate.engine.policy import Available, Policy, Turns
+from reiterate.engine.policy import Available, Opinion, Policy, Turns
 from reiterate.engine.pursuit import Pursuit
 from reiterate.errors import InvalidInput
 
@@ -24,6 +24,7 @@ class _Standing:
     cost: float
     iterations: float
     alone: bool
+    played: int
 
 
 class Group(Policy):
@@ -42,6 +43,7 @@ class Group(Policy):
         super().__init__(arms)
         self.learner = learner
         self._patience = patience
+        self._solves = 0
         self._standings: dict[Configuration, _Standing] = {}
 
     def turns(self, context: Context, available: Available) -> Turns:
@@ -68,17 +70,40 @@ class Group(Policy):
         if not iterations or not any(attempt.configuration == chosen for attempt in attempts):
             return
         alone = ended_by_itself(chosen, attempts)
+        self._solves += 1
         self._remember(chosen, cost, iterations, alone=alone)
         self.learner.learn(self.choice, cost, censored=not alone)
+
+    def opinions(self) -> list[Opinion]:
+        """The arms that have been played."""
+        standings = sorted(self._standings.items(), key=lambda item: item[1].cost)
+        return [
+            Opinion(
+                configuration,
+                cost=standing.cost,
+                preparing=0.0,
+                iterations=standing.iterations,
+                plays=int(standing.alone),
+                since=self._solves - standing.played,
+                failing=False,
+            )
+            for configuration, standing in standings
+        ]
+
+    def remarks(self) -> list[str]:
+        """Who decides."""
+        name = "nobody" if self.learner is None else self.learner.name
+        return [f"The learner {name!r} decides; costs are means over the last few solves with each, help included."]
 
     def _remember(self, configuration: Configuration, cost: float, iterations: int, *, alone: bool) -> None:
         known = self._standings.get(configuration)
         if known is None:
-            self._standings[configuration] = _Standing(cost, float(iterations), alone)
+            self._standings[configuration] = _Standing(cost, float(iterations), alone, self._solves)
             return
         known.cost = _FORGETTING * known.cost + (1.0 - _FORGETTING) * cost
         known.iterations = _FORGETTING * known.iterations + (1.0 - _FORGETTING) * iterations
         known.alone = alone
+        known.played = self._solves
 
     def incumbent(self) -> Configuration | None:
         """The arm of smallest recent cost among those that finished by themselves when last played."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
 from reiterate.configuration import Configuration
 from reiterate.contracts import Choice, Context
@@ -11,6 +12,36 @@ from reiterate.engine.pursuit import Pursuit
 
 Available = Callable[[Configuration], bool]
 Turns = Iterator[tuple[Configuration, float]]
+
+
+@dataclass(frozen=True, slots=True)
+class Opinion:
+    """What is believed of an arm.
+
+    Attributes
+    ----------
+    configuration
+    cost : float
+        Of a solve, once it is prepared.
+    preparing : float
+        Cost of preparing it for the first time; 0 where that is done.
+    iterations : float
+        That a solve takes.
+    plays : int
+        Solves that it brought to the end by itself.
+    since : int or None
+        Solves since it last played; ``None``: it never has.
+    failing : bool
+        It has broken down lately and sits out.
+    """
+
+    configuration: Configuration
+    cost: float
+    preparing: float
+    iterations: float
+    plays: int
+    since: int | None
+    failing: bool
 
 
 class Policy(ABC):
@@ -42,6 +73,10 @@ class Policy(ABC):
     def report(self, pursuit: Pursuit, cost: float) -> None:
         """Take in how a solve went, and what it cost in all."""
 
-    def explain(self) -> list[str]:
-        """What is believed, in plain words, a line each."""
+    def opinions(self) -> list[Opinion]:
+        """What is believed of every arm that says anything about the next instance, the cheapest first."""
+        return []
+
+    def remarks(self) -> list[str]:
+        """What else there is to say about how it decides, a sentence each."""
         return []

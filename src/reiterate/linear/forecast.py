@@ -1,9 +1,9 @@
 """What methods for linear systems may be expected to cost before they have been tried on a matrix.
 
-Difficulty is the number of iterations that CG with Jacobi would take, or something like it where CG does not apply. Costs
-are seconds on a machine that moves 8 GB/s; only ratios matter, since measured costs replace them. The constants are
-medians over the streams of the gallery and those that ``benchmarks/regret.py`` replays; nothing depends on their being
-exact: they say what to begin with, and what to try next.
+Difficulty is the number of iterations that CG with Jacobi would take, or something like it where CG does not apply.
+Costs are seconds on a machine that moves 8 GB/s; only ratios matter, since measured costs replace them. The constants
+are medians over the streams of the gallery and those that ``benchmarks/regret.py`` replays; nothing depends on their
+being exact: they say what to begin with, and what to try next.
 """
 
 from __future__ import annotations
@@ -65,6 +65,7 @@ _KRYLOV: Final[Mapping[str, tuple[float, float, float, float]]] = {
     "bicgstabl": (2.0, 2.0, 0.65, 1.0),
     "idr": (1.0, 1.5, 1.2, 1.0),
 }
+_DIRECT: Final = ("direct", "rslab", "superlu", "pardiso", "cholmod")
 _FUSED: Final = ("cg", "jacobi_cg", "ssor_cg", "ic_cg")
 
 
@@ -72,7 +73,7 @@ def forecast(name: str, values: Values, instance: LinearInstance) -> Forecast:
     """The forecast of a method of that name on such an instance."""
     traits = instance.traits
     product = _ENTRY * traits.nnz + _ROW * traits.size
-    if "factor" in name or "_" not in name and name not in _KRYLOV and name != "sor":
+    if "factor" in name or name in _DIRECT:
         return _direct(instance, iterations=1.3 if "factor" in name else 1.0)
     if name == "sor":
         return Forecast(product, product, 1.3 * product, 2.5, 1.3)
@@ -122,11 +123,11 @@ def _direct(instance: LinearInstance, iterations: float) -> Forecast:
 def difficulty(instance: LinearInstance) -> float:
     """A guess of the iterations of CG with Jacobi: from the dominance of the diagonal, at most what the size suggests.
 
-    With Σ|a_ij| / |a_ii| ≤ ρ < 1 off the diagonal, the scaled matrix has a condition number of at most (1 + ρ) / (1 − ρ),
-    and CG takes ½ √κ ln(2 / tolerance) iterations at most.
+    With Σ|a_ij| / |a_ii| ≤ ρ < 1 off the diagonal, the scaled matrix has a condition number κ ≤ (1 + ρ) / (1 − ρ), and
+    CG takes ½ √κ ln(2 / tolerance) iterations at most.
     """
     traits = instance.traits
-    largest = 3.0 * traits.size**0.4
+    largest = 3.0 * math.pow(traits.size, 0.4)
     if traits.symmetric and not traits.maybe_definite:
         largest *= 6.0
     coupling = instance.coupling
