@@ -154,8 +154,9 @@ class Engine:
         index, self._index = self._index, self._index + 1
         group = self.group_for(instance)
         pursuit = Pursuit(instance, x)
-        for configuration, stop in self._turns(pursuit, group, index):
-            self._attempt(configuration, pursuit, stop, index)
+        turns = self._turns(pursuit, group, index)
+        while (turn := self._decide(turns)) is not None:
+            self._attempt(*turn, pursuit, index)
             if pursuit.solved or pursuit.hopeless:
                 break
         if not pursuit.attempts:
@@ -163,10 +164,23 @@ class Engine:
         self._upkeep.trim()
         cost = total_cost(self._cost, pursuit.attempts)
         self._record(index, pursuit, group, cost, begin)
-        group.report(pursuit, cost)
+        self._learn(group, pursuit, cost)
         if not pursuit.solved:
             raise pursuit.failure(self._methods, (*self.configurations, *self.rescuers))
         return pursuit.x
+
+    def _decide(self, turns: Iterator[tuple[Configuration, Stop]]) -> tuple[Configuration, Stop] | None:
+        """Who plays next."""
+        begin = time.perf_counter()
+        turn = next(turns, None)
+        self.history.deciding += time.perf_counter() - begin
+        return turn
+
+    def _learn(self, group: Policy, pursuit: Pursuit, cost: float) -> None:
+        begin = time.perf_counter()
+        group.report(pursuit, cost)
+        self.history.deciding += time.perf_counter() - begin
+        self.history.compiling += pursuit.warming
 
     def _turns(self, pursuit: Pursuit, group: Policy, index: int) -> Iterator[tuple[Configuration, Stop]]:
         """Who may try, in order: those whom the policy names; the rescuers; the last resorts."""
@@ -206,7 +220,7 @@ class Engine:
             arms = [arm for arm in self.configurations if arm.method == name]
             yield arms[len(arms) // 2], math.inf
 
-    def _attempt(self, configuration: Configuration, pursuit: Pursuit, stop: Stop, index: int) -> None:
+    def _attempt(self, configuration: Configuration, stop: Stop, pursuit: Pursuit, index: int) -> None:
         """One configuration's turn: its prepared state may have to be renewed half-way, or its residual was wrong."""
         method = self._methods[configuration.method]
         if method.name not in self._warm:
