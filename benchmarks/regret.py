@@ -18,6 +18,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 import one_thread  # noqa: F401
+import processor_clock  # noqa: F401
 import reiterate as rt
 from machine import RESULTS, describe_machine, fill_page, markdown_table, write_csv
 from petsc_client import find_petsc
@@ -27,6 +28,27 @@ from reiterate.engine.explorer import Explorer
 
 PAGE = Path(__file__).parent.parent / "docs" / "regret.md"
 STREAMS = Path(__file__).parent.parent.parent / "shared" / "streams"
+
+RATIOS = [
+    "ours / best fixed",
+    "ours / best of every instance",
+    "ours / best peer",
+    "Tsallis-INF / best fixed",
+    "ChebCB / best fixed",
+]
+COLUMNS = [
+    "stream",
+    "solves",
+    "best fixed configuration",
+    "ours / it",
+    "Tsallis-INF / it",
+    "best peer",
+    "ours / peer",
+    "breaks even after",
+    "Tsallis-INF after",
+    "trying",
+    "deciding, µs",
+]
 
 
 def best(runs: dict[str, Run], steps: int) -> tuple[str, float]:
@@ -58,11 +80,9 @@ def ratios(comparison: Comparison) -> list[list[object]]:
         total = mine.total(steps)
         _, fixed = best(comparison.fixed, steps)
         _, rival = best(comparison.rivals, steps)
+        optimal = instance_optimal(comparison.fixed, steps)
         learners = [comparison.own[name].total(steps) / fixed for name in ("Tsallis-INF", "ChebCB")]
-        rows.append(
-            [comparison.stream.name, steps, total, total / fixed]
-            + [total / instance_optimal(comparison.fixed, steps), total / rival, *learners]
-        )
+        rows.append([comparison.stream.name, steps, total, total / fixed, total / optimal, total / rival, *learners])
     return rows
 
 
@@ -147,27 +167,11 @@ def main() -> None:
         client.close()
     if options.names:
         return
-    write_csv(
-        "regret_live.csv",
-        ["stream", "solves", "seconds", "over best fixed", "over best of every instance", "over best peer"]
-        + ["Tsallis-INF over best fixed", "ChebCB over best fixed"],
-        rows,
-    )
+    write_csv("regret_live.csv", ["stream", "solves", "seconds", *RATIOS], rows)
     draw(comparisons)
-    header = [
-        "stream",
-        "solves",
-        "best fixed configuration",
-        "ours / it",
-        "Tsallis-INF / it",
-        "best peer",
-        "ours / peer",
-    ]
-    header += ["breaks even after", "Tsallis-INF after", "trying", "deciding, µs"]
-    table = markdown_table(header, [summary(comparison) for comparison in comparisons])
-    fill_page(
-        PAGE, "live", table + "\n\n![Time over the best fixed configuration's](../benchmarks/results/regret_live.png)"
-    )
+    table = markdown_table(COLUMNS, [summary(comparison) for comparison in comparisons])
+    picture = "![Time over the best fixed configuration's](../benchmarks/results/regret_live.png)"
+    fill_page(PAGE, "live", f"{table}\n\n{picture}")
     fill_page(PAGE, "lengths", _by_length(rows))
     fill_page(PAGE, "machine", f"Measured on: {describe_machine()}.")
 
@@ -184,8 +188,7 @@ def _by_length(rows: list[list[object]]) -> str:
             values = [float(row[column]) for row in of_length if math.isfinite(float(row[column]))]  # type: ignore[arg-type]
             cells.append(f"{statistics.median(values):.2f} ({max(values):.2f})" if values else "")
         table.append(cells)
-    header = ["solves", "streams", "ours / best fixed", "ours / best of every instance", "ours / best peer"]
-    return markdown_table([*header, "Tsallis-INF / best fixed", "ChebCB / best fixed"], table)
+    return markdown_table(["solves", "streams", *RATIOS], table)
 
 
 if __name__ == "__main__":

@@ -145,7 +145,7 @@ class Comparison:
 
 
 def compare(stream: Stream, client: PetscClient | None, rounds: int) -> Comparison:
-    """Everybody on one stream; seconds of every solve are medians over rounds, in each of which everybody plays once."""
+    """Everybody on one stream, once a round; seconds of every solve are medians over rounds."""
     play(Stream(stream.name, stream.systems[:2], definite=False), ours())  # loads what is loaded once a process
     petsc = {} if client is None else petsc_defaults(client, stream)
     played: list[tuple[dict[str, Run], dict[str, Run], dict[str, Run]]] = []

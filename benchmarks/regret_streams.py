@@ -1,4 +1,4 @@
-"""Streams on which ``benchmarks/regret.py`` compares: closed loops of the gallery, solved once with care, and stored ones."""
+"""Streams for ``benchmarks/regret.py``: closed loops of the gallery, solved once with care, and stored ones."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ def streams(names: list[str], steps: int, directory: Path) -> Iterator[Stream]:
 def closed_loop(name: str, simulation: Any, steps: int) -> Stream:
     """What a simulation asks for when every system is solved to rounding.
 
-    A system and a start that depend on earlier solutions do so to within the tolerance only, so that every contender may be
-    given the same ones.
+    Systems and starts depend on earlier solutions to within the tolerance only, so that every contender may be given
+    the same ones.
     """
     systems: list[tuple[Any, Any, Any]] = []
     for system in simulation:

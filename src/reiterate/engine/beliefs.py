@@ -31,10 +31,10 @@ class Beliefs:
     Model: on an instance of difficulty d, arm a takes N = s_a d^{p_a} iterations, which cost u_a each, and preparing.
     The powers p and the first values of the rest are forecasts of the methods. d is common to all arms, so that playing
     one says something about the others, and what makes one instance harder than the last is not mistaken for a property
-    of the arm that met it. log d and log s_a are followed by a Kalman filter (Kalman 1960) that neglects the covariances
-    between them, except that arms of one method, in the order of their parameters, move together: the correlation of
-    neighbors on the line is 0.85, that of the next ones its square. Costs of an iteration are measured; until then
-    they are forecasts, scaled by what the measured ones took over their own forecasts.
+    of the arm that met it. log d and log s_a are followed by a Kalman filter (Kalman 1960) that neglects covariances,
+    except that arms of one method, in the order of their parameters, move together: the correlation of neighbors on
+    the line is 0.85, that of the next ones its square. Costs of an iteration are measured; until then they are
+    forecasts, scaled by what the measured ones took over their own forecasts.
 
     Parameters
     ----------
@@ -93,12 +93,14 @@ class Beliefs:
 
     def running(self, deviations: float = 0.0) -> Vector:
         """Cost of a solve by every arm, once it is prepared."""
-        return (self.iterations(deviations) + _STARTING) * self.iterate_cost + self.upkeep
+        cost: Vector = (self.iterations(deviations) + _STARTING) * self.iterate_cost + self.upkeep
+        return cost
 
     def immediate(self, log_difficulty: Vector | None = None) -> Vector:
         """Cost of the next solve by every arm, preparing included; at difficulties (m, 1), shape (m, K)."""
         preparing = np.where(self.ready, self.upkeep, self.setup)
-        return (self.iterations(0.0, log_difficulty) + _STARTING) * self.iterate_cost + preparing
+        cost: Vector = (self.iterations(0.0, log_difficulty) + _STARTING) * self.iterate_cost + preparing
+        return cost
 
     @property
     def spread(self) -> float:
