@@ -16,6 +16,7 @@ import time
 from pathlib import Path
 
 import one_thread  # noqa: F401
+import portfolio_columns
 import portfolio_kernels
 import portfolio_multigrid
 import portfolio_reuse
@@ -23,7 +24,7 @@ import portfolio_size
 from machine import describe_machine, fill_page
 from portfolio_targets import PAGE
 
-SECTIONS = ("kernels", "multigrid", "reuse", "size")
+SECTIONS = ("kernels", "multigrid", "reuse", "size", "columns")
 STREAMS = Path(__file__).parent.parent.parent / "shared" / "streams"
 
 
@@ -50,6 +51,8 @@ def main() -> None:
                 portfolio_reuse.run(options.quick, options.streams)
             case "size":
                 portfolio_size.run(options.quick)
+            case "columns":
+                portfolio_columns.run(options.quick)
         busy = max(os.getloadavg()[0], load[0])
         size = "small systems (`--quick`)" if options.quick else "full size"
         note = f"Measured on: {describe_machine()}; {size}; load average of the machine while it ran: up to {busy:.1f}."

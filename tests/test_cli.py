@@ -113,3 +113,45 @@ def test_nothing_heavy_is_imported_for_help():
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "[]"
+
+
+# An import hook that stands for Ctrl-C at the moment when a module is imported; "" lets everything be imported.
+_HOOK = """
+import sys
+class Hook:
+    def find_spec(self, name, path=None, target=None):
+        if name == {module!r}:
+            raise KeyboardInterrupt
+sys.meta_path.insert(0, Hook())
+sys.argv = ["reiterate", "demo", "heat", "--nx", "5", "--steps", "3", "--report", {report!r}]
+from reiterate.__main__ import main
+{before}
+main()
+"""
+
+
+def _interrupt(tmp_path, module="", before=""):
+    code = _HOOK.format(module=module, before=before, report=str(tmp_path / "page.html"))
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize("module", ["reiterate.cli", "typer", "rich", "numpy", "numba"])
+def test_ctrl_c_during_imports_ends_the_command_quietly(tmp_path, module):
+    ended = _interrupt(tmp_path, module)
+    assert (ended.returncode, ended.stderr) == (130, "Interrupted.\n")
+
+
+def test_ctrl_c_during_a_command_ends_it_quietly(tmp_path):
+    before = (
+        "import reiterate.comparison as comparison\n"
+        "def compare(*arguments, **options): raise KeyboardInterrupt\n"
+        "comparison.compare = compare"
+    )
+    ended = _interrupt(tmp_path, before=before)
+    assert (ended.returncode, ended.stderr) == (130, "Interrupted.\n")
+    assert "Aborted" not in ended.stdout
+
+
+def test_the_package_runs_as_a_module():
+    ended = subprocess.run([sys.executable, "-m", "reiterate", "--version"], capture_output=True, text=True, check=True)
+    assert ended.stdout.strip() == f"reiterate {__version__}"

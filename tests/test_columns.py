@@ -9,13 +9,17 @@ from scipy.sparse.linalg import LinearOperator
 
 import reiterate as rt
 from reiterate.contracts import Method, Status, Stop
+from reiterate.errors import Breakdown
 from reiterate.linear.block import BlockInstance, ColumnByColumn
 from reiterate.linear.cg import JacobiConjugateGradients
 from reiterate.linear.door import Door
 from reiterate.linear.portfolio import METHODS
 from tests.matrices import definite_matrices, laplacian
 
-SPELLINGS = ["cg", "jacobi_cg", "ssor_cg(omega=1.5)", "ic_cg", "direct", "ilu_bicgstab", "gmres", "jacobi_minres"]
+SPELLINGS = [
+    "cg", "jacobi_cg", "ssor_cg(omega=1.5)", "ic_cg", "amg_cg", "factor_cg", "direct", "ilu_bicgstab", "gmres",
+    "jacobi_minres",
+]  # fmt: skip
 
 
 def neumann(m):
@@ -90,6 +94,95 @@ def test_lock_step_iterates_are_those_of_the_columns(width, dense_rows):
         np.testing.assert_allclose(together.x[:, j], alone.x, rtol=1e-9, atol=1e-9 * np.abs(alone.x).max())
 
 
+LOCK_STEP = {
+    "cg": {}, "jacobi_cg": {}, "ssor_cg": {"omega": 1.3}, "ic_cg": {"modification": 0.5}, "ict_cg": {"tau": 0.05},
+    "amg_cg": {}, "classical_amg_cg": {"sweeps": 2}, "factor_cg": {},
+}  # fmt: skip
+
+
+def prepared_for(name, A, B):
+    method, instance = METHODS[name], columns_of(A, B)
+    values = {parameter.name: parameter.default for parameter in method.parameters} | LOCK_STEP[name]
+    return method, instance, values, method.prepare(instance, values)
+
+
+@pytest.mark.parametrize("name", LOCK_STEP)
+@pytest.mark.parametrize("triangles", [False, True])
+@given(width=st.integers(1, 11), seed=st.integers(0, 100), data=st.data())
+@settings(max_examples=6, deadline=None)
+def test_every_lock_step_solves_what_the_columns_solve(name, triangles, width, seed, data):
+    grid, rng = laplacian(14), np.random.default_rng(seed)
+    A = sp.csr_array(grid @ grid) if triangles else grid
+    X = rng.normal(size=(196, width))
+    for j in range(width):
+        match data.draw(st.sampled_from(["random", "smooth", "duplicate", "huge", "solved"])):
+            case "smooth":
+                X[:, j] = 1.0
+            case "duplicate":
+                X[:, j] = X[:, 0]
+            case "huge":
+                X[:, j] *= 1e100
+    B, start = A @ X, np.zeros_like(X)
+    solved = rng.random(width) < 0.2
+    start[:, solved] = X[:, solved]
+    method, instance, values, prepared = prepared_for(name, A, B)
+    entered, copy = instance.enter(start), instance.enter(start).copy()
+    progress = method.iterate_block(prepared, instance, values, entered, Stop(instance.target, 5000))
+    np.testing.assert_array_equal(entered, copy)
+    if width < 3:
+        assert progress is None
+        return
+    assert progress.status is Status.CONVERGED
+    found = 0
+    for j, column in enumerate(instance.columns):
+        alone = method.iterate(prepared, column, values, entered[:, j].copy(), Stop(column.target, 5000))
+        assert column.merit(progress.x[:, j]) <= 1.01 * column.target
+        found = max(found, alone.iterations)
+    assert abs(progress.iterations - found) <= 2 + 0.05 * found
+
+
+@pytest.mark.parametrize("name", LOCK_STEP)
+@pytest.mark.parametrize("width", [3, 5, 11])
+def test_every_lock_step_takes_the_iterates_of_the_columns(name, width):
+    A = laplacian(14)
+    B = np.random.default_rng(1).normal(size=(196, width))
+    method, instance, values, prepared = prepared_for(name, A, B)
+    for cap in (1, 4):
+        together = method.iterate_block(prepared, instance, values, np.zeros_like(B), Stop(1e-14, cap))
+        for j, column in enumerate(instance.columns):
+            alone = method.iterate(prepared, column, values, np.zeros(196), Stop(column.target, cap))
+            if alone.status is Status.ITERATION_CAP and j < min(width, 4):
+                np.testing.assert_allclose(together.x[:, j], alone.x, rtol=1e-8, atol=1e-8 * np.abs(alone.x).max())
+
+
+@pytest.mark.parametrize("name", sorted(LOCK_STEP.keys() - {"factor_cg"}))
+def test_a_column_that_overflows_leaves_the_others_solved(name):
+    A, B = laplacian(14), np.random.default_rng(4).normal(size=(196, 5))
+    method, instance, values, prepared = prepared_for(name, A, B)
+    start = np.zeros_like(B)
+    start[:, 2] = 1e300
+    with np.errstate(over="ignore", invalid="ignore"):
+        progress = method.iterate_block(prepared, instance, values, start, Stop(instance.target, 1000))
+    assert progress.status is Status.BREAKDOWN
+    assert progress.reason
+    for j in (0, 1, 3, 4):
+        assert instance.columns[j].merit(progress.x[:, j]) <= 1.001 * instance.target
+
+
+@pytest.mark.parametrize("name", ["ssor_cg", "ic_cg", "amg_cg"])
+def test_negative_curvature_ends_the_block_and_says_so(name):
+    A = sp.csr_array(laplacian(14) - 1.0 * sp.eye_array(196))
+    B = np.random.default_rng(4).normal(size=(196, 9))
+    try:
+        method, instance, values, prepared = prepared_for(name, A, B)
+    except Breakdown:
+        return
+    progress = method.iterate_block(prepared, instance, values, np.zeros_like(B), Stop(instance.target, 1000))
+    assert progress.status is Status.BREAKDOWN
+    assert "definite" in progress.reason
+    assert np.isfinite(progress.x).all()
+
+
 def test_one_hard_column_and_many_easy_ones():
     A = laplacian(20)
     values, vectors = np.linalg.eigh(A.toarray())
@@ -125,7 +218,7 @@ def test_the_cap_is_one_for_every_column():
 
 def test_time_is_that_of_all_columns():
     A, B = laplacian(12), np.random.default_rng(3).normal(size=(144, 6))
-    instance, method = columns_of(A, B), ColumnByColumn(METHODS["ssor_cg"])
+    instance, method = columns_of(A, B), ColumnByColumn(METHODS["sor"])
     prepared = method.prepare(instance, {"omega": 1.0})
     progress = method.iterate(prepared, instance, {"omega": 1.0}, np.zeros_like(B), Stop(1e-8, 1000, 1e-12))
     assert progress.status is Status.TIME_CAP

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from reiterate import __version__
 from reiterate.errors import ReiterateError
@@ -15,7 +16,21 @@ from reiterate.errors import ReiterateError
 if TYPE_CHECKING:
     from reiterate.gallery.stream import Simulation
 
+
+class _Interrupted(BaseException):
+    """Ctrl-C, by a name that Typer does not know: it would end the process without a word, or with another."""
+
+
+class _Group(TyperGroup):
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            raise _Interrupted from None
+
+
 app = typer.Typer(
+    cls=_Group,
     name="reiterate",
     help="Iterative computation that tunes itself.",
     no_args_is_help=True,
@@ -213,12 +228,11 @@ def doctor(as_json: AsJson = False) -> None:
 
 
 def main() -> None:
-    """Run the command; errors made for people are shown without a traceback."""
+    """Run the command; errors made for people are shown without a traceback; Ctrl-C is passed on."""
     try:
         app()
     except ReiterateError as error:
         typer.secho(f"reiterate: {error}", fg="red", err=True)
         sys.exit(2)
-    except KeyboardInterrupt:
-        typer.secho("reiterate: interrupted", fg="yellow", err=True)
-        sys.exit(130)
+    except _Interrupted:
+        raise KeyboardInterrupt from None

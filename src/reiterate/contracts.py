@@ -138,6 +138,9 @@ class Attempt:
 class Instance(Protocol):
     """One problem to solve: all that the engine may know of it."""
 
+    deadline: float | None
+    """By ``time.perf_counter()``: what is being prepared then is abandoned. Set by the engine; ``None``: never."""
+
     @property
     def traits(self) -> Any:
         """What is known of the instance before solving it."""
@@ -198,7 +201,15 @@ class Method(ABC):
 
     @abstractmethod
     def prepare(self, instance: Any, values: Values, previous: Prepared | None = None) -> Prepared:
-        """Build what the iteration needs, reusing ``previous`` (of an earlier instance) where possible."""
+        """Build what the iteration needs, reusing ``previous`` (of an earlier instance) where possible.
+
+        Raises
+        ------
+        Breakdown
+            That is impossible for this instance.
+        OutOfTime
+            A kind of :class:`Breakdown`: it cannot be done before the instance's deadline.
+        """
 
     @abstractmethod
     def iterate(self, prepared: Prepared, instance: Any, values: Values, x: Any, stop: Stop) -> Progress:
@@ -216,8 +227,15 @@ class Method(ABC):
         """Whether a state of an earlier instance may be iterated with as it is: right answers, maybe more slowly."""
         return False
 
-    def warm_up(self) -> None:  # noqa: B027 - most methods outside Numba have nothing to compile
-        """Compile or load what the iteration needs, so that this is never counted as a solve's cost."""
+    def variant_of(self, instance: Any) -> Hashable:
+        """What decides which machine code runs for the instance; ``None``: always the same."""
+        return None
+
+    def warm_up(self, variant: Any = None) -> None:  # noqa: B027 - most methods outside Numba have nothing to compile
+        """Compile or load what instances of this variant need, so that this is never counted as a solve's cost.
+
+        ``variant`` is what :meth:`variant_of` said of one of them, ``None`` stands for the usual one.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,9 +302,10 @@ class Record:
     index
         Number of the instance in its stream, from 0.
     configuration
-        The configuration that the learner chose (the one that reached the target is the last attempt's).
+        The configuration that was played first: the one that the learner chose, or where that has to sit out, another
+        (the one that reached the target is the last attempt's).
     probability
-        Probability with which it was chosen.
+        Probability with which the learner chose it; 1 where it did not.
     context
         The context it was chosen for.
     attempts

@@ -63,7 +63,21 @@ class ToleranceUnreachable(NotConverged):
 
 
 class Breakdown(ReiterateError):
-    """A method cannot prepare this instance, e.g. a factor would be singular; the engine goes on with another."""
+    """A method cannot prepare this instance, e.g. a factor would be singular; the engine goes on with another.
+
+    Attributes
+    ----------
+    remedy : str
+        What the caller could do about it, e.g. "raise memory_limit"; empty where nothing would help.
+    """
+
+    def __init__(self, message: str, remedy: str = "") -> None:
+        super().__init__(message)
+        self.remedy = remedy
+
+
+class OutOfTime(Breakdown):
+    """Preparing would take, or has taken, more time than is left for it; the engine goes on with another method."""
 
 
 def _rebuild(kind: type[NotConverged], message: str, known: dict[str, Any]) -> NotConverged:

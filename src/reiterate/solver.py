@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import functools
-import math
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Sized
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, NoReturn, cast
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from reiterate.configuration import Configuration
-from reiterate.contracts import Learner, LearnerFactory, Record
+from reiterate.contracts import LearnerFactory, Record
 from reiterate.engine import Engine, History
 from reiterate.engine.cost import UNITS, CostUnit
 from reiterate.errors import InvalidInput, NotConverged, ReiterateError
-from reiterate.learners import LEARNERS, make_learner
 from reiterate.linear import team
 from reiterate.linear.block import BlockInstance, ColumnByColumn
 from reiterate.linear.door import Door, admit_start, as_array, check_tolerances
@@ -29,9 +26,10 @@ from reiterate.linear.portfolio import (
     METHODS,
     configuration,
     configurations,
-    rehearse_blocks,
     suits,
 )
+from reiterate.linear.remarks import Remarks
+from reiterate.options import check_positive, generator, policy_or_learner, reuse_names
 from reiterate.report.summary import summarize
 
 _WIDEST_GUESSED = 8  # columns; the guesses of a column hold eight vectors
@@ -62,15 +60,20 @@ class Solver:
     max_iterations : int
         Largest number of iterations of one configuration on one system; where b has several columns, on each.
     max_seconds : float, optional
-        Wall-clock limit of one :meth:`solve`; checked between configurations and every few milliseconds
-        within an iteration, not during a factorization.
+        Wall-clock limit of one :meth:`solve`, checked between configurations and every few milliseconds within an
+        iteration. A factorization that would exceed it, or half of it where others may follow, is refused or stopped.
     patience : float or None
         A configuration that takes this many times the incumbent's usual iterations is stopped, and the incumbent
         finishes from the same iterate. ``None``: never.
-    null_space : "constant" or None
-        For singular symmetric A with A 1 = 0 (pure Neumann conditions), which is recognized: ``"constant"`` has
-        every b projected onto the range of A, and the residual is that of the projected system. ``None``: only what
-        a solution within the tolerance allows is projected; any other b is refused. The solution has zero mean.
+    null_space : array-like of shape (n,) or (n, k), pair of such arrays, "constant", or None
+        For singular A: columns that span its null space, such as the rigid-body modes of an elastic body;
+        ``"constant"`` stands for ones on every connected part of the matrix. Every b is projected onto the range of A,
+        the residual is that of the projected system, and the solution is the one orthogonal to the null space, which
+        is the shortest. The range is orthogonal to the null space of the adjoint Aᴴ: where that is spanned neither by
+        the same vectors nor by their conjugates, pass a pair (Z, W) of bases, of null(A) and of null(Aᴴ). Vectors that
+        a matrix does not map to zero, but for rounding errors, are refused. ``None``: symmetric A with A 1 = 0 (pure
+        Neumann conditions) is recognized; only what a solution within the tolerance allows is projected, and any other
+        b is refused. The solution has zero mean.
     guesses : bool
         Whether a solve may begin somewhere else than at ``x0`` when that has a smaller residual: at the last
         solution, or at what the last few make expect. ``False``: always at ``x0``.
@@ -81,6 +84,11 @@ class Solver:
         Threads that an iteration may use, as far as the process may use processors. Sums are cut into as many parts,
         so that the same number gives the same bits, whatever the machine is doing. Worth it from some 10,000
         unknowns on, on processors that have nothing else to do. ``None``: one.
+    reuse : "all" or collection of str
+        Which ways of using again what earlier systems left behind are on, of ``"same_matrix"`` (a matrix that is
+        recognized is not prepared again), ``"ageing"`` (a state serves later matrices while that is cheaper than
+        renewing it; off: every new matrix has its own), ``"refresh"`` (a state is renewed by its numbers; off: built
+        anew) and ``"recycling"`` (deflated_cg and gcrodr keep spaces). ``()``: none. Guesses: see ``guesses``.
 
     Examples
     --------
@@ -105,48 +113,53 @@ class Solver:
         max_iterations: int = 10_000,
         max_seconds: float | None = None,
         patience: float | None = 8.0,
-        null_space: Literal["constant"] | None = None,
+        null_space: ArrayLike | tuple[ArrayLike, ArrayLike] | None = None,
         memory_limit: float | None = None,
         guesses: bool = True,
         threads: int | None = None,
+        reuse: str | Iterable[str] = "all",
     ) -> None:
         check_tolerances(rtol, atol)
         if cost not in UNITS:
             raise InvalidInput("cost", f"{cost!r} is not one of {', '.join(map(repr, UNITS))}")
-        _check_positive("max_iterations", max_iterations, whole=True)
-        _check_positive("max_seconds", max_seconds)
-        _check_positive("patience", patience)
+        check_positive("max_iterations", max_iterations, whole=True)
+        check_positive("max_seconds", max_seconds)
+        check_positive("patience", patience)
         self._rtol, self._atol = float(rtol), float(atol)
         self._cost: CostUnit = cost
-        if null_space not in (None, "constant"):
-            raise InvalidInput("null_space", f"{null_space!r} is neither None nor 'constant'")
         if memory_limit is not None:
-            _check_positive("memory_limit", memory_limit)
+            check_positive("memory_limit", memory_limit)
         if threads is not None:
-            _check_positive("threads", threads, whole=True)
+            check_positive("threads", threads, whole=True)
             team.warm_up(threads)
+        reused = reuse_names(reuse)
         self._busy = threading.Lock()
-        self._projections = 0
         self._guesses = Guesses() if guesses else None
         self._column_guesses: list[Guesses] = []
-        self._rehearsed = False
         self._door = Door(
-            null_space, None if memory_limit is None else int(memory_limit), 1 if threads is None else int(threads)
+            null_space,
+            None if memory_limit is None else int(memory_limit),
+            int(threads or 1),
+            recognizes="same_matrix" in reused,
+            recycles="recycling" in reused,
         )
         default = DEFAULT_FOR_ITERATIONS if cost == "iterations" else DEFAULT
         self._engine = Engine(
             {name: ColumnByColumn(method) for name, method in METHODS.items()},
             configurations(default if methods is None else methods),
             [configuration(fallback)] if fallback is not None else [],
-            _policy_or_learner(learner, cost),
-            _generator(seed),
+            policy_or_learner(learner, cost),
+            generator(seed),
             cost=cost,
             max_iterations=max_iterations,
             max_seconds=max_seconds,
             patience=patience,
             memory_limit=memory_limit,
-            suits=suits if methods is None else None,
+            suits=suits if methods is None and cost != "iterations" else None,
+            ages="ageing" in reused,
+            refreshes="refresh" in reused,
         )
+        self._remarks = Remarks(() if methods is None else (METHODS[c.method] for c in self.configurations))
 
     def solve(
         self,
@@ -219,18 +232,15 @@ class Solver:
     ) -> Vector:
         columns = self._door.admit_block(A, B, context, rtol=rtol, atol=atol)
         instance = columns.instance
-        if not self._rehearsed:
-            self._rehearsed = True
-            rehearse_blocks({c.method for c in (*self._engine.configurations, *self._engine.rescuers)})
         X = columns.enter(x0)
         guesses = self._guesses_of(instance)
         for j, (column, guess) in enumerate(zip(instance.columns, guesses, strict=False)):
             X[:, j] = guess.start(column, np.ascontiguousarray(X[:, j]))
-        self._projections += len(instance.columns) * instance.projected
+        self._remarks.take_in(instance)
         try:
             X = self._engine.solve(instance, X)
         except NotConverged as error:
-            error.x = columns.leave(error.x)
+            error.x = columns.leave(instance.normalize(error.x))
             raise
         X = instance.normalize(X)
         if self.last is not None:
@@ -258,11 +268,11 @@ class Solver:
             start[:] = 0.0
         elif self._guesses is not None:
             start = self._guesses.start(instance, start)
-        self._projections += instance.projected
+        self._remarks.take_in(instance)
         try:
             x = cast(Vector, self._engine.solve(instance, start))
         except NotConverged as error:
-            error.x = instance.leave(error.x)
+            error.x = instance.leave(instance.normalize(error.x))
             raise
         x = instance.normalize(x)
         if self._guesses is not None and self.last is not None:
@@ -295,9 +305,7 @@ class Solver:
         if self._guesses is not None and self._guesses.chosen.total() > self._guesses.chosen["given"]:
             starts = ", ".join(f"{name} {count}" for name, count in self._guesses.chosen.most_common())
             lines.append(f"(solves began at: {starts})")
-        if self._projections:
-            lines.append(f"(A 1 = 0: {self._projections} right-hand sides were projected onto the range of A)")
-        return "\n".join(lines)
+        return "\n".join((*lines, *self._remarks.lines()))
 
     def explain(self) -> str:
         """What is played now, why, what was tried, and what each alternative is believed to cost, in plain words."""
@@ -310,6 +318,12 @@ class Solver:
         from reiterate.report.stream import write_stream_report
 
         return write_stream_report(self.history, UNITS[self._cost], Path(path))
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(
+            "a Solver cannot be pickled or copied: it holds factors and a lock. Make one with the same arguments where "
+            "it is needed, e.g. in every worker process; its history can be pickled"
+        )
 
     def __repr__(self) -> str:
         return (
@@ -375,37 +389,3 @@ def _arguments(system: Any) -> dict[str, Any]:
 def _is_complex(A: Any) -> bool:
     dtype = getattr(A, "dtype", None)
     return bool((np.asarray(A).dtype if dtype is None else np.dtype(dtype)).kind == "c")
-
-
-def _policy_or_learner(learner: str | LearnerFactory, cost: CostUnit) -> LearnerFactory | None:
-    """Iterations of different methods say little about each other: only costs that compare are explored."""
-    return None if learner == "auto" and cost != "iterations" else _learner_factory(learner)
-
-
-def _learner_factory(learner: str | LearnerFactory) -> LearnerFactory:
-    if callable(learner):
-        return learner
-    if not isinstance(learner, str):
-        raise InvalidInput("learner", f"{learner!r} is neither a name nor a callable (arms, rng) -> Learner")
-    if learner != "auto" and learner not in LEARNERS:
-        make_learner(learner, 1, np.random.default_rng(0))  # raises, and lists the names there are
-    return functools.partial(_make_learner, learner)
-
-
-def _make_learner(name: str, arms: int, rng: np.random.Generator) -> Learner:
-    return make_learner(name, arms, rng)
-
-
-def _generator(seed: int | np.random.Generator | None) -> np.random.Generator:
-    try:
-        return np.random.default_rng(seed)
-    except (TypeError, ValueError):
-        raise InvalidInput("seed", f"{seed!r} is neither a nonnegative integer nor a numpy.random.Generator") from None
-
-
-def _check_positive(name: str, value: float | None, *, whole: bool = False) -> None:
-    if value is None and not whole:
-        return
-    kinds = (int, np.integer) if whole else (int, float, np.integer, np.floating)
-    if isinstance(value, bool) or not isinstance(value, kinds) or not 0 < value < math.inf:
-        raise InvalidInput(name, f"{value!r} is not a positive {'integer' if whole else 'number'}")

@@ -1,4 +1,5 @@
 import math
+import time
 
 import numpy as np
 import pytest
@@ -7,13 +8,13 @@ from reiterate import NotConverged, ToleranceUnreachable
 from reiterate.configuration import Configuration
 from reiterate.contracts import Status
 from reiterate.engine import Engine
-from tests.engine.toys import Broken, Decay, Liar, Scripted, Shrink, Unpreparable, shrink
+from tests.engine.toys import Broken, Decay, Liar, Scripted, Shrink, Slow, Unpreparable, shrink
 
-LIAR, BROKEN, UNPREPARABLE = (Configuration(name) for name in ("liar", "broken", "unpreparable"))
+LIAR, BROKEN, UNPREPARABLE, SLOW = (Configuration(name) for name in ("liar", "broken", "unpreparable", "slow"))
 
 
 def engine(arms, rescuers=(), script=(), **options):
-    methods = {method.name: method for method in (Shrink(), Liar(), Broken(), Unpreparable())}
+    methods = {method.name: method for method in (Shrink(), Liar(), Broken(), Unpreparable(), Slow())}
     learners = []
 
     def learner(count, rng):
@@ -35,6 +36,13 @@ def test_choice_is_played_verified_learnt_and_recorded():
     assert (first.iterations, first.cost, first.context) == (20, 20.0, {"c": 2.0})
     assert second.merit <= second.target
     assert methods["shrink"].warmed == 1
+
+
+def test_every_variant_of_the_code_is_warmed_up_once():
+    built, methods, _ = engine([shrink(0.5)])
+    for traits in ({}, {"variant": "complex"}, {}, {"variant": "complex"}):
+        built.solve(Decay(traits=traits), 1.0)
+    assert methods["shrink"].variants == [None, "complex"]
 
 
 @pytest.mark.parametrize(("cost", "expected"), [("iterations", 20.0), ("work", 21.0)])
@@ -176,3 +184,30 @@ def test_a_time_limit_ends_the_search_for_rescuers():
     with pytest.raises(NotConverged) as caught:
         built.solve(Decay(), 1.0)
     assert len(caught.value.attempts) == 1
+
+
+def test_preparing_gets_a_share_of_the_time_and_another_method_follows():
+    for rescuers, share in (([shrink(0.5)], 0.5), ([], 1.0)):
+        built, methods, _ = engine([SLOW], rescuers, max_seconds=1000.0)
+        before = time.perf_counter()
+        if rescuers:
+            assert abs(built.solve(Decay(), 1.0)) <= 1.5e-6
+        else:
+            with pytest.raises(NotConverged, match="slow: too slow"):
+                built.solve(Decay(), 1.0)
+        (deadline, *_) = methods["slow"].deadlines
+        assert before <= deadline - share * 1000.0 <= time.perf_counter()
+        assert built.history.last.attempts[0].status is Status.TIME_CAP
+
+
+def test_there_is_no_deadline_without_a_time_limit():
+    built, methods, _ = engine([SLOW], [shrink(0.5)])
+    built.solve(Decay(deadline=0.0), 1.0)
+    assert methods["slow"].deadlines == [None]
+
+
+def test_what_was_too_slow_to_prepare_is_tried_ever_more_rarely():
+    built, methods, _ = engine([SLOW], [shrink(0.5)], max_seconds=1000.0)
+    for _ in range(64):
+        built.solve(Decay(), 1.0)
+    assert len(methods["slow"].deadlines) == 6

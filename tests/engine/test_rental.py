@@ -10,11 +10,14 @@ from hypothesis import strategies as st
 from reiterate.engine.rental import Rental
 
 
-def play(rents, price, rental):
-    """Cost of a rental on a stream where a state renewed at s costs rents[s][t - s] at t; the renewal times."""
+def play(rents, price, rental, fresh_cost=0.0):
+    """Cost of a rental on a stream where a state renewed at s costs rents[s][t - s] at t; the renewal times.
+
+    A fresh state's own iterations cost ``fresh_cost``, which a solve that is stopped half-way loses once more.
+    """
     instances = len(rents)
     rental.renewed(price)
-    cost, built, times = price, 0, [0]
+    cost, built, times = price + instances * fresh_cost, 0, [0]
     for t in range(instances):
         fresh = t == built
         if not fresh and rental.due:
@@ -27,7 +30,7 @@ def play(rents, price, rental):
             # Stopped half-way: the rent so far is lost, the renewal is paid.
             rental.used(10 + max(int(allowed), 1), 10.0 + max(int(allowed), 1), fresh=False)
             rental.renewed(price)
-            cost, built = cost + allowed + price, t
+            cost, built = cost + allowed + fresh_cost + price, t
             times.append(t)
             rental.used(10, 10.0, fresh=True)
             continue
@@ -73,6 +76,13 @@ def test_the_guarantee_holds(rents, price, trust, latest, longest_trust):
     assert cost <= bound + cycles
 
 
+@given(streams(), st.integers(1, 200), st.sampled_from([0.0, 10.0, 100.0]))
+def test_the_guarantee_holds_with_what_stopped_solves_lose(rents, price, fresh_cost):
+    cost, _ = play(rents, float(price), Rental(), fresh_cost)
+    best = best_in_hindsight(rents, price) + len(rents) * fresh_cost
+    assert cost <= 10.0 * best + price + 1 + len(rents)
+
+
 @pytest.mark.parametrize("growth", [1, 2, 5])
 def test_steady_drift_is_renewed_at_the_best_period(growth):
     instances, price = 400, 100.0
@@ -86,6 +96,14 @@ def test_steady_drift_is_renewed_at_the_best_period(growth):
 @pytest.mark.parametrize("rent", [120, 200, 1000])
 def test_drift_that_spoils_every_state_is_met_by_renewing_every_time(rent):
     instances, price = 400, 100.0
+    rents = [[rent if t > s else 0 for t in range(s, instances)] for s in range(instances)]
+    cost, _ = play(rents, price, Rental())
+    assert cost <= 1.2 * best_in_hindsight(rents, price)
+
+
+@pytest.mark.parametrize("rent", [120, 200, 1000])
+def test_finding_that_out_costs_little_on_a_short_stream(rent):
+    instances, price = 20, 100.0
     rents = [[rent if t > s else 0 for t in range(s, instances)] for s in range(instances)]
     cost, _ = play(rents, price, Rental())
     assert cost <= 1.2 * best_in_hindsight(rents, price)

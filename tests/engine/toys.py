@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from reiterate.configuration import Configuration, Parameter, ParameterSpace
 from reiterate.contracts import Choice, Learner, Method, Prepared, Progress, Status
-from reiterate.errors import Breakdown
+from reiterate.errors import Breakdown, OutOfTime
 
 
 @dataclass
@@ -20,6 +20,7 @@ class Decay:
     version: object = None
     base: object = None
     kind: object = None
+    deadline: float | None = None
 
     def origin(self):
         return self.base
@@ -43,6 +44,7 @@ class Shrink(Method):
     def __init__(self):
         self.preparations = []
         self.warmed = 0
+        self.variants = []
 
     def accepts(self, traits):
         return not traits.get("hostile", False)
@@ -60,8 +62,12 @@ class Shrink(Method):
             done += 1
         return Progress(x, Status.CONVERGED, done, float(done))
 
-    def warm_up(self):
+    def variant_of(self, instance):
+        return instance.traits.get("variant")
+
+    def warm_up(self, variant=None):
         self.warmed += 1
+        self.variants.append(variant)
 
 
 class Liar(Method):
@@ -97,6 +103,19 @@ class Unpreparable(Liar):
 
     def prepare(self, instance, values, previous=None):
         raise Breakdown("cannot be prepared")
+
+
+class Slow(Liar):
+    """Would take longer to prepare than there is time."""
+
+    name = "slow"
+
+    def __init__(self):
+        self.deadlines = []
+
+    def prepare(self, instance, values, previous=None):
+        self.deadlines.append(instance.deadline)
+        raise OutOfTime("too slow")
 
 
 class Scripted(Learner):

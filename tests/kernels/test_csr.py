@@ -4,7 +4,8 @@ import scipy.sparse as sp
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reiterate.kernels import csr
+from reiterate.kernels import csr, spmd
+from reiterate.linear.row_groups import RowGroups
 from tests.matrices import arrow, definite_matrices, laplacian, unsigned
 
 
@@ -20,6 +21,42 @@ def test_products_equal_dense_algebra(A, seed):
     square = csr.residual(*unsigned(A), x, b, r)
     np.testing.assert_allclose(r, b - A.toarray() @ x, rtol=1e-12, atol=1e-12)
     assert square == pytest.approx(r @ r)
+
+
+@pytest.mark.parametrize("parts", [1, 3])
+@pytest.mark.parametrize("imaginary", [0.0, 1.0])
+@pytest.mark.parametrize("n", [1, 1024, 5000])
+def test_products_by_groups_of_rows_have_the_same_bits(n, imaginary, parts):
+    rng = np.random.default_rng(0)
+    A = sp.random_array((n, n), density=min(1.0, 5.0 / n), rng=rng, format="csr")
+    A.data = A.data + imaginary * 1j * rng.normal(size=A.nnz) if imaginary else A.data
+    A.sort_indices()
+    x = rng.normal(size=n) + (imaginary * 1j * rng.normal(size=n) if imaginary else 0.0)
+    indptr, indices, data = unsigned(A)
+    groups = RowGroups(indptr, indices)
+    np.testing.assert_array_equal(np.sort(groups.rows), np.arange(n))
+    bounds = groups.align(np.linspace(0, n, parts + 1).astype(np.uint64))
+    assert (bounds[0], bounds[-1]) == (0, n)
+    assert np.all(np.diff(bounds.astype(int)) >= 0)
+    y, z, sums = np.empty_like(x), np.full_like(x, np.nan), np.zeros((parts, spmd.STRIDE))
+    csr.matvec(indptr, indices, data, x, y)
+    arrays = groups.rows, groups.indptr, groups.indices, groups.gather(data)
+    dot = csr.gathered_matvec_dot_parts(*arrays, x, z, bounds, sums, spmd.new_board(1), 0)
+    np.testing.assert_array_equal(z, y)
+    assert dot == pytest.approx(np.vdot(x, y).real, rel=1e-9, abs=1e-9)
+
+
+def test_groups_are_made_only_of_irregular_rows():
+    def groups(A):
+        return RowGroups.of(*unsigned(A)[:2])
+
+    rng = np.random.default_rng(0)
+    assert groups(laplacian(60)) is None
+    irregular = groups(sp.random_array((4000, 4000), density=1e-3, rng=rng, format="csr"))
+    widths = np.diff(irregular.indptr.astype(int))
+    assert np.count_nonzero(np.diff(widths) < 0) <= 3
+    assert groups(sp.random_array((100, 100), density=0.05, rng=rng, format="csr")) is None
+    assert groups(sp.random_array((3000, 3000), density=0.03, rng=rng, format="csr")) is None
 
 
 def test_matvec_of_a_rectangular_and_of_a_float32_matrix():

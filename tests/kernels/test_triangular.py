@@ -39,12 +39,12 @@ def test_grids_have_no_triangles(A, found):
 @pytest.mark.parametrize("storage", [np.float64, np.float32])
 @pytest.mark.parametrize("name", MATRICES)
 @pytest.mark.parametrize("dropped", [0.0, 0.4])
-@pytest.mark.parametrize("parts", [1, 3])
-def test_solves(name, dropped, storage, parts, monkeypatch):
+@pytest.mark.parametrize(("parts", "backward_by_width"), [(1, False), (1, True), (3, False), (3, True)])
+def test_solves(name, dropped, storage, parts, backward_by_width, monkeypatch):
     A = perturbed(MATRICES[name], dropped=dropped)
     A.data = A.data / abs(A.data).max() / 4
     monkeypatch.setattr("reiterate.linear.schedule._WORTH_SPLITTING", 0.0)
-    layout = Layout(FactorPattern.of(Pattern(A.indptr, A.indices)), parts)
+    layout = Layout(FactorPattern.of(Pattern(A.indptr, A.indices)), parts, backward_by_width=backward_by_width)
     values = np.empty(layout.columns.size, storage)
     triangular.gather_entries(A.data, layout.source, 1.0, values)
     n = A.shape[0]
@@ -57,7 +57,7 @@ def test_solves(name, dropped, storage, parts, monkeypatch):
     expected = np.linalg.solve(np.eye(n) + np.triu(A.toarray(), 1), inverse[layout.rank] * forward)
     y[:] = np.nan
     triangles = *layout.lower(values), *layout.upper(values)
-    triangular.solve(*triangles, layout.order, inverse, r, y, z, new_board(1), 0)
+    triangular.solve(*triangles, layout.upper_rows, layout.order, inverse, r, y, z, new_board(1), 0)
     np.testing.assert_allclose(z, expected, rtol=tolerance, atol=tolerance)
 
 

@@ -117,4 +117,5 @@ def dense_instance(A, b, rtol):
         target=rtol,
         norm_b=float(np.linalg.norm(b)),
         version=None,
+        threads=1,
     )

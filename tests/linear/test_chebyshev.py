@@ -8,10 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.polynomial import chebyshev as reference
 
-from reiterate.contracts import Status
+from reiterate.contracts import Status, Stop
 from reiterate.errors import Breakdown
 from reiterate.linear.chebyshev import Chebyshev
 from reiterate.linear.door import Door
+from reiterate.linear.lanczos import tridiagonal
 from reiterate.linear.preconditioned_cg import PreconditionedConjugateGradients
 from tests.linear.nonsymmetric import solve
 from tests.matrices import arrow, definite_matrices, laplacian
@@ -135,3 +136,110 @@ def test_an_indefinite_matrix_is_found_out():
     progress, *_ = solve(METHOD, laplacian(10, shift=-2.0), np.ones(100), rtol=1e-10)
     assert progress.status is Status.BREAKDOWN
     assert np.all(np.isfinite(progress.x))
+
+
+def spectrum(A):
+    return scipy.linalg.eigvalsh(A.toarray(), np.diag(A.diagonal()))
+
+
+def play(A, solves, prepared=None, door=None, **values):
+    """Solve with one state; iterations of every solve, and the state."""
+    door, counts = door or Door(), []
+    values = {"degree": 4, "ratio": 30.0, **values}
+    for seed in range(solves):
+        b = np.random.default_rng(seed).normal(size=A.shape[0])
+        instance = door.admit(A, b, None, rtol=1e-8, atol=0.0)
+        if prepared is None or seed == 0:
+            prepared = METHOD.prepare(instance, values, prepared)
+        progress = METHOD.iterate(prepared, instance, values, 0.0 * b, Stop(1e-8, 1000))
+        assert progress.status is Status.CONVERGED
+        assert instance.merit(progress.x) <= 1e-8 * (1 + 1e-6)
+        counts.append(progress.iterations)
+    return counts, prepared
+
+
+def test_cg_leaves_the_tridiagonal_matrix_of_lanczos_behind():
+    values = np.array([1.0, 2.0, 5.0, 7.0])
+    x, r = np.zeros(4), np.array([1.0, -2.0, 0.5, 1.5])
+    p, alphas, betas, square = np.zeros(4), [], [], np.inf
+    for _ in range(4):
+        beta = r @ r / square
+        square = r @ r
+        p = r + beta * p
+        alpha = square / (p @ (values * p))
+        x, r = x + alpha * p, r - alpha * values * p
+        alphas.append(alpha)
+        betas.append(beta)
+    diagonal, below = tridiagonal(alphas, betas)
+    np.testing.assert_allclose(scipy.linalg.eigvalsh_tridiagonal(diagonal, below), values, rtol=1e-10)
+
+
+@pytest.mark.parametrize("degree", [1, 2, 4, 5, 8])
+@pytest.mark.parametrize("shift", [0.02, 0.3, 3.0])
+def test_the_interval_comes_to_begin_at_the_smallest_eigenvalue(degree, shift):
+    A = laplacian(20, shift=shift)
+    door = Door()
+    counts, prepared = play(A, 14, door=door, degree=degree, ratio=1e4)
+    low, high = prepared.state.preconditioner.interval
+    smallest, largest = spectrum(A)[[0, -1]]
+    assert 1.9 * smallest <= low <= 2.1 * smallest or low == pytest.approx(high / 1.5)
+    assert 0.97 * largest <= high
+    assert counts[-1] <= 0.85 * counts[0]
+    # It is found once for a matrix, and known to the next.
+    assert not prepared.state.preconditioner.observes
+    assert play(sp.csr_array(1.01 * A), 1, prepared, door, degree=degree, ratio=1e4)[0][0] <= counts[-1] + 1
+
+
+def test_the_interval_never_becomes_longer_than_it_was_asked_to_be():
+    A = laplacian(40)
+    _, prepared = play(A, 3, ratio=10.0)
+    low, high = prepared.state.preconditioner.interval
+    assert high / low == pytest.approx(10.0)
+
+
+def test_the_interval_becomes_longer_again_for_a_harder_matrix():
+    door = Door()
+    _, prepared = play(laplacian(20, shift=10.0), 6, door=door, ratio=300.0)
+    low, high = prepared.state.preconditioner.interval
+    assert high / low < 5.0
+    A = laplacian(20)
+    _, prepared = play(A, 3, prepared, door=door, ratio=300.0)
+    low, high = prepared.state.preconditioner.interval
+    smallest, largest = spectrum(A)[[0, -1]]
+    assert high / low == pytest.approx(0.5 * largest / smallest, rel=0.2)
+
+
+@pytest.mark.parametrize("missed", [0.3, 0.6, 0.9])
+def test_an_upper_end_below_the_largest_eigenvalue_is_found_out(missed):
+    A, door = laplacian(15), Door()
+    instance = door.admit(A, np.random.default_rng(0).normal(size=225), None, rtol=1e-8, atol=0.0)
+    values = {"degree": 4, "ratio": 30.0}
+    prepared = METHOD.prepare(instance, values)
+    polynomial, largest = prepared.state.preconditioner, spectrum(A)[-1]
+    polynomial.interval = (missed * largest / 30.0, missed * largest)
+    METHOD.iterate(prepared, instance, values, np.zeros(225), Stop(1e-8, 1000))
+    assert polynomial.interval[1] == pytest.approx(largest, rel=0.01)
+    METHOD.prepare(door.admit(2.0 * A, np.ones(225), None, rtol=1e-8, atol=0.0), values, prepared)
+    assert polynomial.interval[1] >= 2.0 - 1e-12  # the bound of Gershgorin
+
+
+def test_solves_with_another_matrix_say_nothing():
+    door = Door()
+    polynomial = build(laplacian(15), 4, door=door)
+    before = polynomial.interval
+    other = door.admit(laplacian(15, shift=1.0), np.ones(225), None, rtol=1e-8, atol=0.0)
+    polynomial.observe(other, np.array([0.1, 1.0]), np.array([0.01]))
+    assert polynomial.interval == before
+    own = door.admit(laplacian(15), np.ones(225), None, rtol=1e-8, atol=0.0)
+    polynomial.observe(own, np.array([np.nan, 1.0]), np.array([0.01]))
+    assert polynomial.interval == before
+
+
+@given(definite_matrices(), st.integers(1, 9), st.floats(1.0, 1e6))
+def test_it_stays_positive_definite_as_it_learns(A, degree, ratio):
+    if ratio == 1.0:
+        return
+    _, prepared = play(A, 4, degree=degree, ratio=ratio)
+    P = dense(prepared.state.preconditioner)
+    scale = 1.0 / np.sqrt(np.diag(P))
+    assert np.linalg.eigvalsh(scale[:, None] * P * scale).min() > 0.0

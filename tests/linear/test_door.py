@@ -208,7 +208,7 @@ def test_traits():
 
     assert traits(A).maybe_definite
     assert traits(explicit_zeros()).symmetric
-    assert not traits(-A).positive_diagonal
+    assert traits(-A).negated
     assert not traits(sp.csr_array(np.array([[1.0, 2.0], [0.0, 1.0]]))).symmetric
     hollow = traits(sp.csr_array(np.array([[0.0, 1.0], [1.0, 1.0]])))
     assert hollow.symmetric

@@ -20,12 +20,13 @@ def relative(A, b, x):
 @pytest.mark.parametrize(
     ("A", "methods"),
     [
-        (laplacian(9), {"cg", "minres", "bicgstab", "gmres"}),
-        (sp.csr_array(laplacian(7) - 2.3 * sp.eye_array(49)), {"cg", "minres", "bicgstab", "gmres"}),
+        (laplacian(9), {"cg", "minres", "symmlq", "bicgstab", "gmres"}),
+        (sp.csr_array(laplacian(7) - 2.3 * sp.eye_array(49)), {"cg", "minres", "symmlq", "bicgstab", "gmres"}),
         (convection(60), {"bicgstab", "gmres"}),
         (sp.csr_array(convection(60) + 0.4j * sp.eye_array(60)), {"bicgstab", "gmres"}),
+        (sp.csr_array(laplacian(7) + 0.4j * sp.eye_array(49)), {"cocr", "bicgstab", "gmres"}),
     ],
-    ids=["definite", "indefinite", "nonsymmetric", "complex"],
+    ids=["definite", "indefinite", "nonsymmetric", "complex", "complex symmetric"],
 )
 def test_products_are_enough(A, methods):
     b = np.random.default_rng(0).normal(size=A.shape[0])
@@ -38,7 +39,7 @@ def test_products_are_enough(A, methods):
 
 def test_every_method_that_needs_no_entries():
     A, b = laplacian(8), np.random.default_rng(1).normal(size=64)
-    for method in ("cg", "minres", "gmres", "fgmres", "bicgstab", "bicgstabl", "idr"):
+    for method in ("cg", "minres", "symmlq", "sqmr", "gmres", "fgmres", "bicgstab", "bicgstabl", "idr"):
         solver = rt.Solver([method], fallback=None, seed=0)
         assert relative(A, b, solver.solve(aslinearoperator(A), b)) <= 1e-8
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from scipy.sparse.linalg import gmres
 
 from reiterate.contracts import Status
-from reiterate.kernels import arnoldi, codes
+from reiterate.kernels import arnoldi, codes, spmd
 from reiterate.linear.gmres import FlexibleGeneralizedMinimalResidual, GeneralizedMinimalResidual
 from reiterate.linear.identity import Identity
 from reiterate.linear.jacobi import Jacobi
@@ -132,12 +132,13 @@ def _arnoldi_basis(columns):
     basis[0] = columns[0] / np.linalg.norm(columns[0])
     norms = np.ones(m)
     lower, triangle = np.zeros((m - 1, m - 1)), np.zeros((m, m - 1))
-    cosines, sines, newest, coefficients = np.zeros((4, m - 1))
+    cosines, sines = np.zeros((2, m - 1))
+    workspace = np.empty((1, 2, m - 1)), np.array([0, n]), np.zeros((1, spmd.STRIDE)), spmd.new_board(1), 0
     rhs = np.zeros(m)
     rhs[0] = 1.0
     for k in range(m - 1):
         basis[k + 1] = columns[k + 1]
-        *_, code = arnoldi.arnoldi_step(basis, k, norms, lower, triangle, cosines, sines, rhs, newest, coefficients)
+        *_, code = arnoldi.arnoldi_step(basis, k, norms, lower, triangle, cosines, sines, rhs, *workspace)
         assert code == codes.RUNNING
     return basis / norms[:, None]
 

@@ -21,6 +21,8 @@ from reiterate.linear.minres import MinimalResidual
 from reiterate.linear.preconditioner import Family, Preconditioner
 from reiterate.linear.recycled_gmres import RecyclingGeneralizedMinimalResidual
 from reiterate.linear.restarting import RestartedIterate
+from reiterate.linear.sqmr import SymmetricQuasiMinimalResidual
+from reiterate.linear.symmlq import SymmetricLQ
 from tests.linear.nonsymmetric import (
     any_matrices,
     convection_diffusion,
@@ -41,7 +43,10 @@ CLASSES = (
     InducedDimensionReduction,
     MinimalResidual,
     RecyclingGeneralizedMinimalResidual,
+    SymmetricLQ,
+    SymmetricQuasiMinimalResidual,
 )
+SYMMETRIC = ("minres", "symmlq", "sqmr")
 METHODS = [kind(family) for kind in CLASSES for family in (Identity(), Jacobi())]
 METHOD = pytest.mark.parametrize("method", METHODS, ids=lambda method: method.name)
 
@@ -106,7 +111,7 @@ def test_any_matrix_is_solved_or_given_up(method, A, seed):
 
 @METHOD
 def test_solves_to_the_last_digits(method):
-    symmetric = method.suffix == "minres"
+    symmetric = method.suffix in SYMMETRIC
     A = laplacian(12, shift=-1.3) if symmetric else convection_diffusion(12)
     b = np.random.default_rng(4).normal(size=144)
     progress, _, instance = solve(method, A, b, rtol=1e-12)
@@ -142,7 +147,7 @@ def test_the_residual_by_recurrence_is_the_true_one(room, scale):
 
 @METHOD
 def test_segments_change_no_bit(method, monkeypatch):
-    A = laplacian(12, shift=-0.5) if method.suffix == "minres" else convection_diffusion(12)
+    A = laplacian(12, shift=-0.5) if method.suffix in SYMMETRIC else convection_diffusion(12)
     b = np.random.default_rng(1).normal(size=144)
     for iterations in (17, 10_000):
         whole, *_ = solve(method, A, b, rtol=1e-9, iterations=iterations)
@@ -175,7 +180,7 @@ def test_a_start_whose_residual_overflows_is_handed_back(method):
 
 @METHOD
 def test_a_time_cap_hands_back_what_there_is(method):
-    A = laplacian(12) if method.suffix == "minres" else convection_diffusion(12)
+    A = laplacian(12) if method.suffix in SYMMETRIC else convection_diffusion(12)
     b = np.random.default_rng(1).normal(size=144)
     stop, instance = Stop(1e-12, 10_000, 0.0), solve(method, A, b, iterations=0)[2]
     values = {parameter.name: parameter.default for parameter in method.parameters}
@@ -206,7 +211,11 @@ def test_complex_systems(method):
     rng = np.random.default_rng(6)
     n = 40
     B = rng.normal(size=(n, n)) + 1j * rng.normal(size=(n, n))
-    A = B + B.conj().T if method.suffix == "minres" else B + (9.0 + 6.0j) * np.eye(n)
+    A = B + (9.0 + 6.0j) * np.eye(n)
+    if method.suffix in ("minres", "symmlq"):
+        A = B + B.conj().T
+    elif method.suffix == "sqmr":
+        A = B + B.T + (9.0 + 6.0j) * np.eye(n)
     b, x0 = rng.normal(size=(2, n)) + 1j * rng.normal(size=(2, n))
     instance = dense_instance(A, b, 1e-10)
     values = {parameter.name: parameter.default for parameter in method.parameters}

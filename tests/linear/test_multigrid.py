@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 import reiterate as rt
 from reiterate.contracts import Status, Stop
 from reiterate.errors import Breakdown
-from reiterate.linear import coarsening, hierarchy
+from reiterate.linear import coarsening, galerkin, hierarchy
 from reiterate.linear.door import Door
 from reiterate.linear.multigrid import ClassicalMultigrid, SmoothedAggregationMultigrid
 from reiterate.linear.preconditioned_cg import PreconditionedConjugateGradients
@@ -86,6 +86,18 @@ def test_the_cycle_is_its_definition(family, A, sweeps):
     z, scale = np.empty_like(r), 1.0 / np.sqrt(A.diagonal())
     preconditioner.apply(r, z)
     np.testing.assert_allclose(z, scale * definition(*levels_of(preconditioner), scale * r, sweeps), rtol=1e-10)
+
+
+@both
+@pytest.mark.parametrize("gap", [1, 255, 256, 700])
+def test_the_cycle_passes_over_rows_without_coarse_unknowns(family, gap):
+    A = sp.csr_array(sp.block_diag([sp.eye_array(gap), laplacian(6), sp.eye_array(gap), laplacian(6), sp.eye_array(3)]))
+    preconditioner = build(family, A)
+    assert np.count_nonzero(np.diff(preconditioner._levels[0].transfer.indptr) == 0) >= 2 * gap + 3
+    r = np.random.default_rng(0).normal(size=A.shape[0])
+    z, scale = np.empty_like(r), 1.0 / np.sqrt(A.diagonal())
+    preconditioner.apply(r, z)
+    np.testing.assert_allclose(z, scale * definition(*levels_of(preconditioner), scale * r, 1), rtol=1e-10)
 
 
 @both
@@ -375,7 +387,7 @@ def test_a_refresh_follows_a_new_scaling(family):
 
 
 def test_a_product_that_would_be_too_dense_falls_back_to_plain_aggregation(monkeypatch):
-    monkeypatch.setattr(hierarchy, "_DENSEST", 0.2)
+    monkeypatch.setattr(galerkin, "_DENSEST", 0.2)
     A = laplacian(16, 3)
     plain = build(FAMILIES[0], A)
     assert plain._levels[0].transfer.indices.size == 4096
@@ -412,3 +424,31 @@ def test_the_solver_tunes_it():
     A, b = laplacian(30), np.random.default_rng(0).normal(size=900)
     x = rt.Solver(["amg_cg", "classical_amg_cg"], fallback=None, cost="work").solve(A, b)
     np.testing.assert_allclose(A @ x, b, atol=1e-5)
+
+
+@both
+@pytest.mark.parametrize("longest", [galerkin._LONGEST_PLAN, 0.0])
+def test_a_refresh_is_a_fresh_hierarchy_with_the_same_coarse_unknowns(family, longest, monkeypatch):
+    monkeypatch.setattr(galerkin, "_LONGEST_PLAN", longest)
+    A, B, door = laplacian(9, 3, shift=0.3), 3.0 * laplacian(9, 3, shift=0.301), Door()
+    refreshed = build(family, A, door=door, theta=0.01)
+    for numbers in (A, B):
+        build(family, numbers, door=door, previous=refreshed, theta=0.01)
+    assert all((product.terms > 0) == (longest > 0.0) for product in refreshed._products)
+    fresh = build(family, B, theta=0.01)
+    assert refreshed.level_sizes == fresh.level_sizes
+    assert len(fresh.level_sizes) > 2
+    for found, expected in zip(levels_of(refreshed), levels_of(fresh), strict=True):
+        for one, other in zip(found, expected, strict=True):
+            np.testing.assert_allclose(one.toarray(), other.toarray(), rtol=1e-10, atol=1e-13)
+
+
+def test_a_plan_is_held_only_once_there_was_a_refresh():
+    A, door = laplacian(40), Door()
+    preconditioner = build(FAMILIES[0], A, door=door)
+    memory, cost = preconditioner.memory, preconditioner.setup_traffic
+    build(FAMILIES[0], A, door=door, previous=preconditioner)
+    first = preconditioner.setup_traffic
+    build(FAMILIES[0], A, door=door, previous=preconditioner)
+    assert preconditioner.memory == memory + sum(product.memory for product in preconditioner._products) > memory
+    assert preconditioner.setup_traffic < first < cost

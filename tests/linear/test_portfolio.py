@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+import scipy.sparse as sp
 
 import reiterate as rt
 from reiterate.linear.factor_engines import ENGINES
@@ -59,6 +60,8 @@ def test_every_method_solves_with_its_defaults(name):
     if name in ENGINES and not ENGINES[name].available():
         pytest.skip(f"{ENGINES[name].title} is not installed")
     A, b = laplacian(9, shift=0.5), np.random.default_rng(0).normal(size=81)
+    if name.endswith("cocr"):
+        A = A - 0.2j * sp.eye_array(81)
     x = rt.Solver([str(configuration(name))], fallback=None).solve(A, b)
     np.testing.assert_allclose(x, np.linalg.solve(A.toarray(), b), rtol=1e-6, atol=1e-7)
 

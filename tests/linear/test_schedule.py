@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reiterate.linear import schedule as module
-from reiterate.linear.schedule import Schedule, divide, gather_parts, reverse
+from reiterate.linear.schedule import Schedule, divide, gather_parts, reverse, share_of_others
 
 
 @st.composite
@@ -75,3 +75,13 @@ def test_rows_of_a_part_are_gathered():
     for (old_begin, old_end), (begin, end) in zip(spans.reshape(-1, 2), gathered.reshape(-1, 2), strict=True):
         np.testing.assert_array_equal(order[begin:end], np.arange(old_begin, old_end))
     np.testing.assert_array_equal(gathered[1:, :, 0], gathered[:-1, :, 1])
+
+
+def test_the_share_of_others_is_that_of_large_levels():
+    ends = np.array([10, 20, 60])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "_WORTH_SPLITTING", 50.0)
+        assert share_of_others(divide(np.zeros(60), ends, 2)) == pytest.approx(20 / 60)
+        assert share_of_others(divide(np.zeros(60), ends, 1)) == 0.0
+        patch.setattr(module, "_WORTH_SPLITTING", 1e9)
+        assert share_of_others(divide(np.zeros(60), ends, 2)) == 0.0

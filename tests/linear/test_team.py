@@ -15,7 +15,7 @@ from reiterate.contracts import Status, Stop
 from reiterate.errors import InvalidInput
 from reiterate.kernels import spmd
 from reiterate.kernels.compiling import kernel
-from reiterate.linear import operator, schedule, team, triangular
+from reiterate.linear import bicgstab, gmres, operator, row_groups, schedule, team, triangular
 from reiterate.linear.door import Door
 from reiterate.linear.portfolio import METHODS
 from tests.linear.factorizations import MATRICES
@@ -28,6 +28,9 @@ CASES = {
     "arrow": arrow(50),
     "single": laplacian(1),
 }
+
+
+NAMES = ["cg", "jacobi_cg", "ssor_cg", "ic_cg", "ict_cg", "ilu_gmres", "fgmres", "ilu_gcrodr", "ilu_bicgstab"]
 
 
 def within(seconds, function):
@@ -49,6 +52,10 @@ def fresh(monkeypatch):
     monkeypatch.setattr(schedule, "_WORTH_SPLITTING", 0.0)
     monkeypatch.setattr(operator, "_ENTRIES_WORTH_WAKING", 0)
     monkeypatch.setattr(triangular, "_ENTRIES_WORTH_WAKING", 0)
+    monkeypatch.setattr(bicgstab, "_UNKNOWNS_WORTH_WAKING", 0)
+    monkeypatch.setattr(gmres, "_NUMBERS_WORTH_WAKING", 0)
+    monkeypatch.setattr(row_groups, "_IRREGULAR", 0.0)
+    monkeypatch.setattr(row_groups, "_WINDOW", 16)
     monkeypatch.setattr(team, "_IDLE_SECONDS", 0.5)
     # Small systems are not worth it, and other programs may want the processors: workers take part all the same.
     monkeypatch.setattr(team._Pause, "goes_on", lambda self: False)
@@ -66,7 +73,7 @@ def iterate(name, A, threads, iterations=8):
 
 
 @pytest.mark.parametrize("case", CASES)
-@pytest.mark.parametrize("name", ["cg", "jacobi_cg", "ssor_cg", "ic_cg", "ict_cg", "ilu_gmres"])
+@pytest.mark.parametrize("name", NAMES)
 def test_threads_change_nothing_but_rounding(name, case, fresh):
     alone = iterate(name, CASES[case], 1)
     for threads in (2, 3):
@@ -75,7 +82,7 @@ def test_threads_change_nothing_but_rounding(name, case, fresh):
         np.testing.assert_allclose(together.x, alone.x, rtol=1e-7, atol=1e-7 * abs(alone.x).max())
 
 
-@pytest.mark.parametrize("name", ["cg", "ssor_cg", "ic_cg", "ilu_gmres"])
+@pytest.mark.parametrize("name", ["cg", "ssor_cg", "ic_cg", "ilu_gmres", "ilu_gcrodr", "ilu_bicgstab"])
 def test_bits_depend_on_the_number_of_parts_only(name, fresh, monkeypatch):
     together = within(60, lambda: iterate(name, CASES["cube"], 3))
     again = within(60, lambda: iterate(name, CASES["cube"], 3))

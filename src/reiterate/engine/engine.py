@@ -30,9 +30,10 @@ from reiterate.engine.pursuit import Pursuit
 from reiterate.engine.quarantine import Quarantine
 from reiterate.engine.turn import Turn
 from reiterate.engine.upkeep import Upkeep
-from reiterate.errors import Breakdown, InvalidInput
+from reiterate.errors import Breakdown, InvalidInput, OutOfTime
 
 _LAST_RESORTS = 6
+_PREPARING = 0.5  # of the time left, so that another method may still follow
 
 
 class Engine:
@@ -63,6 +64,8 @@ class Engine:
         Bytes that prepared states may hold together.
     suits
         Whether a method of this name, which accepts an instance of such traits, is worth trying. ``None``: always.
+    ages, refreshes
+        Whether prepared states may serve later instances as they are; may be renewed instead of built anew.
     """
 
     def __init__(
@@ -79,6 +82,8 @@ class Engine:
         patience: float | None = None,
         memory_limit: float | None = None,
         suits: Callable[[str, Any], bool] | None = None,
+        ages: bool = True,
+        refreshes: bool = True,
     ) -> None:
         self._methods = methods
         self.configurations = tuple(configurations)
@@ -88,6 +93,8 @@ class Engine:
         self._cost: CostUnit = cost
         self._max_iterations = max_iterations
         self._max_seconds = max_seconds
+        alone = len({configuration.method for configuration in (*self.configurations, *self.rescuers)}) == 1
+        self._preparing = 1.0 if alone else _PREPARING
         self._patience = patience
         self._suits = suits
         self._arm_methods = [methods[name] for name in dict.fromkeys(c.method for c in self.configurations)]
@@ -95,8 +102,8 @@ class Engine:
         self._last_group: Policy | None = None
         self._last_traits: Any = None
         self._last_kind: Hashable = None
-        self._upkeep = Upkeep(cost, memory_limit)
-        self._warm: set[str] = set()
+        self._upkeep = Upkeep(cost, memory_limit, ages=ages, refreshes=refreshes)
+        self._warm: set[tuple[str, Hashable]] = set()
         self._quarantine = Quarantine()
         self._index = 0
         self.history = History()
@@ -223,16 +230,20 @@ class Engine:
     def _attempt(self, configuration: Configuration, stop: Stop, pursuit: Pursuit, index: int) -> None:
         """One configuration's turn: its prepared state may have to be renewed half-way, or its residual was wrong."""
         method = self._methods[configuration.method]
-        if method.name not in self._warm:
+        code = (method.name, method.variant_of(pursuit.instance))
+        if code not in self._warm:
             begin = time.perf_counter()
-            method.warm_up()
-            self._warm.add(method.name)
+            method.warm_up(code[1])
+            self._warm.add(code)
             pursuit.warming += time.perf_counter() - begin
-        turn = Turn(method, configuration.values, pursuit, stop, self._cost)
+        turn = Turn(method, configuration.values, pursuit, stop, self._cost, self._preparing)
+        late = False
         try:
             turn.play(self._upkeep)
         except Breakdown as breakdown:
-            turn.status, turn.reason = Status.BREAKDOWN, str(breakdown)
+            late = isinstance(breakdown, OutOfTime)
+            turn.status, turn.reason = Status.TIME_CAP if late else Status.BREAKDOWN, str(breakdown)
+            pursuit.suggest(breakdown.remedy)
             pursuit.verify_start()
         pursuit.seconds += turn.seconds
         pursuit.attempts.append(
@@ -249,15 +260,14 @@ class Engine:
             )
         )
         broke_down = turn.status is Status.BREAKDOWN and not pursuit.at_rounding
-        self._quarantine.report(method.name, index, broke_down=broke_down)
+        self._quarantine.report(method.name, index, broke_down=broke_down or late)
 
     def _record(self, index: int, pursuit: Pursuit, group: Policy, cost: float, begin: float) -> None:
         attempts, choice = tuple(pursuit.attempts), group.choice
-        if choice is not None:
-            configuration, probability = group.arms[choice.arm], choice.probability
-        else:
-            configuration = attempts[0].configuration if attempts else self.configurations[0]
-            probability = 1.0
+        chosen = None if choice is None else group.arms[choice.arm]
+        # What was chosen may have had to sit out: the record names what was played first.
+        configuration = attempts[0].configuration if attempts else chosen or self.configurations[0]
+        probability = choice.probability if choice is not None and configuration == chosen else 1.0
         self.history.add(
             Record(
                 index=index,

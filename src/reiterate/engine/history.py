@@ -12,7 +12,7 @@ from reiterate.contracts import Attempt, Record, Status
 
 @dataclass(slots=True)
 class Tally:
-    """Totals of one configuration over the solves for which it was chosen.
+    """Totals of one configuration over the solves in which it was played first.
 
     ``rescued`` counts those that another configuration had to finish.
     """
@@ -30,7 +30,7 @@ class History:
     Attributes
     ----------
     tallies : dict[Configuration, Tally]
-        Totals by chosen configuration.
+        Totals by the configuration that was played first.
     solves, failures : int
         Solves that were verified; solves that ended in an error.
     seconds, overhead : float

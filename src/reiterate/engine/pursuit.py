@@ -49,6 +49,7 @@ class Pursuit:
         self.at_rounding = False
         self.hopeless = False
         self._start_verified = False
+        self._remedies: list[str] = []
 
     @property
     def solved(self) -> bool:
@@ -82,6 +83,11 @@ class Pursuit:
                 self.x, self.merit = origin, merit
         self.start = self.merit
 
+    def suggest(self, remedy: str) -> None:
+        """Keep what a method says would have let it prepare the instance, for the error; nothing if empty."""
+        if remedy and remedy not in self._remedies:
+            self._remedies.append(remedy)
+
     def judge_rounding(self) -> None:
         """Find out whether the target is out of reach in double precision."""
         level = self.instance.rounding_level(self.x)
@@ -112,14 +118,18 @@ class Pursuit:
             f"iterations at {attempt.merit:.1e}"
             for attempt in self.attempts
         )
-        remedy = "raise max_iterations or max_seconds, loosen the tolerance, or allow other methods"
-        if not capped:
-            remedy = "no cap was in the way: check the matrix, e.g. its rank and scaling, or allow other methods"
         return NotConverged(
             f"not converged: the best iterate has {self.merit:.1e}, the target is {target:.1e}. Tried {story}. "
-            f"The best iterate is on this error as .x; {remedy}",
+            f"The best iterate is on this error as .x; {self._advice(capped=capped)}",
             **known,
         )
+
+    def _advice(self, *, capped: bool) -> str:
+        """What the caller can do where a cap was in the way, what methods have suggested, or neither."""
+        if not capped and not self._remedies:
+            return "no cap was in the way: check the matrix, e.g. its rank and scaling, or allow other methods"
+        caps = ["raise max_iterations or max_seconds", "loosen the tolerance"] if capped else []
+        return ", ".join((*self._remedies, *caps)) + ", or allow other methods"
 
 
 def _merit(instance: Instance, x: Any) -> float:

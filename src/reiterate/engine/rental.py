@@ -12,17 +12,20 @@ Guarantee. Let newer states never be worse than older ones. Then the cost over a
 1/λ, 1 + L) times that of the best sequence of renewals in hindsight, plus one renewal. Proof: between two
 renewals of ours we pay (1 + θ)B with some λ ≤ θ ≤ L. In the same span the best sequence either renews, and pays
 B, or uses a state at least as old as ours, and pays at least our rent θB. The ratio is (1 + θ) / min(θ, 1).
-With λ = L = 1 this is the break-even rule of ski rental, 2 (Karlin, Manasse, Rudolph, Sleator 1988); trading a
-weaker guarantee for the use of a prediction is that of Purohit, Svitkina and Kumar (2018).
+A solve that is stopped half-way may also lose what a fresh state would have taken. Where those iterations are
+counted on both sides, this at most doubles them, and the ratio is 2 at least. With λ = L = 1 this is the break-even
+rule of ski rental, 2 (Karlin, Manasse, Rudolph, Sleator 1988); trading a weaker guarantee for the use of a prediction
+is that of Purohit, Svitkina and Kumar (2018).
 
 Rent is counted against what fresh states took, and where later instances are easier, old counts would hide it. So
 a renewal is due, too, when iterating since the last one has cost 10 B: that adds at most a tenth, and brings the count
 up to date. The guarantee is for counts that are.
 
 Where drift is so fast that the very first rent reaches B, renewing every time is best, and finding that out again
-and again would cost as much once more. So such a finding is trusted for the next 1, 2, 4, and at most 8 instances as
-it repeats itself, and tried again then with an allowance of B. That costs at most 10 B for every finding, of which the
-best sequence pays B by the argument above: the guarantee becomes max(1 + 1/λ, 1 + L, 10).
+and again would cost as much once more. So such a finding is trusted for the next 3 instances, and for 8 as it repeats
+itself, and tried again then with an allowance of B. Rent and renewals come to at most 10 B for every finding, of which
+the best sequence pays B by the argument above: the guarantee becomes max(1 + 1/λ, 1 + L, 10). Over the first 20
+instances, of which three are tried, it is 4 B that renewing every time would have saved.
 """
 
 from __future__ import annotations
@@ -35,6 +38,7 @@ _TRUST = 0.5  # λ
 _LATEST = 4.0  # L
 _SINGLE = 2.0  # prices that one solve may pay
 _LONGEST_TRUST = 8  # instances for which the finding that nothing ages well is trusted
+_TRUST_GROWTH = 3  # from one finding to the next; streams may be as short as 20, so few findings should do
 _PRICES = 10.0  # iterating for so many prices without a renewal makes one due whatever the rent: it costs a tenth
 _FRESH = 3  # fresh solves from which the baseline is taken
 _LINE = 8  # rents from which growth is estimated: two would do, were they not noisy
@@ -134,8 +138,8 @@ class Rental:
         if not dear or self._longest_trust == 0:
             self._findings = self._trusted = 0
             return
-        self._trusted = min(2**self._findings, self._longest_trust)
         self._findings += 1
+        self._trusted = min(_TRUST_GROWTH**self._findings, self._longest_trust)
 
     def _expected_rent(self) -> float:
         """Of the next solve: the line of least squares through the last rents of this cycle."""

@@ -24,12 +24,16 @@ class Turn:
         How it ended.
     """
 
-    def __init__(self, method: Method, values: Values, pursuit: Pursuit, stop: Stop, cost: CostUnit) -> None:
+    def __init__(
+        self, method: Method, values: Values, pursuit: Pursuit, stop: Stop, cost: CostUnit, preparing: float = 1.0
+    ) -> None:
+        """``preparing``: the share of the time left that preparing may take."""
         self._method = method
         self._values = values
         self._pursuit = pursuit
         self._stop = stop
         self._cost = cost
+        self._preparing = preparing
         self.iterations = 0
         self.seconds = 0.0
         self.work = 0.0
@@ -49,6 +53,8 @@ class Turn:
         ------
         Breakdown
             The method cannot be prepared for this instance.
+        OutOfTime
+            Not in time.
         """
         renew = again = True
         lease = self._lease(upkeep, renew=False)
@@ -74,6 +80,9 @@ class Turn:
 
     def _lease(self, upkeep: Upkeep, *, renew: bool) -> Lease:
         begin = time.perf_counter()
+        limit = self._stop.max_seconds
+        left = None if limit is None else max(limit - self.seconds, 0.0)
+        self._pursuit.instance.deadline = None if left is None else begin + self._preparing * left
         try:
             lease = upkeep.lease(self._method, self._values, self._pursuit.instance, renew=renew)
         finally:

@@ -13,7 +13,7 @@ from reiterate.engine.cost import CostUnit
 from reiterate.engine.rental import Rental
 
 _SLOTS = 4  # states of one configuration, for streams that alternate between matrices
-_HOPE = 0.25  # of the price of a build is what a refresh is taken to cost until one has been seen
+_HOPE = 0.5  # of the price of a build is what a refresh is taken to cost until one has been seen: most take 0.2 to 0.7
 
 _Key = tuple[Hashable, ...]
 
@@ -78,9 +78,15 @@ class Upkeep:
         Bytes that all states together may hold; ``None``: no limit. Beyond it, the state of least priority goes:
         uses · price / bytes, plus the priority at which the last one went (GreedyDual-Size-Frequency, Cherkasova
         1998), so that what is used often, costs much and holds little stays longest.
+    ages, refreshes
+        ``False``: every version is prepared; everything is built anew.
     """
 
-    def __init__(self, cost: CostUnit, memory_limit: float | None = None) -> None:
+    def __init__(
+        self, cost: CostUnit, memory_limit: float | None = None, *, ages: bool = True, refreshes: bool = True
+    ) -> None:
+        self._ages = ages and cost != "iterations"
+        self._refreshes = refreshes
         self._cost = cost
         self._memory_limit = memory_limit
         self._states: dict[_Key, list[_Held]] = {}
@@ -107,11 +113,11 @@ class Upkeep:
         if prepared is None or version is None or held.version != version:
             # A state whose fresh cost is not known cannot be said to have aged.
             known = held.refreshing.baseline < math.inf
-            ageing = self._cost != "iterations" and known and not renew and not held.refreshing.due
+            ageing = self._ages and known and not renew and not held.refreshing.due
             if ageing and prepared is not None and method.serves(prepared, instance):
                 fresh = False
             else:
-                rebuilt = prepared is None or held.rebuilding.due
+                rebuilt = prepared is None or not self._refreshes or held.rebuilding.due
                 prepared = self._prepare(method, values, instance, held, rebuild=rebuilt)
                 work = prepared.work
         assert prepared is not None
@@ -158,7 +164,7 @@ class Upkeep:
         seconds = time.perf_counter() - begin
         held.prepared, held.version = prepared, instance.version
         held.price = {"time": seconds, "work": prepared.work, "iterations": 0.0}[self._cost]
-        if rebuild:
+        if rebuild and self._refreshes:
             held.rebuilding.renewed(max(held.price - held.refreshing.price, 0.0))
             held.refreshing.renewed(_HOPE * held.price, estimated=True)
         else:

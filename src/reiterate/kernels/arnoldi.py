@@ -20,6 +20,7 @@ import numpy as np
 
 from reiterate.kernels.codes import NOT_FINITE, RUNNING, STAGNATED
 from reiterate.kernels.compiling import kernel, reduction_kernel
+from reiterate.kernels.spmd import add_parts, barrier, join
 
 _CHUNK = 2048  # of w and the newest vector: they stay in the first-level cache while the basis streams by
 _ROUNDOFF = 2.2e-16
@@ -71,13 +72,16 @@ def _square(w):
 
 
 @kernel
-def basis_products(basis, count, with_newest, with_image):
+def _basis_products(basis, count, first, last, with_newest, with_image):
     """Products of ``count`` basis vectors with the last of them and with the vector after it, in one pass.
+
+    Only components ``first`` to ``last`` − 1 of the vectors, which have shape (n,), are taken.
 
     Parameters
     ----------
     basis : array of shape (m + 1, n), C-contiguous
     count : int
+    first, last : int
     with_newest, with_image : arrays of shape (m,), written up to ``count``
         u_j·u_last and u_j·w, w being ``basis[count]``.
 
@@ -86,12 +90,11 @@ def basis_products(basis, count, with_newest, with_image):
     float
         ‖w‖².
     """
-    n = basis.shape[1]
     with_newest[:count] = 0
     with_image[:count] = 0
     square = 0.0
-    for begin in range(0, n, _CHUNK):
-        end = min(begin + _CHUNK, n)
+    for begin in range(first, last, _CHUNK):
+        end = min(begin + _CHUNK, last)
         v, w = basis[count - 1, begin:end], basis[count, begin:end]
         square += _square(w)
         j = 0
@@ -142,15 +145,21 @@ def _add_rows(basis, count, coefficients, begin, end, w):
 
 
 @kernel
-def add_combination(basis, count, coefficients, factor, w):
-    """Write factor · (w + Σ_j coefficients_j u_j), j < ``count``, to ``w`` of shape (n,); return its squared norm."""
+def _add_combination(basis, count, coefficients, factor, w, first, last):
+    """As :func:`add_combination`, components ``first`` to ``last`` − 1 only."""
     square = 0.0
-    for begin in range(0, w.size, _CHUNK):
-        end = min(begin + _CHUNK, w.size)
+    for begin in range(first, last, _CHUNK):
+        end = min(begin + _CHUNK, last)
         part = w[begin:end]
         _add_rows(basis, count, coefficients, begin, end, part)
         square += _scale(factor, part)
     return square
+
+
+@kernel
+def add_combination(basis, count, coefficients, factor, w):
+    """Write factor · (w + Σ_j coefficients_j u_j), j < ``count``, to ``w`` of shape (n,); return its squared norm."""
+    return _add_combination(basis, count, coefficients, factor, w, 0, w.size)
 
 
 @kernel
@@ -193,8 +202,49 @@ def _rotate(triangle, cosines, sines, rhs, k, below):
 
 
 @kernel
-def arnoldi_step(basis, k, norms, lower, triangle, cosines, sines, rhs, with_newest, coefficients):
+def _project(k, norms, lower, triangle, image_square, with_newest, coefficients):
+    """Turn the products of a step into column k of the triangle and what is to be added to the image.
+
+    ``coefficients`` come in as u_j·w and leave as what each u_j is multiplied by. Returns the factor that brings the
+    norm of the sum near 1, and the loss of orthogonality, as :func:`arnoldi_step`.
+    """
+    count = k + 1
+    loss = 0.0
+    for j in range(k):
+        overlap = np.conj(with_newest[j]) / (norms[j] * norms[k])
+        lower[k, j] = overlap
+        loss += overlap.real * overlap.real + overlap.imag * overlap.imag
+    for j in range(count):
+        coefficients[j] /= norms[j]
+    within = _solve_lower(lower, count, coefficients)
+    for j in range(count):
+        triangle[j, k] = coefficients[j] / norms[k]
+        coefficients[j] = -coefficients[j] / norms[j]
+    rest = max(image_square - within, _LARGEST_CANCELLATION * image_square)
+    return 1.0 / np.sqrt(rest) if rest > 0.0 else 1.0, np.sqrt(loss)
+
+
+@kernel
+def _close_column(k, norms, triangle, cosines, sines, rhs, norm, factor, image_square):
+    """Complete column k by the norm of what is left of the image; return the residual's norm and a code."""
+    below = norm / factor
+    code = RUNNING
+    if not below > _ROUNDOFF * np.sqrt(image_square) * np.sqrt(k + 1):
+        norm = below = 0.0
+        code = STAGNATED
+    norms[k + 1] = norm
+    _rotate(triangle, cosines, sines, rhs, k, below / norms[k])
+    estimate = abs(rhs[k + 1])
+    return estimate, code if estimate < np.inf else NOT_FINITE
+
+
+@kernel
+def arnoldi_step(
+    basis, k, norms, lower, triangle, cosines, sines, rhs, products, bounds, sums, board, thread
+):  # fmt: skip
     """Orthogonalize the image of the k-th basis vector against the basis, and rotate its coefficients into R.
+
+    Several threads take parts of every vector; the small matrices are left to the first.
 
     Parameters
     ----------
@@ -212,7 +262,12 @@ def arnoldi_step(basis, k, norms, lower, triangle, cosines, sines, rhs, with_new
         The rotations.
     rhs : array of shape (m + 1,)
         The rotated right-hand side; before the first step it is β e_1.
-    with_newest, coefficients : arrays of shape (m,), overwritten (workspace)
+    products : array of shape (parts, 2, m), overwritten (workspace)
+    bounds : int64 array of shape (parts + 1,)
+        Part i of a vector is ``bounds[i]:bounds[i + 1]``.
+    sums : float64 array of shape (parts, 16), overwritten (workspace)
+    board, thread
+        See :mod:`reiterate.kernels.spmd`.
 
     Returns
     -------
@@ -223,35 +278,36 @@ def arnoldi_step(basis, k, norms, lower, triangle, cosines, sines, rhs, with_new
     code : int
         STAGNATED when the space is invariant, so that no further step is possible; then ``norms[k + 1]`` is 0.
     """
-    count = k + 1
-    image_square = basis_products(basis, count, with_newest, coefficients)
+    threads = join(board, thread)
+    if threads == 0:
+        return np.inf, 0.0, NOT_FINITE
+    parts, count = bounds.size - 1, k + 1
+    for part in range(thread, parts, threads):
+        own = products[part]
+        sums[part, 0] = _basis_products(basis, count, bounds[part], bounds[part + 1], own[0], own[1])
+    barrier(board, thread, threads)
+    image_square = add_parts(sums, 0)
     if not image_square < np.inf:
         return np.inf, 0.0, NOT_FINITE
+    coefficients = products[0, 1]
     loss = 0.0
-    for j in range(k):
-        overlap = np.conj(with_newest[j]) / (norms[j] * norms[k])
-        lower[k, j] = overlap
-        loss += overlap.real * overlap.real + overlap.imag * overlap.imag
-    for j in range(count):
-        coefficients[j] /= norms[j]
-    within = _solve_lower(lower, count, coefficients)
-    for j in range(count):
-        triangle[j, k] = coefficients[j] / norms[k]
-        coefficients[j] = -coefficients[j] / norms[j]
-    rest = max(image_square - within, _LARGEST_CANCELLATION * image_square)
-    factor = 1.0 / np.sqrt(rest) if rest > 0.0 else 1.0
-    norm = np.sqrt(add_combination(basis, count, coefficients, factor, basis[k + 1]))
-    below = norm / factor
-    code = RUNNING
-    if not below > _ROUNDOFF * np.sqrt(image_square) * np.sqrt(count):
-        norm = below = 0.0
-        code = STAGNATED
-    norms[k + 1] = norm
-    _rotate(triangle, cosines, sines, rhs, k, below / norms[k])
-    estimate = abs(rhs[k + 1])
-    if not estimate < np.inf:
-        return estimate, loss, NOT_FINITE
-    return estimate, np.sqrt(loss), code
+    if thread == 0:
+        for part in range(1, parts):
+            for j in range(count):
+                products[0, 0, j] += products[part, 0, j]
+                products[0, 1, j] += products[part, 1, j]
+        sums[0, 2], loss = _project(k, norms, lower, triangle, image_square, products[0, 0], coefficients)
+    barrier(board, thread, threads)
+    factor = sums[0, 2]
+    for part in range(thread, parts, threads):
+        first, last = bounds[part], bounds[part + 1]
+        sums[part, 1] = _add_combination(basis, count, coefficients, factor, basis[k + 1], first, last)
+    barrier(board, thread, threads)
+    if thread > 0:
+        return np.inf, 0.0, NOT_FINITE
+    norm = np.sqrt(add_parts(sums, 1))
+    estimate, code = _close_column(k, norms, triangle, cosines, sines, rhs, norm, factor, image_square)
+    return estimate, loss, code
 
 
 @kernel

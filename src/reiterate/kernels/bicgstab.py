@@ -5,11 +5,16 @@ Sources: H. A. van der Vorst, "Bi-CGSTAB", SIAM J. Sci. Stat. Comput. 13 (1992);
 
 All vectors have shape (n,) and may be real or complex; dot products conjugate their first factor. x takes its
 updates times ``scale``, because the residual is kept divided by it.
+
+Kernels named ``…_parts`` do the same by several threads: ``bounds``, an int64 array of shape (parts + 1,), cuts the
+vectors; ``dots`` and ``squares`` of shape (parts, 16), of the type of the vectors and float64, are workspace; for
+``board`` and ``thread`` see :mod:`reiterate.kernels.spmd`.
 """
 
 from __future__ import annotations
 
 from reiterate.kernels.compiling import kernel, reduction_kernel
+from reiterate.kernels.spmd import add_parts, barrier, join
 
 _CHUNK = 1024
 
@@ -57,6 +62,59 @@ def turn(beta, omega, r, v, p):
     """Write r + β (p − ω v) to ``p``."""
     for i in range(p.size):
         p[i] = r[i] + beta * (p[i] - omega * v[i])
+
+
+@kernel
+def dot_and_square_parts(x, y, bounds, dots, squares, board, thread):
+    """As :func:`dot_and_square`."""
+    threads = join(board, thread)
+    if threads == 0:
+        return dots[0, 0] * 0, 0.0
+    for part in range(thread, bounds.size - 1, threads):
+        begin, end = bounds[part], bounds[part + 1]
+        dots[part, 0], squares[part, 0] = dot_and_square(x[begin:end], y[begin:end])
+    barrier(board, thread, threads)
+    return add_parts(dots, 0), add_parts(squares, 0)
+
+
+@kernel
+def subtract_parts(alpha, v, r, bounds, dots, squares, board, thread):
+    """As :func:`subtract`."""
+    threads = join(board, thread)
+    if threads == 0:
+        return 0.0
+    for part in range(thread, bounds.size - 1, threads):
+        begin, end = bounds[part], bounds[part + 1]
+        squares[part, 0] = subtract(alpha, v[begin:end], r[begin:end])
+    barrier(board, thread, threads)
+    return add_parts(squares, 0)
+
+
+@kernel
+def stabilize_parts(alpha, omega, scale, y, z, t, shadow, x, r, bounds, dots, squares, board, thread):
+    """As :func:`stabilize`."""
+    threads = join(board, thread)
+    if threads == 0:
+        return dots[0, 0] * 0, 0.0
+    for part in range(thread, bounds.size - 1, threads):
+        begin, end = bounds[part], bounds[part + 1]
+        dots[part, 0], squares[part, 0] = stabilize(
+            alpha, omega, scale, y[begin:end], z[begin:end], t[begin:end], shadow[begin:end], x[begin:end], r[begin:end]
+        )
+    barrier(board, thread, threads)
+    return add_parts(dots, 0), add_parts(squares, 0)
+
+
+@kernel
+def turn_parts(beta, omega, r, v, p, bounds, dots, squares, board, thread):
+    """As :func:`turn`."""
+    threads = join(board, thread)
+    if threads == 0:
+        return
+    for part in range(thread, bounds.size - 1, threads):
+        begin, end = bounds[part], bounds[part + 1]
+        turn(beta, omega, r[begin:end], v[begin:end], p[begin:end])
+    barrier(board, thread, threads)
 
 
 @kernel

@@ -34,11 +34,11 @@ def count_blocks(indptr, indices, block, last_seen):
 
 @kernel
 def _cholesky_inverse(size, matrix, factor, inverse):
-    """Write the inverse of a symmetric positive definite block; False where a pivot is a rounding error or worse."""
+    """Write the inverse of a Hermitian positive definite block; False where a pivot is a rounding error or worse."""
     for j in range(size):
         pivot = matrix[j, j].real
         for k in range(j):
-            pivot -= factor[j, k].real * factor[j, k].real
+            pivot -= factor[j, k].real * factor[j, k].real + factor[j, k].imag * factor[j, k].imag
         if not pivot > 4.0 * size * _ROUNDOFF * matrix[j, j].real:
             return False
         root = np.sqrt(pivot)
@@ -46,7 +46,7 @@ def _cholesky_inverse(size, matrix, factor, inverse):
         for i in range(j + 1, size):
             value = matrix[i, j]
             for k in range(j):
-                value -= factor[i, k] * factor[j, k]
+                value -= factor[i, k] * np.conj(factor[j, k])
             factor[i, j] = value / root
     for j in range(size):  # L⁻¹, in the lower triangle of matrix
         matrix[j, j] = 1.0 / factor[j, j]
@@ -59,9 +59,9 @@ def _cholesky_inverse(size, matrix, factor, inverse):
         for j in range(i + 1):
             value = matrix[i, i] * matrix[i, j]
             for k in range(i + 1, size):
-                value += matrix[k, i] * matrix[k, j]
+                value += np.conj(matrix[k, i]) * matrix[k, j]
             inverse[i, j] = value
-            inverse[j, i] = value
+            inverse[j, i] = np.conj(value)
     return True
 
 

@@ -14,5 +14,7 @@ DIVERGED: Final = 4
 """The residual has grown beyond all hope."""
 PRECONDITIONER_NOT_DEFINITE: Final = 5
 """r·M⁻¹r is not positive: the preconditioner is not positive definite."""
+VANISHING_PRODUCT: Final = 7
+"""A product xᵀy without conjugation vanishes although neither vector does: a quasi-null vector."""
 STAGNATED: Final = 6
 """The method cannot make progress from here: a vanishing inner product, or no decrease over many iterations."""

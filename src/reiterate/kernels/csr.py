@@ -114,6 +114,65 @@ def matvec_dot_parts(indptr, indices, data, x, y, bounds, sums, board, thread):
 
 
 @kernel
+def gather_rows(rows, indptr, entries, gathered_indptr, gathered):
+    """Write the entries of the rows ``rows``, one after the other, to ``gathered``; :func:`gather_widths` came before.
+
+    ``entries`` of shape (nnz,) may be column indices or values, and ``gathered`` is of the same type.
+    """
+    for t in range(rows.size):
+        i = rows[t]
+        source = np.uint64(indptr[i])
+        prefetch(entries, source + PREFETCH_DISTANCE)
+        for place in range(gathered_indptr[t], gathered_indptr[t + 1]):
+            gathered[place] = entries[source]
+            source += np.uint64(1)
+
+
+@kernel
+def gather_widths(rows, indptr, gathered_indptr):
+    """Write where rows begin that are stored in the order ``rows``, shape (n,), to an array of shape (n + 1,)."""
+    gathered_indptr[0] = 0
+    for t in range(rows.size):
+        i = rows[t]
+        gathered_indptr[t + 1] = gathered_indptr[t] + (indptr[i + np.uint32(1)] - indptr[i])
+
+
+@kernel
+def _gathered_matvec_rows(first, last, rows, indptr, indices, data, x, y):
+    never_inline()
+    dot = 0.0
+    end = indptr[first]
+    for t in range(first, last):
+        begin = end
+        end = indptr[t + np.uint64(1)]
+        prefetch(data, begin + PREFETCH_DISTANCE)
+        prefetch(indices, begin + PREFETCH_DISTANCE)
+        total = 0.0
+        for k in range(begin, end):
+            total += data[k] * x[indices[k]]
+        i = rows[t]
+        y[i] = total
+        dot += (np.conj(x[i]) * total).real
+    return dot
+
+
+@kernel
+def gathered_matvec_dot_parts(rows, indptr, indices, data, x, y, bounds, sums, board, thread):
+    """As :func:`matvec_dot_parts`, of a matrix whose rows are stored in the order ``rows``, uint32, shape (n,).
+
+    Where neighboring rows have different numbers of entries, the processor guesses wrongly where a row ends, and loses
+    more time than the row takes; an order in which runs of rows have equally many is up to three times as fast.
+    """
+    threads = join(board, thread)
+    if threads == 0:
+        return 0.0
+    for part in range(thread, bounds.size - 1, threads):
+        sums[part, 0] = _gathered_matvec_rows(bounds[part], bounds[part + 1], rows, indptr, indices, data, x, y)
+    barrier(board, thread, threads)
+    return add_parts(sums, 0)
+
+
+@kernel
 def residual_parts(indptr, indices, data, x, b, r, bounds, sums, board, thread):
     """As :func:`residual`, by several threads; ``sums`` of shape (parts, 16) is workspace."""
     threads = join(board, thread)

@@ -13,6 +13,10 @@ Two facts keep the traffic at one pass over a level's matrix on the way down and
   sweep at the distance of the bandwidth, and finds the rows still in the cache. (Where the bandwidth exceeds the
   cache these are two passes, which is correct.)
 
+Rows of prolongators have a few entries each, in no regular number, and a loop over every row would spend most of its
+time on guessing wrongly where rows end. So entries are passed in one loop over many rows, with the distance from each
+to the row of the next stored beside it, in one byte.
+
 The hierarchy is stored in flat arrays, so that a cycle is one call. Values and vectors are float64 or float32, and
 arithmetic is done in that type. The finest matrix's pattern is that of A and is not copied.
 """
@@ -24,6 +28,9 @@ import numpy as np
 from reiterate.kernels.compiling import PREFETCH_DISTANCE, kernel, prefetch, reduction_kernel
 
 _CHUNK = 4096  # rows that a sweep makes before the pass that follows it takes its turn
+
+BLOCK = 256
+"""Rows whose entries of the prolongator are passed in one loop: as far as one byte leads."""
 
 SIZE, ROWS, POINTERS, ENTRIES, WEIGHT_POINTERS, WEIGHTS, BANDWIDTH = range(7)
 """Columns of the level table: unknowns, then offsets of the level's rows, row pointers and entries, and those of the
@@ -56,9 +63,9 @@ def _forward(indptr, indices, values, position, r, x):
 
 
 @kernel
-def _backward(indptr, indices, values, position, r, x):
-    i = np.uint64(r.size)
-    while i > 0:
+def _backward(indptr, indices, values, position, r, x, begin, end):
+    i = np.uint64(end)
+    while i > begin:
         i -= np.uint64(1)
         prefetch(values, indptr[i] - PREFETCH_DISTANCE)
         prefetch(indices, indptr[i] - PREFETCH_DISTANCE)
@@ -74,39 +81,81 @@ def _backward(indptr, indices, values, position, r, x):
 
 
 @kernel
-def _restrict(indptr, indices, values, position, r, x, p_indptr, p_indices, p_values, r_coarse, begin, end, whole):
-    """Add Pᵀ (r − A x) of some rows to ``r_coarse``.
+def find_advances(p_indptr, advance):
+    """Write to ``advance``, uint8, how many rows the next entry of a prolongator lies below each.
+
+    Distances beyond 255, where rows are empty, are written as 255: loops over the entries begin anew every 256 rows.
+    """
+    before = 0
+    for i in range(p_indptr.size - 1):
+        if p_indptr[i] < p_indptr[i + 1]:
+            if p_indptr[i] > 0:
+                advance[p_indptr[i] - np.uint32(1)] = min(i - before, 255)
+            for k in range(p_indptr[i], p_indptr[i + 1]):
+                advance[k] = 0
+            before = i
+
+
+@kernel
+def _first_row(p_indptr, begin, end):
+    """The first row from ``begin`` on that is not empty, ``end`` where all are."""
+    while begin < end and p_indptr[begin] == p_indptr[begin + 1]:
+        begin += 1
+    return begin
+
+
+@kernel
+def _residual(indptr, indices, values, position, r, x, begin, end, whole, left):
+    """Write r − A x of some rows to ``left``.
 
     ``whole`` says that x is not the result of a single sweep from zero, so that the residual needs the whole row.
     """
     for i in range(begin, end):
-        prefetch(p_values, p_indptr[i] + PREFETCH_DISTANCE)
-        prefetch(p_indices, p_indptr[i] + PREFETCH_DISTANCE)
-        left = values[0] - values[0]
+        prefetch(values, indptr[i] + PREFETCH_DISTANCE)
+        prefetch(indices, indptr[i] + PREFETCH_DISTANCE)
+        total = values[0] - values[0]
         if whole:
-            left = r[i] - x[i]
+            total = r[i] - x[i]
             for k in range(indptr[i], position[i]):
-                left -= values[k] * x[indices[k]]
+                total -= values[k] * x[indices[k]]
         for k in range(position[i] + np.uint32(1), indptr[i + 1]):
-            left -= values[k] * x[indices[k]]
-        for k in range(p_indptr[i], p_indptr[i + 1]):
-            r_coarse[p_indices[k]] += p_values[k] * left
+            total -= values[k] * x[indices[k]]
+        left[i - begin] = total
 
 
 @kernel
-def _correct(p_indptr, p_indices, p_values, x_coarse, x):
-    for i in range(x.size):
-        prefetch(p_values, p_indptr[i] + PREFETCH_DISTANCE)
-        prefetch(p_indices, p_indptr[i] + PREFETCH_DISTANCE)
-        total = x[i]
-        for k in range(p_indptr[i], p_indptr[i + 1]):
-            total += p_values[k] * x_coarse[p_indices[k]]
-        x[i] = total
+def _restrict(
+    indptr, indices, values, position, r, x, p_indptr, p_indices, p_values, advance, r_coarse, begin, end, whole, left
+):  # fmt: skip
+    """Add Pᵀ (r − A x) of some rows to ``r_coarse``; ``left`` of shape (256,) is overwritten."""
+    for first in range(begin, end, BLOCK):
+        last = min(first + BLOCK, end)
+        _residual(indptr, indices, values, position, r, x, first, last, whole, left)
+        i = np.uint64(_first_row(p_indptr, first, last) - first)
+        for k in range(p_indptr[first], p_indptr[last]):
+            prefetch(p_values, k + PREFETCH_DISTANCE)
+            prefetch(p_indices, k + PREFETCH_DISTANCE)
+            r_coarse[p_indices[k]] += p_values[k] * left[i]
+            i += np.uint64(advance[k])
+
+
+@kernel
+def _correct(p_indptr, p_indices, p_values, advance, x_coarse, x, begin, end):
+    """Add P x_coarse to some rows of ``x``."""
+    for first in range(begin, end, BLOCK):
+        last = min(first + BLOCK, end)
+        i = np.uint64(_first_row(p_indptr, first, last))
+        for k in range(p_indptr[first], p_indptr[last]):
+            prefetch(p_values, k + PREFETCH_DISTANCE)
+            prefetch(p_indices, k + PREFETCH_DISTANCE)
+            x[i] += p_values[k] * x_coarse[p_indices[k]]
+            i += np.uint64(advance[k])
 
 
 @kernel
 def _down(
-    indptr, indices, values, position, r, x, p_indptr, p_indices, p_values, r_coarse, sweeps, bandwidth
+    indptr, indices, values, position, r, x,
+    p_indptr, p_indices, p_values, advance, r_coarse, sweeps, bandwidth, left,
 ):  # fmt: skip
     r_coarse[:] = 0.0
     size = r.size
@@ -114,7 +163,10 @@ def _down(
         _forward_from_zero(indptr, indices, values, position, r, x, 0, size)
         for _ in range(1, sweeps):
             _forward(indptr, indices, values, position, r, x)
-        _restrict(indptr, indices, values, position, r, x, p_indptr, p_indices, p_values, r_coarse, 0, size, True)
+        _restrict(
+            indptr, indices, values, position, r, x, p_indptr, p_indices, p_values, advance, r_coarse,
+            0, size, True, left,
+        )  # fmt: skip
         return
     swept, restricted = 0, 0
     while swept < size:
@@ -122,9 +174,25 @@ def _down(
         _forward_from_zero(indptr, indices, values, position, r, x, swept, end)
         known = size if end == size else max(end - bandwidth, restricted)
         _restrict(
-            indptr, indices, values, position, r, x, p_indptr, p_indices, p_values, r_coarse, restricted, known, False
-        )
+            indptr, indices, values, position, r, x, p_indptr, p_indices, p_values, advance, r_coarse,
+            restricted, known, False, left,
+        )  # fmt: skip
         swept, restricted = end, known
+
+
+@kernel
+def _up(
+    indptr, indices, values, position, r, x, p_indptr, p_indices, p_values, advance, x_coarse, sweeps, bandwidth
+):  # fmt: skip
+    corrected = swept = r.size
+    while swept > 0:
+        begin = max(swept - _CHUNK, 0)
+        needed = max(min(begin - bandwidth, corrected), 0)
+        _correct(p_indptr, p_indices, p_values, advance, x_coarse, x, needed, corrected)
+        _backward(indptr, indices, values, position, r, x, begin, swept)
+        swept, corrected = begin, needed
+    for _ in range(1, sweeps):
+        _backward(indptr, indices, values, position, r, x, 0, r.size)
 
 
 @kernel
@@ -141,7 +209,7 @@ def _solve_coarsest(indptr, indices, values, position, inverse, r, x, sweeps):
     for _ in range(1, sweeps):
         _forward(indptr, indices, values, position, r, x)
     for _ in range(sweeps):
-        _backward(indptr, indices, values, position, r, x)
+        _backward(indptr, indices, values, position, r, x, 0, size)
 
 
 @reduction_kernel
@@ -173,8 +241,8 @@ def _scale_up(scale, x, factor, z):
 @kernel
 def cycle(
     table, fine_indptr, fine_indices, fine_position, fine_values,
-    indptr, indices, position, values, p_indptr, p_indices, p_values,
-    inverse, scale, workspace_r, workspace_x, sweeps, r, z,
+    indptr, indices, position, values, p_indptr, p_indices, p_values, advance,
+    inverse, scale, workspace_r, workspace_x, left, sweeps, r, z,
 ):  # fmt: skip
     """Apply one V-cycle from zero: write M⁻¹ r to ``z``.
 
@@ -186,13 +254,14 @@ def cycle(
         The finest matrix, scaled to a unit diagonal, and where its diagonal is.
     indptr, indices, position, values
         The coarser matrices, one after the other; likewise scaled; pointers count from each level's own 0.
-    p_indptr, p_indices, p_values
-        The prolongators, one after the other, in the scaled variables.
+    p_indptr, p_indices, p_values, advance
+        The prolongators, one after the other, in the scaled variables; the last by :func:`find_advances`.
     inverse : array of shape (m, m)
         Of the coarsest matrix, if its size is m > 0; with shape (0, 0) the coarsest level is only smoothed.
     scale : float64 array of shape (n,)
         The diagonal scaling S of the finest level: M⁻¹ r = S M̂⁻¹ S r.
     workspace_r, workspace_x : arrays of shape (total unknowns of all levels,), overwritten
+    left : array of shape (256,), overwritten
     sweeps : int
         Gauss-Seidel sweeps before and after the correction, at least 1.
     r : array of shape (n,)
@@ -219,16 +288,19 @@ def cycle(
         coarse = table[level + 1, SIZE]
         pointer, entry = table[level, WEIGHT_POINTERS], table[level, WEIGHTS]
         t_indptr, t_indices, t_values = p_indptr[pointer : pointer + size + 1], p_indices[entry:], p_values[entry:]
+        t_advance = advance[entry:]
         if step < levels:
             _down(
                 a_indptr, a_indices, a_values, a_position, r_level, x_level,
-                t_indptr, t_indices, t_values, workspace_r[below : below + coarse],
-                sweeps, table[level, BANDWIDTH],
+                t_indptr, t_indices, t_values, t_advance, workspace_r[below : below + coarse],
+                sweeps, table[level, BANDWIDTH], left,
             )  # fmt: skip
         else:
-            _correct(t_indptr, t_indices, t_values, workspace_x[below : below + coarse], x_level)
-            for _ in range(sweeps):
-                _backward(a_indptr, a_indices, a_values, a_position, r_level, x_level)
+            _up(
+                a_indptr, a_indices, a_values, a_position, r_level, x_level,
+                t_indptr, t_indices, t_values, t_advance, workspace_x[below : below + coarse],
+                sweeps, table[level, BANDWIDTH],
+            )  # fmt: skip
     _scale_up(scale, workspace_x[: z.size], factor, z)
 
 

@@ -19,6 +19,7 @@ from reiterate.kernels.selection import LONG
 from reiterate.kernels.spmd import barrier, join
 
 _LOOKAHEAD = np.uint64(32)  # gathers through an index array are asked for this far ahead
+_FAR_AHEAD = np.uint64(64)  # likewise, where that index array is itself gathered from
 
 
 @kernel
@@ -264,18 +265,21 @@ def _forward_rows(begin, end, width, k, columns, values, order, r, y):
 
 
 @inlined_kernel
-def _backward_rows(begin, end, width, k, columns, values, order, inverse, y, z):
-    n = np.uint64(order.size)
-    one = np.uint64(1)
+def _backward_rows(begin, end, width, k, columns, values, rows, order, inverse, y, z):
+    last = np.uint64(order.size - 1)
     for t in range(begin, end):
-        i = n - one - np.uint64(t)
+        i = rows[t]
         prefetch(values, k + PREFETCH_DISTANCE)
         prefetch(columns, k + PREFETCH_DISTANCE)
-        prefetch(z, np.uint64(order[max(i, _LOOKAHEAD) - _LOOKAHEAD]))
+        # Within a level rows come in any order, which the processor does not foresee.
+        ahead = np.uint64(rows[min(np.uint64(t) + _FAR_AHEAD, last)])
+        prefetch(y, ahead)
+        prefetch(inverse, ahead)
+        prefetch(z, np.uint64(order[ahead]))
         total = inverse[i] * y[i]
         for _ in range(width):
             total -= values[k] * y[columns[k]]
-            k += one
+            k += np.uint64(1)
         y[i] = total
         z[order[i]] = total
 
@@ -300,21 +304,21 @@ def _forward_pieces(first, last, pieces, columns, values, order, r, y):
 
 
 @kernel
-def _backward_pieces(first, last, pieces, columns, values, order, inverse, y, z):
+def _backward_pieces(first, last, pieces, columns, values, rows, order, inverse, y, z):
     for piece in range(first, last):
         begin, end, width, k = pieces[piece, 0], pieces[piece, 1], pieces[piece, 2], np.uint64(pieces[piece, 3])
         if width == 3:
-            _backward_rows(begin, end, 3, k, columns, values, order, inverse, y, z)
+            _backward_rows(begin, end, 3, k, columns, values, rows, order, inverse, y, z)
         elif width == 2:
-            _backward_rows(begin, end, 2, k, columns, values, order, inverse, y, z)
+            _backward_rows(begin, end, 2, k, columns, values, rows, order, inverse, y, z)
         elif width == 4:
-            _backward_rows(begin, end, 4, k, columns, values, order, inverse, y, z)
+            _backward_rows(begin, end, 4, k, columns, values, rows, order, inverse, y, z)
         elif width == 1:
-            _backward_rows(begin, end, 1, k, columns, values, order, inverse, y, z)
+            _backward_rows(begin, end, 1, k, columns, values, rows, order, inverse, y, z)
         elif width == 5:
-            _backward_rows(begin, end, 5, k, columns, values, order, inverse, y, z)
+            _backward_rows(begin, end, 5, k, columns, values, rows, order, inverse, y, z)
         else:
-            _backward_rows(begin, end, width, k, columns, values, order, inverse, y, z)
+            _backward_rows(begin, end, width, k, columns, values, rows, order, inverse, y, z)
 
 
 @kernel
@@ -341,14 +345,16 @@ def forward_solve(pieces, steps, columns, values, order, r, y):
 @kernel
 def solve(
     lower_pieces, lower_steps, lower_columns, lower_values, upper_pieces, upper_steps, upper_columns, upper_values,
-    order, inverse, r, y, z, board, thread,
+    upper_rows, order, inverse, r, y, z, board, thread,
 ):  # fmt: skip
     """Write (I + U)⁻¹ D⁻¹ (I + L)⁻¹ r to ``z``, by one forward and one backward sweep of several threads.
 
     Parameters
     ----------
     lower_*, upper_* : the strict triangles, each in the order of its sweep
-        ``pieces`` and ``steps`` as :mod:`reiterate.linear.schedule` makes them; the upper one last row first.
+        ``pieces`` and ``steps`` as :mod:`reiterate.linear.schedule` makes them; the upper one last level first.
+    upper_rows : uint32 array of shape (n,)
+        Numbers of the rows, by level order, in the order of the backward sweep.
     order : uint32 array of shape (n,)
         Rows in level order.
     inverse : array of shape (n,)
@@ -377,5 +383,5 @@ def solve(
     for step in range(upper_steps.shape[0]):
         for part in range(thread, parts, threads):
             first, last = upper_steps[step, part, 0], upper_steps[step, part, 1]
-            _backward_pieces(first, last, upper_pieces, upper_columns, upper_values, order, inverse, y, z)
+            _backward_pieces(first, last, upper_pieces, upper_columns, upper_values, upper_rows, order, inverse, y, z)
         barrier(board, thread, threads)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,8 @@ from numpy.typing import NDArray
 
 from reiterate.contracts import Prepared, Progress, Stop, Values
 from reiterate.kernels import bicgstab as kernels
-from reiterate.kernels import codes
+from reiterate.kernels import codes, spmd
+from reiterate.linear import team
 from reiterate.linear.instance import LinearInstance, LinearTraits, Vector
 from reiterate.linear.krylov import KrylovMethod, KrylovState
 from reiterate.linear.restarting import RestartedIterate, one_by_one
@@ -24,6 +26,9 @@ VANISHING = 1e-14
 """Cosine of an angle below which an inner product has vanished: what it divides would have no digit left."""
 GROWTH = 1e10
 """Residuals this many times larger than at the last restart have lost all their digits."""
+
+
+_UNKNOWNS_WORTH_WAKING = 300_000  # the shortest update takes 0.1 ms, and waking a thread up to half of that
 
 
 class ShadowedResidual:
@@ -65,6 +70,13 @@ class _Run(ShadowedResidual):
         residual, shadow, self.p, self.v, self.y, self.z, self.t = state.vectors(7, x.size, instance.operator.dtype)
         self.operator = instance.operator
         self.precondition = state.preconditioner.apply
+        threads = instance.threads
+        self.threads = threads if x.size >= _UNKNOWNS_WORTH_WAKING * (threads - 1) else 1
+        self.workspace = (
+            team.even_bounds(x.size, self.threads),
+            np.zeros((self.threads, spmd.STRIDE), residual.dtype),
+            team.partial_sums(self.threads),
+        )
         super().__init__(instance, x, residual, shadow)
 
     def begin(self) -> None:
@@ -74,32 +86,37 @@ class _Run(ShadowedResidual):
         self.alpha = self.omega = self.last_rho = 1.0
         self.rho: Any = kernels.dot_and_square(self.shadow, self.residual)[0]
 
+    def together(self, kernel: Callable[..., Any], *arguments: Any) -> Any:
+        """Call a kernel that takes vectors by parts."""
+        return team.call(self.threads, kernel, *arguments, *self.workspace)
+
     def step(self) -> int:
         """Two products: one for the direction, one to make the residual smaller."""
         r, shadow = self.residual, self.shadow
         if self.vanishes(self.rho, self.shadow_norm, self.norm):
             return self.restart()
         beta = (self.rho / self.last_rho) * (self.alpha / self.omega)
-        kernels.turn(beta, self.omega, r, self.v, self.p)
+        self.together(kernels.turn_parts, beta, self.omega, r, self.v, self.p)
         self.precondition(self.p, self.y)
         self.operator.apply(self.y, self.v)
-        along, square = kernels.dot_and_square(shadow, self.v)
+        along, square = self.together(kernels.dot_and_square_parts, shadow, self.v)
         if self.vanishes(along, self.shadow_norm, math.sqrt(square)):
             return self.restart()
         self.alpha = self.rho / along
-        half = math.sqrt(kernels.subtract(self.alpha, self.v, r))
+        half = math.sqrt(self.together(kernels.subtract_parts, self.alpha, self.v, r))
         if half <= self.iterate.threshold:
             return self.stop_halfway()
         self.precondition(r, self.z)
         self.operator.apply(self.z, self.t)
-        product, square = kernels.dot_and_square(r, self.t)
+        product, square = self.together(kernels.dot_and_square_parts, r, self.t)
         if self.vanishes(product, half, math.sqrt(square)):
             return self.stop_halfway()
         self.omega = product.conjugate() / square
         self.last_rho = self.rho
-        self.rho, square = kernels.stabilize(
-            self.alpha, self.omega, self.iterate.scale, self.y, self.z, self.t, shadow, self.iterate.x, r
-        )
+        self.rho, square = self.together(
+            kernels.stabilize_parts,
+            self.alpha, self.omega, self.iterate.scale, self.y, self.z, self.t, shadow, self.iterate.x, r,
+        )  # fmt: skip
         self.norm = math.sqrt(square)
         if self.norm <= self.iterate.threshold or not self.norm < GROWTH * self.iterate.norm:
             return self.restart()

@@ -43,6 +43,7 @@ class BlockInstance(LinearInstance):
         self.columns = tuple(columns)
         self.A, self.pattern, self.diagonal = facts.A, facts.pattern, facts.diagonal
         self.data, self.operator, self.threads = columns[0].data, columns[0].operator, columns[0].threads
+        self.memory_limit, self.recycles = columns[0].memory_limit, columns[0].recycles
         self.b = np.stack([column.b for column in columns], axis=1)
         self.norms = np.array([column.norm_b for column in columns])
         targets = np.array([column.target for column in columns])
@@ -92,7 +93,7 @@ class BlockInstance(LinearInstance):
     def sizes(self, x: Block) -> NDArray[np.float64]:
         """‖b_j − A x_j‖ of every column, shape (k,)."""
         with np.errstate(over="ignore", invalid="ignore"):
-            r = self.A @ x
+            r = self.A @ self.normalize(x)
             return norms(np.subtract(self.b, r, out=r))
 
     def merit(self, x: Block) -> float:
@@ -157,9 +158,17 @@ class ColumnByColumn(Method):
         """As the method says."""
         return self.method.serves(prepared, instance)
 
-    def warm_up(self) -> None:
-        """As the method does."""
-        self.method.warm_up()
+    def variant_of(self, instance: LinearInstance) -> tuple[Hashable, bool]:
+        """What the method says, and whether there are several columns."""
+        return self.method.variant_of(instance), isinstance(instance, BlockInstance)
+
+    def warm_up(self, variant: tuple[Hashable, bool] = (None, False)) -> None:
+        """As the method does; for several columns also by its ``rehearse_block``, where it has one."""
+        of_a_column, block = variant
+        self.method.warm_up(of_a_column)
+        rehearse_block = getattr(self.method, "rehearse_block", None)
+        if block and rehearse_block is not None:
+            rehearse_block()
 
     def iterate(
         self, prepared: Prepared, instance: LinearInstance, values: Values, x: NDArray[Any], stop: Stop

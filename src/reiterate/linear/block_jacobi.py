@@ -90,6 +90,7 @@ class BlockJacobi(Family):
         (Parameter("block", low=-0.5, high=64.5, default=0, search=(0, 0), points=1, integer=True),)
     )
     requires = "a diagonal without zeros"
+    symmetric = True
 
     def accepts(self, traits: LinearTraits) -> bool:
         """No zero on the diagonal."""

@@ -13,9 +13,12 @@ from reiterate.linear import block_cg, team
 from reiterate.linear.block import Block, BlockInstance
 from reiterate.linear.identity import Identity
 from reiterate.linear.instance import LinearInstance, LinearTraits, Vector
+from reiterate.linear.jacobi import Jacobi
+from reiterate.linear.lock_step import FEWEST
 from reiterate.linear.method import DefiniteMethod
 from reiterate.linear.preconditioned_cg import PreconditionedConjugateGradients
 from reiterate.linear.segments import run_in_segments
+from reiterate.linear.vectors import reciprocals
 from reiterate.linear.work import in_matvecs, traffic
 
 
@@ -40,35 +43,41 @@ def _workspace(instance: LinearInstance, previous: Prepared | None) -> _Workspac
     return _Workspace(size)
 
 
+def _is_generic(instance: LinearInstance | BlockInstance) -> bool:
+    """Whether the fused kernels, made for real entries, do not apply."""
+    return instance.traits.complex or not instance.traits.entries
+
+
 class ConjugateGradients(DefiniteMethod):
     """``cg``: the conjugate gradient method (Hestenes and Stiefel 1952).
 
-    Needs A symmetric positive definite; products suffice where entries are not known. The error falls like
-    ((√κ − 1)/(√κ + 1))^k. Setup: nothing. An iteration moves 12 nnz + 84 n bytes. Equivalent:
-    ``scipy.sparse.linalg.cg(A, b)``.
+    Needs A symmetric, or Hermitian where complex, and positive definite; products suffice where entries are not
+    known. The error falls like ((√κ − 1)/(√κ + 1))^k. Setup: nothing. An iteration moves 12 nnz + 84 n bytes.
+    Equivalent: ``scipy.sparse.linalg.cg(A, b)``.
     """
 
     name = "cg"
     parameters = ParameterSpace()
+    requires = "a Hermitian positive definite matrix"
 
     def __init__(self) -> None:
         self._by_products = PreconditionedConjugateGradients(Identity())
 
     def accepts(self, traits: LinearTraits) -> bool:
-        """Nothing seen that speaks against a symmetric positive definite matrix."""
+        """Nothing seen that speaks against a Hermitian positive definite matrix."""
         if traits.entries:
             return traits.maybe_definite
-        return traits.symmetric and not traits.complex and traits.definite is not False
+        return traits.hermitian and traits.definite is not False
 
     def prepare(self, instance: LinearInstance, values: Values, previous: Prepared | None = None) -> Prepared:
         """Vectors to work in."""
-        if not instance.traits.entries:
+        if _is_generic(instance):
             return self._by_products.prepare(instance, values)
         return Prepared(_workspace(instance, previous))
 
     def iterate(self, prepared: Prepared, instance: LinearInstance, values: Values, x: Vector, stop: Stop) -> Progress:
         """Iterate from a copy of ``x``, shape (n,)."""
-        if not instance.traits.entries:
+        if _is_generic(instance):
             return self._by_products.iterate(prepared, instance, values, x, stop)
         pattern, data, work = instance.pattern, instance.data, prepared.state
         threshold, threads = instance.square_threshold, instance.threads
@@ -90,36 +99,48 @@ class ConjugateGradients(DefiniteMethod):
     def iterate_block(
         self, prepared: Prepared, instance: BlockInstance, values: Values, x: Block, stop: Stop
     ) -> Progress | None:
-        """Iterate on several columns of ``x``, shape (n, k), at once; ``None`` where there are few, or no entries."""
-        if not instance.traits.entries or x.shape[1] < block_cg.FEWEST:
+        """Iterate on several columns of ``x``, shape (n, k), at once; ``None`` where they are few, or complex."""
+        if _is_generic(instance) or x.shape[1] < FEWEST:
             return None
-        return block_cg.iterate_in_lock_step(instance, np.ones(instance.pattern.size), x, stop)
+        return block_cg.iterate_with_diagonal(instance, np.ones(instance.pattern.size), x, stop)
 
     def rehearse_block(self) -> None:
         """Compile or load what blocks need."""
-        block_cg.rehearse()
+        self.rehearse_columns()
 
 
 class JacobiConjugateGradients(DefiniteMethod):
     """``jacobi_cg``: conjugate gradients preconditioned by the diagonal of A.
 
-    Needs A symmetric positive definite. Undoes bad scaling of the unknowns at almost no cost; within a
-    factor of the best diagonal preconditioner (van der Sluis 1969). Setup: n divisions. An iteration moves
-    12 nnz + 100 n bytes. Equivalent: ``scipy.sparse.linalg.cg(A, b, M=diags_array(1 / A.diagonal()))``.
+    Needs A symmetric, or Hermitian where complex, and positive definite. Undoes bad scaling of the unknowns at almost
+    no cost; within a factor of the best diagonal preconditioner (van der Sluis 1969). Setup: n divisions. An iteration
+    moves 12 nnz + 100 n bytes. Equivalent: ``scipy.sparse.linalg.cg(A, b, M=diags_array(1 / A.diagonal()))``.
     """
 
     name = "jacobi_cg"
     parameters = ParameterSpace()
+    requires = "a Hermitian positive definite matrix"
+
+    def __init__(self) -> None:
+        self._by_products = PreconditionedConjugateGradients(Jacobi())
+
+    def accepts(self, traits: LinearTraits) -> bool:
+        """Nothing seen that speaks against a Hermitian positive definite matrix."""
+        return traits.maybe_definite
 
     def prepare(self, instance: LinearInstance, values: Values, previous: Prepared | None = None) -> Prepared:
         """Vectors to work in, and the inverse of the diagonal."""
+        if _is_generic(instance):
+            return self._by_products.prepare(instance, values)
         workspace = _workspace(instance, previous)
         assert instance.diagonal is not None
-        workspace.inverse_diagonal = np.divide(1.0, instance.diagonal, out=workspace.inverse_diagonal)
+        workspace.inverse_diagonal = reciprocals(instance.diagonal, out=workspace.inverse_diagonal)
         return Prepared(workspace, work=in_matvecs(instance.pattern, 16.0 * instance.pattern.size))
 
     def iterate(self, prepared: Prepared, instance: LinearInstance, values: Values, x: Vector, stop: Stop) -> Progress:
         """Iterate from a copy of ``x``, shape (n,)."""
+        if _is_generic(instance):
+            return self._by_products.iterate(prepared, instance, values, x, stop)
         pattern, data, work = instance.pattern, instance.data, prepared.state
         threshold, threads = instance.square_threshold, instance.threads
         bounds, sums = pattern.row_bounds(threads), team.partial_sums(threads)
@@ -142,12 +163,12 @@ class JacobiConjugateGradients(DefiniteMethod):
     def iterate_block(
         self, prepared: Prepared, instance: BlockInstance, values: Values, x: Block, stop: Stop
     ) -> Progress | None:
-        """Iterate on several columns of ``x``, shape (n, k), at once; ``None`` where there are few."""
-        if x.shape[1] < block_cg.FEWEST:
+        """Iterate on several columns of ``x``, shape (n, k), at once; ``None`` where they are few, or complex."""
+        if _is_generic(instance) or x.shape[1] < FEWEST:
             return None
         inverse_diagonal = prepared.state.inverse_diagonal
-        return block_cg.iterate_in_lock_step(instance, inverse_diagonal, x, stop)
+        return block_cg.iterate_with_diagonal(instance, inverse_diagonal, x, stop)
 
     def rehearse_block(self) -> None:
         """Compile or load what blocks need."""
-        block_cg.rehearse()
+        self.rehearse_columns()

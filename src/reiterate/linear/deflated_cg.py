@@ -12,6 +12,7 @@ from reiterate.kernels import codes, vectors
 from reiterate.linear.instance import LinearInstance, LinearTraits, Vector
 from reiterate.linear.krylov import KrylovMethod, KrylovState
 from reiterate.linear.lanczos import LanczosWindow
+from reiterate.linear.method import Variant
 from reiterate.linear.preconditioned_cg import PreconditionedConjugateGradients
 from reiterate.linear.preconditioner import Family
 from reiterate.linear.recycled_space import RecycledSpace
@@ -120,15 +121,15 @@ class DeflatedConjugateGradients(KrylovMethod):
         """``plain`` takes its place while there is nothing to recycle; it must share the family's state."""
         super().__init__(family)
         self._plain = PreconditionedConjugateGradients(family) if plain is None else plain
-        self.requires = "a symmetric positive definite matrix"
+        self.requires = "a real symmetric positive definite matrix"
 
     def fits(self, traits: LinearTraits) -> bool:
-        """Nothing seen that speaks against a symmetric positive definite matrix."""
-        return traits.maybe_definite
+        """Nothing seen that speaks against a real symmetric positive definite matrix."""
+        return traits.maybe_definite and not traits.complex
 
-    def warm_up(self) -> None:
+    def warm_up(self, variant: Variant | None = None) -> None:
         """Run a few times on a small system, so that a space is made, used and improved."""
-        super().warm_up()
+        super().warm_up(variant)
         self._plain.warm_up()
         space = RecycledSpace(8)
         space.replace(np.eye(5, 8, dtype=np.float32))
@@ -141,6 +142,8 @@ class DeflatedConjugateGradients(KrylovMethod):
 
     def iterate(self, prepared: Prepared, instance: LinearInstance, values: Values, x: Vector, stop: Stop) -> Progress:
         """Iterate from a copy of ``x``, shape (n,)."""
+        if not instance.recycles:
+            return self._plain.iterate(prepared, instance, values, x, stop)
         state, k = prepared.state, int(values["space"])
         space = _space(state, x.size, k)
         if not (space.payoff.harvest or (space.payoff.use and space.exists)):

@@ -108,7 +108,7 @@ class DirectBy(_DirectMethod):
 
     def accepts(self, traits: LinearTraits) -> bool:
         """What the engine can factor."""
-        return traits.maybe_definite if self.definite_only else super().accepts(traits)
+        return traits.maybe_definite and not traits.complex if self.definite_only else super().accepts(traits)
 
     def factorize(self, instance: LinearInstance, previous: Factor | None) -> Factor:
         """By the engine of this name."""
@@ -148,6 +148,8 @@ def _revealing(progress: Progress, factor: Factor, instance: LinearInstance) -> 
     """With what the inertia of the factors proves."""
     if instance.traits.maybe_definite and factor.indefinite and factor.holds(instance):
         progress.revealed = {"definite": False}
+    elif instance.traits.presumed_indefinite and factor.definite and factor.holds(instance):
+        progress.revealed = {"definite": True, "presumed_indefinite": False}
     return progress
 
 

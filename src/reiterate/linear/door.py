@@ -5,9 +5,10 @@ Nothing that the caller owns is ever modified.
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Hashable, Mapping, Sequence
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
@@ -17,30 +18,46 @@ from reiterate.errors import InvalidInput
 from reiterate.kernels.fingerprint import fingerprint
 from reiterate.linear.block import Block, BlockInstance
 from reiterate.linear.free import admit_operator, inspect_operator, is_free
+from reiterate.linear.given_null_space import GivenNullSpace, constants_of
 from reiterate.linear.inspection import inspect
-from reiterate.linear.instance import Facts, LinearInstance, Vector, norm
+from reiterate.linear.instance import Facts, LinearInstance, LinearTraits, Vector, norm
+from reiterate.linear.known_patterns import KnownPatterns
+from reiterate.linear.null_space import NullSpace
 from reiterate.linear.pattern import Pattern
+from reiterate.linear.presumption import Presumption
 
-_KEEP = 4  # patterns and matrices: a time step may alternate between a few
+_KEEP = 4  # matrices: a time step may alternate between a few
 _LARGEST_EXACT_INTEGER = 2**53
 
 
 class Door:
     """Admits the systems of one stream; what it has learnt of the last few patterns and matrices is then free.
 
-    ``null_space="constant"`` has every right-hand side projected where the constants are in the null space of A.
-    ``memory_limit`` and ``threads`` are passed on to the instances.
+    With a ``null_space``, see :class:`~reiterate.linear.given_null_space.GivenNullSpace`, every right-hand side is
+    projected onto the range of A. ``memory_limit``, ``threads`` and ``recycles`` are passed on to the instances. A door
+    that does not recognize matrices knows no versions.
+
+    A system A x = b with a symmetric A whose diagonal is negative, such as a discrete ∇², becomes −A x = −b, so that
+    methods for positive definite matrices apply: it has the same solution, and every x the same residual.
     """
 
     def __init__(
-        self, null_space: Literal["constant"] | None = None, memory_limit: int | None = None, threads: int = 1
+        self,
+        null_space: ArrayLike | tuple[ArrayLike, ArrayLike] | None = None,
+        memory_limit: int | None = None,
+        threads: int = 1,
+        *,
+        recognizes: bool = True,
+        recycles: bool = True,
     ) -> None:
-        self._null_space = null_space
+        self._recognizes = recognizes
+        self._recycles = recycles
+        self._null_space = None if null_space is None else GivenNullSpace(null_space)
         self._memory_limit = memory_limit
         self._threads = threads
-        self._patterns: dict[int, Pattern] = {}
+        self._patterns = KnownPatterns()
+        self._presumptions: dict[int, Presumption] = {}
         self._matrices: dict[Hashable, Facts] = {}
-        self._count = 0
 
     def admit(
         self, A: Any, b: ArrayLike, context: Mapping[str, float] | None, *, rtol: float, atol: float
@@ -63,7 +80,7 @@ class Door:
         given = _admit_context(context)
         matrix, free = _admit(A)
         rhs = admit_vector("b", b, matrix.shape[0], matrix.dtype)
-        facts = inspect_operator(matrix) if free else self._facts(matrix)
+        facts = self._free_facts(matrix) if free else self._facts(matrix)
         return self._instance(facts, rhs, _with_features(given, facts), rtol, atol)
 
     def admit_block(
@@ -85,7 +102,7 @@ class Door:
         given = _admit_context(context)
         matrix, free = _admit(A)
         block = _admit_block("b", B, matrix.shape[0])
-        facts = inspect_operator(matrix) if free else self._facts(matrix)
+        facts = self._free_facts(matrix) if free else self._facts(matrix)
         context = _with_features(given, facts)
         halved = block.dtype.kind == "c" and matrix.dtype.kind != "c"
         columns: list[LinearInstance] = []
@@ -103,57 +120,66 @@ class Door:
     def _norm_to_meet(self, rhs: Vector, facts: Facts) -> float:
         """‖b‖, or ‖P b‖ where the residual is to be that of the projected b."""
         size = _finite_norm(rhs)
-        if self._null_space == "constant" and facts.traits.constant_null_space:
-            project = facts.pattern.constants.project
-            return _finite_norm(project(rhs.real) + 1j * project(rhs.imag))
+        if self._null_space is not None and facts.null_space is not None:
+            return _finite_norm(facts.null_space.project_range(rhs))
         return size
 
     def _instance(
         self, facts: Facts, rhs: Vector, context: Mapping[str, float], rtol: float, atol: float
     ) -> LinearInstance:
         _finite_norm(rhs)
-        project = None
-        if facts.traits.constant_null_space:
-            constants = facts.pattern.constants
-            rhs, rtol, atol = constants.admit(rhs, rtol, atol, insist=self._null_space == "constant")
-            project = constants.project
-        instance = LinearInstance(
-            facts, rhs, context=context, rtol=rtol, atol=atol, project=project, threads=self._threads
-        )
-        instance.memory_limit = self._memory_limit
+        if facts.traits.negated:
+            rhs = -rhs
+        if facts.null_space is not None:
+            rhs, rtol, atol = facts.null_space.admit(rhs, rtol, atol, insist=self._null_space is not None)
+        instance = LinearInstance(facts, rhs, context=context, rtol=rtol, atol=atol, threads=self._threads)
+        instance.memory_limit, instance.recycles = self._memory_limit, self._recycles
         return instance
 
     def _facts(self, matrix: Any) -> Facts:
         """What is known of the matrix, inspected unless its like was among the last few."""
-        number, matrix, pattern = self._find_pattern(matrix)
-        version = (number, int(fingerprint(matrix.data.view(np.uint64))))
+        number, matrix, pattern = self._patterns.find(matrix)
+        version = (number, int(fingerprint(matrix.data.view(np.uint64)))) if self._recognizes else None
         known = self._matrices.pop(version, None)
         if known is None:
             diagonal, traits, features = inspect(matrix, pattern)
-            known = Facts(matrix, pattern, diagonal, traits, features, version)
+            null_space = self._find_null_space(matrix, pattern, traits)
+            matrix = _negative(matrix) if traits.negated else matrix
+            known = Facts(matrix, pattern, diagonal, traits, features, version, null_space=null_space)
+            self._presumption(number).judge(known)
         else:
             # The numbers are equal, but the arrays that held them then may have been overwritten since.
-            known = Facts(matrix, pattern, known.diagonal, known.traits, known.features, version)
+            if known.traits.negated:
+                matrix = _negative(matrix, known.data)
+            known = Facts(
+                matrix, pattern, known.diagonal, known.traits, known.features, version, null_space=known.null_space
+            )
+        if version is None:
+            return known
         for other in self._matrices.values():
             other.release()
         self._matrices[version] = known
-        _drop_oldest(self._matrices)
+        while len(self._matrices) > _KEEP:
+            del self._matrices[next(iter(self._matrices))]
         return known
 
-    def _find_pattern(self, matrix: Any) -> tuple[int, Any, Pattern]:
-        for number, pattern in reversed(self._patterns.items()):
-            if pattern.matches(matrix.indptr, matrix.indices):
-                return number, matrix, pattern
-        pattern = Pattern(matrix.indptr, matrix.indices)
-        if not pattern.symmetric and not np.all(matrix.data):
-            # Explicit zeros can hide a symmetric matrix behind an unsymmetric pattern.
-            matrix = matrix.copy()
-            matrix.eliminate_zeros()
-            return self._find_pattern(matrix)
-        self._count += 1
-        self._patterns[self._count] = pattern
-        _drop_oldest(self._patterns)
-        return self._count, matrix, pattern
+    def _find_null_space(self, matrix: Any, pattern: Pattern, traits: LinearTraits) -> NullSpace | None:
+        if self._null_space is not None:
+            return self._null_space.of(matrix, pattern, traits)
+        return constants_of(matrix, pattern) if traits.constant_null_space else None
+
+    def _free_facts(self, operator: Any) -> Facts:
+        facts = inspect_operator(operator)
+        facts.null_space = self._find_null_space(operator, facts.pattern, facts.traits)
+        return facts
+
+    def _presumption(self, number: int) -> Presumption:
+        """What is presumed of matrices with the pattern of that number."""
+        presumption = self._presumptions.pop(number, None) or Presumption()
+        self._presumptions[number] = presumption
+        while len(self._presumptions) > _KEEP:
+            del self._presumptions[next(iter(self._presumptions))]
+        return presumption
 
 
 class Columns:
@@ -181,7 +207,6 @@ class Columns:
         self._count = len(columns)
         self._kept = [j for j, column in enumerate(columns) if column.b.any()] or [0]
         self.instance = BlockInstance(facts, [columns[j] for j in self._kept], context)
-        self.instance.memory_limit = columns[0].memory_limit
 
     def enter(self, x0: ArrayLike | None) -> Block:
         """The caller's initial guess, of the shape of b, as an iterate of the instance; zeros where none is given."""
@@ -210,9 +235,11 @@ class Columns:
         return full.reshape(self._shape)
 
 
-def _drop_oldest(kept: dict[Any, Any]) -> None:
-    while len(kept) > _KEEP:
-        del kept[next(iter(kept))]
+def _negative(matrix: Any, known: Vector | None = None) -> Any:
+    """−A; ``known`` are its entries, shape (nnz,), unless they have been let go of."""
+    twin = copy.copy(matrix)  # by far faster than SciPy's constructor, and the index arrays are shared all the same
+    twin.data = known if known is not None and known.size else -matrix.data
+    return twin
 
 
 def admit_start(x0: ArrayLike | None, size: int, dtype: DTypeLike = np.float64) -> Vector:

@@ -9,15 +9,18 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from reiterate.errors import Breakdown
-from reiterate.linear.factor_memory import refuse_large_fill
+from reiterate.linear.factor_memory import refuse_large_fill, refuse_long_work
 from reiterate.linear.factors import Factor, Inertia
 from reiterate.linear.instance import LinearInstance
+
+_RATE = 5e9  # operations a second
 
 
 class CholmodFactor(Factor):
     """L Lᵀ by CHOLMOD (Chen, Davis, Hager and Rajamanickam 2008), for real symmetric positive definite matrices.
 
-    A matrix that is not positive definite is found out, and said to be so.
+    A matrix that is not positive definite is found out, and said to be so. Once begun it cannot
+    be stopped, not even by Ctrl-C; what is estimated to miss a deadline is not begun.
     """
 
     title = "CHOLMOD"
@@ -32,6 +35,7 @@ class CholmodFactor(Factor):
         if self.dtype.kind == "c" or not instance.traits.maybe_definite:
             raise Breakdown("CHOLMOD: the matrix is not positive definite, or not real and symmetric")
         refuse_large_fill(self.title, instance, memory_limit, triangles=1, pivoting=False)
+        refuse_long_work(self.title, instance, _RATE)
         self._not_definite = cholmod.CholmodNotPositiveDefiniteError
         self._error = cholmod.CholmodError
         A = self._matrix(instance)
@@ -45,6 +49,7 @@ class CholmodFactor(Factor):
 
     def refresh(self, instance: LinearInstance) -> None:
         """Factor new numbers in place."""
+        refuse_long_work(self.title, instance, _RATE)
         self._compute(instance, self._matrix(instance))
 
     def solve(self, r: NDArray[Any]) -> NDArray[Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from reiterate.errors import Breakdown
+from reiterate.errors import Breakdown, OutOfTime
 from reiterate.linear.factor_cholmod import CholmodFactor
 from reiterate.linear.factor_pardiso import PardisoFactor
 from reiterate.linear.factor_rslab import RslabFactor
@@ -34,16 +34,20 @@ def factorize_by_what_works(
     ------
     Breakdown
         With what every engine said.
+    OutOfTime
+        As :func:`~reiterate.linear.factors.factorize`; no other engine is much faster.
     """
+    instance = instance.pinned()
     engines = [ENGINES[name] for name in _AUTOMATIC if ENGINES[name].available()]
     if previous is not None and previous.fits(instance):
         engines = list(dict.fromkeys((type(previous), *engines)))
-    reasons = []
+    reasons, remedy = [], ""
     for engine in engines:
         try:
             return factorize(instance, engine, previous, memory_limit)
-        except StructurallySingular:
+        except (StructurallySingular, OutOfTime):
             raise
         except Breakdown as breakdown:
             reasons.append(str(breakdown))
-    raise Breakdown("; ".join(reasons))
+            remedy = remedy or breakdown.remedy
+    raise Breakdown("; ".join(reasons), remedy)

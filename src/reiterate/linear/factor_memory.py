@@ -12,7 +12,8 @@ import numpy as np
 import rslab
 import scipy.sparse as sp
 
-from reiterate.errors import Breakdown
+from reiterate.errors import Breakdown, OutOfTime
+from reiterate.linear.factor_time import analysis_seconds, refuse_slow, run_until_deadline
 from reiterate.linear.instance import LinearInstance
 from reiterate.linear.pattern import Pattern
 
@@ -23,11 +24,11 @@ _LARGEST_INDEX: Final = 2**31 - 1
 _ORDERING_ALLOWANCE: Final = 2.0
 _PIVOTING_ALLOWANCE: Final = 3.0
 
-_fill_of_pattern: WeakKeyDictionary[Pattern, int] = WeakKeyDictionary()
+_fill_of_pattern: WeakKeyDictionary[Pattern, tuple[int, float]] = WeakKeyDictionary()
 
 
 class TooLarge(Breakdown):
-    """The estimate is above the limit."""
+    """The estimate is above the limit, or was wrong and the factors are."""
 
 
 def default_memory_limit() -> int:
@@ -52,11 +53,12 @@ def memory_limit_of(instance: LinearInstance, limit: int | None) -> int:
     return default_memory_limit()
 
 
-def refuse_beyond(title: str, needed: float, limit: int) -> None:
-    """Raise :class:`TooLarge` where a factorization would take ``needed`` bytes and may take ``limit``."""
+def refuse_beyond(title: str, needed: float, limit: int, *, estimated: bool = True) -> None:
+    """Raise :class:`TooLarge` where a factorization would take, or has taken, more than ``limit`` bytes."""
     if needed > limit:
-        estimate = f"the factorization is estimated to take {in_words(needed)} of memory"
-        raise TooLarge(f"{title}: {estimate}; the limit is {in_words(limit)}")
+        verb = "the factorization is estimated to take" if estimated else "contrary to the estimate the factors take"
+        words = f"{title}: {verb} {in_words(needed)} of memory; the limit is {in_words(limit)}"
+        raise TooLarge(words, "raise memory_limit")
 
 
 def in_words(size: float) -> str:
@@ -80,14 +82,29 @@ def refuse_large_fill(title: str, instance: LinearInstance, limit: int, *, trian
     if full * entry <= limit and full <= _LARGEST_INDEX:
         return
     allowance = _PIVOTING_ALLOWANCE if pivoting else _ORDERING_ALLOWANCE
-    stored = min(full, allowance * triangles * _triangle_fill(instance))
+    stored = min(full, allowance * triangles * _triangle_fill(title, instance)[0])
     refuse_beyond(title, stored * entry, limit)
     if stored > _LARGEST_INDEX:
         raise TooLarge(f"{title}: an estimated {stored:.2g} entries in the factors; it counts to {_LARGEST_INDEX}")
 
 
-def _triangle_fill(instance: LinearInstance) -> int:
-    """Entries of one triangular factor of the pattern, made symmetric; remembered for the pattern."""
+def refuse_long_work(title: str, instance: LinearInstance, rate: float) -> None:
+    """For engines that cannot be stopped: refuse where they would miss the instance's deadline.
+
+    ``rate`` is in operations of rslab's symbolic analysis a second. While full triangles would be done in time, or
+    there is no deadline, nothing is analyzed.
+    """
+    refuse_slow(title, instance, 0.0)
+    if instance.deadline is None:
+        return
+    try:
+        refuse_slow(title, instance, instance.pattern.size**3 / (3.0 * rate))
+    except OutOfTime:
+        refuse_slow(title, instance, _triangle_fill(title, instance)[1] / rate)
+
+
+def _triangle_fill(title: str, instance: LinearInstance) -> tuple[int, float]:
+    """Entries of one triangular factor of the pattern, made symmetric, and operations; remembered for the pattern."""
     pattern = instance.pattern
     if pattern not in _fill_of_pattern:
         arrays = np.ones(pattern.nnz), pattern.indices.view(np.int32), pattern.indptr.view(np.int32)
@@ -95,5 +112,9 @@ def _triangle_fill(instance: LinearInstance) -> int:
         symmetric = (
             graph if pattern.symmetric and pattern.full_diagonal else graph + graph.T + sp.eye_array(pattern.size)
         )
-        _fill_of_pattern[pattern] = int(rslab.analyze(symmetric.tocsc(), path="ldlt").factor_nnz)
+        symbolic = run_until_deadline(
+            title, instance, lambda: rslab.analyze(symmetric.tocsc(), path="ldlt"), analysis_seconds(instance)
+        )
+        operations = float(symbolic.estimate_memory()["factor_flops"])
+        _fill_of_pattern[pattern] = int(symbolic.factor_nnz), operations
     return _fill_of_pattern[pattern]

@@ -13,11 +13,14 @@ from numpy.typing import NDArray
 
 from reiterate.errors import Breakdown
 from reiterate.linear.factor_memory import refuse_beyond
+from reiterate.linear.factor_time import analysis_seconds, refuse_slow
 from reiterate.linear.factors import Factor, Inertia
 from reiterate.linear.instance import LinearInstance
 
 _ANALYZE, _FACTOR, _SOLVE, _RELEASE = 11, 22, 33, -1
 _REAL_SYMMETRIC, _REAL, _COMPLEX_SYMMETRIC, _COMPLEX = -2, 11, 6, 13
+
+_RATE = 1e10  # operations a second
 
 _ERRORS = {
     -1: "inconsistent input",
@@ -36,7 +39,8 @@ class PardisoFactor(Factor):
     """L D Lᵀ or L U by Pardiso (Schenk and Gärtner): static pivoting after scaling and weighted matching.
 
     Tiny pivots are perturbed, which the check after the factorization judges. Real or complex; complex symmetric means
-    A = Aᵀ.
+    A = Aᵀ. Once begun it cannot be stopped, not even by Ctrl-C; what its analysis estimates to miss a deadline is not
+    begun.
     """
 
     title = "Pardiso"
@@ -55,14 +59,18 @@ class PardisoFactor(Factor):
         self._system = _System(kind, self.size, indptr, indices, self._values(instance))
         # The library holds the factors outside of Python. At exit the process frees them anyway.
         weakref.finalize(self, self._system.release).atexit = False
+        refuse_slow(self.title, instance, analysis_seconds(instance))
         self._system.run(_ANALYZE)
+        self._operations = 1e6 * float(self._system.options[18])
         peak, kept, numeric = (1024.0 * float(self._system.options[k]) for k in (14, 15, 16))
         refuse_beyond(self.title, max(peak, kept + numeric), memory_limit)
+        refuse_slow(self.title, instance, self._operations / _RATE)
         self._system.run(_FACTOR)
         self._describe()
 
     def refresh(self, instance: LinearInstance) -> None:
         """Factor new numbers in the old order."""
+        refuse_slow(self.title, instance, self._operations / _RATE)
         self._system.values[:] = self._values(instance)
         self._system.run(_FACTOR)
         self._describe()
@@ -134,6 +142,7 @@ class _System:
             10: 1,  # scale
             12: 1,  # weighted matching
             17: -1,  # report the fill
+            18: -1,  # and the millions of operations
             34: 1,  # indices from 0
         }.items():
             self.options[place] = value

@@ -13,11 +13,13 @@ from numpy.typing import NDArray
 
 from reiterate.errors import Breakdown
 from reiterate.linear.factor_memory import refuse_beyond
+from reiterate.linear.factor_time import analysis_seconds, run_until_deadline
 from reiterate.linear.factors import Factor, Inertia
 from reiterate.linear.instance import LinearInstance
 from reiterate.linear.pattern import Pattern
 
 _SYMMETRY_TOLERANCE = 1e-12
+_RATE = 2e10  # operations a second, at most: what turns out to be slower can be stopped half-way
 
 # By variant: rows are matched before the analysis where a diagonal entry is below this share of its column's largest.
 # rslab's L U pivots within supernodes only: at its own 1e-10 it gave wrong factors, which the check found, of more than
@@ -31,6 +33,8 @@ class RslabFactor(Factor):
     Symmetric means A = Aᵀ, for complex matrices too. Its L D Lᵀ refuses many indefinite matrices with zeros on the
     diagonal; those too get L U, with threshold pivoting and, where needed, a matching of rows before. For new numbers
     the analysis of the pattern is kept. rslab equilibrates by itself; the number of threads changes no bit.
+    Ctrl-C and an instance's deadline stop the factorization at the next block of columns; an analysis goes on by
+    itself to its end, which nobody waits for.
     """
 
     title = "rslab"
@@ -56,19 +60,21 @@ class RslabFactor(Factor):
         values = instance.data[self._source]
         A = sp.csc_array((values, indices, indptr), shape=(self.size, self.size))
         with _translated():
-            if self._halved:
-                self._symbolic = rslab.analyze(A, path="ldlt")
-            else:
-                negligible = _NEGLIGIBLE_DIAGONAL[variant]
-                self._symbolic = rslab.analyze(A, path="lu", matching_negligible_diagonal=negligible)
+            options: dict[str, Any] = {"path": "ldlt"}
+            if not self._halved:
+                options = {"path": "lu", "matching_negligible_diagonal": _NEGLIGIBLE_DIAGONAL[variant]}
+            self._symbolic = run_until_deadline(
+                self.title, instance, lambda: rslab.analyze(A, **options), analysis_seconds(instance)
+            )
             refuse_beyond(self.title, self._symbolic.memory_plan(self.dtype.name)["peak_bytes"], memory_limit)
-        self._compute(values)
+            self._operations = float(self._symbolic.estimate_memory(self.dtype.name)["factor_flops"])
+        self._compute(instance, values)
 
     def refresh(self, instance: LinearInstance) -> None:
         """Factor new numbers with the analysis of the pattern."""
         if self._halved and not self._is_transpose(instance.data):
             raise Breakdown("rslab: the matrix is no longer symmetric")
-        self._compute(instance.data[self._source])
+        self._compute(instance, instance.data[self._source])
 
     def solve(self, r: NDArray[Any]) -> NDArray[Any]:
         """A⁻¹ r."""
@@ -99,9 +105,16 @@ class RslabFactor(Factor):
         mirrored = data[self._mirror.data]
         return bool(np.all(np.abs(data - mirrored) <= _SYMMETRY_TOLERANCE * np.abs(data)))
 
-    def _compute(self, values: NDArray[Any]) -> None:
+    def _compute(self, instance: LinearInstance, values: NDArray[Any]) -> None:
+        interrupt = rslab.Interrupt()
         with _translated():
-            self._factor = self._symbolic.factor(values)
+            self._factor = run_until_deadline(
+                self.title,
+                instance,
+                lambda: self._symbolic.factor(values, interrupt=interrupt),
+                self._operations / _RATE,
+                interrupt.cancel,
+            )
         factor = self._factor
         self.perturbed = int(factor.n_perturbed)
         self.nnz = int(factor.factor_nnz)

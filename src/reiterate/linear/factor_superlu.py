@@ -11,11 +11,12 @@ from scipy.sparse.linalg import splu
 
 from reiterate.errors import Breakdown
 from reiterate.linear.equilibration import Equilibration, scale
-from reiterate.linear.factor_memory import refuse_large_fill
+from reiterate.linear.factor_memory import refuse_large_fill, refuse_long_work
 from reiterate.linear.factors import Factor, Inertia
 from reiterate.linear.instance import LinearInstance
 
 _DIAGONAL_PREFERENCE = 0.01
+_RATE = 1e9  # operations a second
 
 
 class SuperLUFactor(Factor):
@@ -23,6 +24,7 @@ class SuperLUFactor(Factor):
 
     SuperLU has no numeric refactorization; for new numbers the column order is kept, which saves computing it.
     Equivalent: ``scipy.sparse.linalg.splu``, here with equilibration where rows or columns differ much.
+    Once begun it cannot be stopped, not even by Ctrl-C; what is estimated to miss a deadline is not begun.
     """
 
     title = "SuperLU"
@@ -79,6 +81,7 @@ class SuperLUFactor(Factor):
 
     def _compute(self, instance: LinearInstance, columns: Any, ordering: str) -> Any:
         """Factor the entries that ``columns`` names by their places, after equilibration."""
+        refuse_long_work(self.title, instance, _RATE)
         data = instance.data
         self._scaling = Equilibration.of(self.pattern, data, symmetric=self._diagonal)
         if self._scaling is not None:

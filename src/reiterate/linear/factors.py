@@ -15,8 +15,8 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 from scipy.sparse.csgraph import structural_rank
 
-from reiterate.errors import Breakdown, InvalidInput
-from reiterate.linear.factor_memory import TooLarge, memory_limit_of
+from reiterate.errors import Breakdown, InvalidInput, OutOfTime
+from reiterate.linear.factor_memory import TooLarge, memory_limit_of, refuse_beyond
 from reiterate.linear.instance import LinearInstance
 
 Inertia = tuple[int, int, int]
@@ -114,8 +114,18 @@ class Factor(ABC):
     def indefinite(self) -> bool:
         """Whether the inertia proves that A is not positive definite: it says so, and rounding cannot explain it."""
         inertia = self.inertia()
-        trusted = self.condition * self.size * _UNIT_ROUNDOFF < 1e-2
-        return inertia is not None and bool(trusted) and inertia[0] < self.size
+        return inertia is not None and self._trusted and inertia[0] < self.size
+
+    @property
+    def definite(self) -> bool:
+        """Whether the inertia proves that A is positive definite."""
+        inertia = self.inertia()
+        return inertia is not None and self._trusted and not self.perturbed and inertia[0] == self.size
+
+    @property
+    def _trusted(self) -> bool:
+        """Whether rounding cannot have changed the sign of a pivot."""
+        return bool(self.condition * self.size * _UNIT_ROUNDOFF < 1e-2)
 
     def holds(self, instance: LinearInstance) -> bool:
         """Whether these are the factors of this very matrix."""
@@ -139,7 +149,7 @@ class Factor(ABC):
 def factorize(
     instance: LinearInstance, engine: type[Factor], previous: Factor | None = None, memory_limit: int | None = None
 ) -> Factor:
-    """Factors of the instance's matrix (pinned, if singular by A 1 = 0) by one engine, checked by :func:`probe`.
+    """Factors of the instance's matrix (pinned, where known to be singular) by one engine, checked by :func:`probe`.
 
     Parameters
     ----------
@@ -149,12 +159,16 @@ def factorize(
         Factors of an earlier instance. They are returned where the numbers are the same; refreshed in place, with no
         symbolic work, where the pattern is; and ignored otherwise, or where refreshing them does not work.
     memory_limit
-        Bytes that factoring may take by the estimate that is made before it; an instance's own limit comes first.
+        Bytes that factoring may take by the estimate that is made before it, and the factors when they are there; an
+        instance's own limit comes first.
 
     Raises
     ------
     Breakdown
-        The matrix is singular, or too large by the estimate, or the factors did not stand the check.
+        The matrix is singular, or too large, or the factors did not stand the check.
+    OutOfTime
+        A kind of :class:`Breakdown`: the instance's deadline would be, or has been, missed. Where an engine cannot be
+        stopped half-way, an estimate made before it decides.
     InvalidInput
         The engine is not installed.
     """
@@ -163,28 +177,31 @@ def factorize(
     limit = memory_limit_of(instance, memory_limit)
     instance = instance.pinned()
     if isinstance(previous, engine) and previous.fits(instance):
-        if previous.holds(instance):
+        if instance.version is not None and previous.holds(instance):
             previous.setup_traffic = 0.0
             return previous
         previous.data = None
         try:
             previous.refresh(instance)
-            return _accept(previous, instance)
+            return _accept(previous, instance, limit)
+        except (TooLarge, OutOfTime):
+            raise
         except Breakdown:
             pass  # an order of pivots that suited the old numbers need not suit the new ones
     _check_structure(instance)
     last = engine.variants - 1
     for variant in range(last):
         try:
-            return _accept(engine(instance, limit, variant), instance)
-        except TooLarge:
+            return _accept(engine(instance, limit, variant), instance, limit)
+        except (TooLarge, OutOfTime):
             raise
         except Breakdown:
             pass  # the next one pivots with more care
-    return _accept(engine(instance, limit, last), instance)
+    return _accept(engine(instance, limit, last), instance, limit)
 
 
-def _accept(factor: Factor, instance: LinearInstance) -> Factor:
+def _accept(factor: Factor, instance: LinearInstance, limit: int) -> Factor:
+    refuse_beyond(factor.title, factor.memory, limit, estimated=False)
     factor.condition = probe(factor, instance)
     factor.data = instance.data.copy()
     factor.setup_traffic = 12.0 * float(factor.nnz) ** 2 / factor.size

@@ -36,7 +36,7 @@ def admit_operator(A: Any) -> LinearOperator:
 
 
 def inspect_operator(operator: LinearOperator) -> Facts:
-    """What two products tell: whether A is symmetric. Whether it is definite, an iteration will reveal.
+    """What two products tell: whether A is symmetric, or Hermitian. Whether it is definite, an iteration will reveal.
 
     Nothing is remembered from one solve to the next, because an operator may change unseen.
 
@@ -54,15 +54,17 @@ def inspect_operator(operator: LinearOperator) -> Facts:
             raise InvalidInput(
                 "A", f"its product with a vector of shape ({size},) is not a finite vector of that shape"
             )
-    difference = abs(np.sum(v * Au) - np.sum(u * Av))
-    scale = np.sum(np.abs(v * Au)) + np.sum(np.abs(u * Av))
+    # u and v are real, so that the same two numbers tell A from its transpose and from its adjoint.
+    vAu, uAv = np.sum(v * Au), np.sum(u * Av)
+    rounding = _SYMMETRY_TOLERANCE * (np.sum(np.abs(v * Au)) + np.sum(np.abs(u * Av)))
     traits = LinearTraits(
         size,
         0,
-        symmetric=bool(difference <= _SYMMETRY_TOLERANCE * scale),
+        symmetric=bool(abs(vAu - uAv) <= rounding),
         full_diagonal=False,
         positive_diagonal=False,
         complex=is_complex,
         entries=False,
+        self_adjoint=is_complex and bool(abs(vAu - np.conj(uAv)) <= rounding),
     )
     return Facts(operator, NoPattern(size), None, traits, {}, None, FreeOperator(operator, operator.dtype))

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from reiterate.configuration import Parameter
 from reiterate.contracts import Prepared, Progress, Stop, Values
 from reiterate.kernels import arnoldi, codes
+from reiterate.linear import team
 from reiterate.linear.instance import LinearInstance, LinearTraits, Vector
 from reiterate.linear.krylov import KrylovMethod, KrylovState
 from reiterate.linear.restarting import RestartedIterate, one_by_one
@@ -20,6 +21,7 @@ RESTART = Parameter("restart", low=0.5, high=10_000, default=30, search=(10, 100
 _LEAST_REDUCTION = 1.0 - 1e-4
 _PATIENCE = 2
 _LOST_ORTHOGONALITY = 0.3
+_NUMBERS_WORTH_WAKING = 400_000  # two passes over as many take 0.1 ms, and waking a thread up to half of that
 
 
 class Cycle:
@@ -41,7 +43,13 @@ class Cycle:
         self.lower = np.zeros((length, length), dtype)
         self.triangle = np.zeros((length + 1, length), dtype)
         self.rhs = np.zeros(length + 1, dtype)
-        self.sines, self.y, *self.workspace = np.zeros((4, length), dtype)
+        self.sines, self.y = np.zeros((2, length), dtype)
+        self.parts = instance.threads
+        self.workspace = (
+            np.empty((self.parts, 2, length), dtype),
+            team.even_bounds(size, self.parts),
+            team.partial_sums(self.parts),
+        )
         self.iterate = RestartedIterate(instance, x, self.basis[0], least=_LEAST_REDUCTION, patience=_PATIENCE)
         self.begin()
 
@@ -56,9 +64,11 @@ class Cycle:
         image = self.images[k if self.flexible else 0]
         self.precondition(self.basis[k], image)
         self.operator.apply(image, self.basis[k + 1])
-        estimate, loss, code = arnoldi.arnoldi_step(
-            self.basis, k, self.norms, self.lower, self.triangle, self.cosines, self.sines, self.rhs, *self.workspace
-        )
+        worth_waking = (k + 1) * image.size >= _NUMBERS_WORTH_WAKING * (self.parts - 1)
+        estimate, loss, code = team.call(
+            self.parts if worth_waking else 1, arnoldi.arnoldi_step, self.basis, k, self.norms, self.lower,
+            self.triangle, self.cosines, self.sines, self.rhs, *self.workspace,
+        )  # fmt: skip
         if code == codes.NOT_FINITE:
             return self.close(code)
         self.made, self.estimate = k + 1, estimate

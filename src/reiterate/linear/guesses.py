@@ -51,6 +51,10 @@ class _Solved:
     b: Vector
     version: object
 
+    def shares_matrix(self, instance: LinearInstance) -> bool:
+        """Whether b is the product of the instance's matrix with x."""
+        return self.version is not None and self.version == instance.version
+
 
 class Guesses:
     """Chooses the start of every solve of a stream; remembers the last four solutions.
@@ -111,7 +115,7 @@ class Guesses:
         fixed = steps * _FIXED_BYTES / moved
         if name != "projection":
             return 1.0 + fixed
-        return 1.0 + fixed + sum(solved.version != instance.version for solved in self._solved)
+        return 1.0 + fixed + sum(not solved.shares_matrix(instance) for solved in self._solved)
 
     def _worth_trying(self, name: str, instance: LinearInstance) -> bool:
         score, price = self._scores[name], self._price(name, instance)
@@ -144,7 +148,7 @@ class Guesses:
         bases, images = [], []
         for newer, older in zip(self._solved, [*list(self._solved)[1:], None], strict=True):
             bases.append(newer.x if older is None else newer.x - older.x)
-            known = newer.version == instance.version and (older is None or older.version == instance.version)
+            known = newer.shares_matrix(instance) and (older is None or older.shares_matrix(instance))
             if known:
                 images.append(newer.b if older is None else newer.b - older.b)
             else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -9,8 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reiterate.errors import Breakdown
-from reiterate.kernels import csr, galerkin, multigrid
+from reiterate.kernels import block_multigrid, galerkin, multigrid
+from reiterate.kernels.lanes import EIGHT, FOUR
 from reiterate.linear.coarsening import LevelPattern, Transfer
+from reiterate.linear.galerkin import KnownProduct, first_product, restricted_diagonal, transposed
 from reiterate.linear.instance import Vector
 from reiterate.linear.pattern import Index, Pattern
 from reiterate.linear.preconditioner import Preconditioner
@@ -20,11 +23,12 @@ Coarsen = Callable[[LevelPattern, Vector, Vector, "Transfer | None"], "Transfer 
 
 _COARSEST = 128  # unknowns whose dense inverse costs less than further levels
 _STALLED = 0.9  # a coarse level that keeps more of the unknowns than this is not worth having
-_DENSEST = 4.0  # entries of a coarse matrix over those of the fine one: beyond, the product would exhaust memory
+_DEEPEST = 64  # levels
 _ROUNDING = 1e-13  # of a Galerkin diagonal, relative to what its terms add up to without cancellation
 _RANK = 1e-12  # pivots of the coarsest matrix, whose diagonal is one, that count as zero
 _SETUP_PASSES = 10.0  # over the entries of a level: Lanczos steps, prolongator, scaling
-_FRESH = 2.0  # cost of a build over that of a refresh, as measured
+_FRESH = 3.3  # cost of a build over that of a refresh, as measured
+_PLANNING = 1.3  # cost of the plans for products over that of a refresh, as measured
 
 _Numbers = list[tuple[Vector, Vector, "Vector | None"]]
 
@@ -37,6 +41,11 @@ class MultigridPreconditioner(Preconditioner):
     generalized one where the matrix is singular; where coarsening ends early it is Gauss-Seidel.
     """
 
+    takes_blocks = True
+    _block_workspace: NDArray[Any]
+    _refresh_traffic: float
+    _vector_traffic: float
+
     def __init__(
         self, pattern: Pattern, data: Vector, coarsen: Coarsen, *, sweeps: int, storage: type[np.floating[Any]]
     ) -> None:
@@ -45,7 +54,8 @@ class MultigridPreconditioner(Preconditioner):
         self._sweeps = sweeps
         self._storage = storage
         self._levels = [LevelPattern(0, pattern.indptr, pattern.indices, pattern.position)]
-        numbers = self._compute(data, coarsen)
+        self._products: list[KnownProduct] = []
+        numbers = self._build(data, coarsen)
         self._lay_out()
         self._store(numbers)
         self.setup_traffic = _FRESH * self._refresh_traffic
@@ -57,45 +67,82 @@ class MultigridPreconditioner(Preconditioner):
 
     def refresh(self, data: Vector) -> None:
         """Recompute all numbers for new ones in the same pattern; coarse unknowns and patterns are kept."""
-        self._store(self._compute(data, None))
-        self.setup_traffic = self._refresh_traffic
+        planned = bool(self._products)
+        self._store(self._recompute(data))
+        self.setup_traffic = (1.0 if planned else 1.0 + _PLANNING) * self._refresh_traffic
 
     def apply(self, r: NDArray[Any], z: NDArray[Any]) -> None:
         """Write M⁻¹ r to ``z``, shapes (n,)."""
-        multigrid.cycle(*self._arrays, self._sweeps, r, z)
+        multigrid.cycle(
+            *self._arrays, self._advance, self._inverse, self._scale, *self._workspace, self._left, self._sweeps, r, z
+        )
 
-    def _compute(self, data: Vector, coarsen: Coarsen | None) -> _Numbers:
-        """The numbers of every level: matrix, scale, prolongator. With ``coarsen`` the levels are found as well."""
+    def apply_block(self, R: NDArray[np.float64], Z: NDArray[np.float64]) -> None:
+        """Write M⁻¹ R to ``Z``, both of shape (n, 4) or (n, 8); the hierarchy is read once."""
+        width = R.shape[1]
+        if self._block_workspace.shape[2] != width:
+            self.memory -= self._block_workspace.nbytes
+            self._block_workspace = np.empty((*self._workspace.shape, width), dtype=self._storage)
+            self.memory += self._block_workspace.nbytes
+        block_multigrid.cycle(
+            *self._arrays, self._inverse, self._scale, self._sweeps, *self._block_workspace, *np.empty((2, width)),
+            R, Z,
+            FOUR if width == len(FOUR) else EIGHT,
+        )  # fmt: skip
+
+    def block_traffic(self, width: int) -> float:
+        """As for one column, with the hierarchy read once."""
+        return self.traffic + (width - 1) * self._vector_traffic
+
+    def _build(self, data: Vector, coarsen: Coarsen) -> _Numbers:
+        """Find the levels; return the numbers of each: matrix, scale, prolongator."""
         numbers: _Numbers = []
         magnitude = np.abs(data[self.pattern.position])
         above: Transfer | None = None
-        for depth in range(64):
+        for depth in range(_DEEPEST):
             level = self._levels[depth]
             scale = _scale(level, data, magnitude)
-            if coarsen is not None and level.size > _COARSEST:
+            if level.size > _COARSEST:
                 level.transfer = coarsen(level, data, scale, above)
                 if level.transfer is not None and not 0 < level.transfer.coarse_size <= _STALLED * level.size:
                     level.transfer = None
-            weights = coarse_data = None
-            while level.transfer is not None and coarse_data is None:
+            product = None
+            while level.transfer is not None and product is None:
                 weights = level.transfer.weights(level, data, scale, above)
-                restriction = _transpose(level.transfer, weights)
-                if coarsen is None:
-                    coarse_data = _refreshed_product(level, data, restriction, weights, self._levels[depth + 1])
-                    break
-                product = _product(level, data, restriction, weights)
+                restriction = transposed(level.transfer, weights)
+                product = first_product(level, level.transfer, data, restriction, weights)
                 if product is None:
                     level.transfer = level.transfer.simplified()
-                    continue
-                coarse_level, coarse_data = product
-                self._levels.append(coarse_level)
-            if level.transfer is None or coarse_data is None:
+            if level.transfer is None or product is None:
                 return [*numbers, (data, scale, None)]
             numbers.append((data, scale, weights))
-            magnitude = np.empty(level.transfer.coarse_size)
-            galerkin.restricted_diagonal(scale, *restriction, magnitude)
-            above, data = level.transfer, coarse_data
+            magnitude = restricted_diagonal(scale, restriction)
+            coarse_level, data = product
+            self._levels.append(coarse_level)
+            above = level.transfer
         raise Breakdown("multigrid: coarsening does not end")
+
+    def _recompute(self, data: Vector) -> _Numbers:
+        """The numbers of every level, on known levels."""
+        if not self._products:
+            self._products = [
+                KnownProduct(level, level.transfer, coarse)
+                for level, coarse in itertools.pairwise(self._levels)
+                if level.transfer is not None
+            ]
+        numbers: _Numbers = []
+        magnitude = np.abs(data[self.pattern.position])
+        above: Transfer | None = None
+        for level, product in itertools.zip_longest(self._levels, self._products):
+            scale = _scale(level, data, magnitude)
+            if level.transfer is None:
+                numbers.append((data, scale, None))
+                break
+            weights = level.transfer.weights(level, data, scale, above)
+            numbers.append((data, scale, weights))
+            data, magnitude = product.compute(data, scale, weights)
+            above = level.transfer
+        return numbers
 
     def _lay_out(self) -> None:
         """Bring the patterns of all levels into flat arrays, and allocate those of the numbers."""
@@ -120,7 +167,10 @@ class MultigridPreconditioner(Preconditioner):
         self._scale = np.empty(self.size)
         self._inverse = np.zeros((0, 0), dtype=self._storage)
         self._patterns = (*flat, p_indptr, p_indices)
+        self._advance = _joined([_advances(transfer) for transfer in transfers], dtype=np.uint8)
+        self._left = np.empty(multigrid.BLOCK, dtype=self._storage)
         self._workspace = workspace
+        self._block_workspace = np.empty((2, total, 0), dtype=self._storage)
 
     def _share_patterns(self, flat: list[Index], p_indptr: Index, p_indices: Index) -> None:
         """Let the levels' patterns be parts of the flat arrays, so that nothing is held twice."""
@@ -154,16 +204,25 @@ class MultigridPreconditioner(Preconditioner):
         self._arrays = (
             self._table, finest.indptr, finest.indices, finest.position, self._fine_values,
             indptr, indices, position, self._values, p_indptr, p_indices, self._p_values,
-            self._inverse, self._scale, *self._workspace,
         )  # fmt: skip
         self._account()
 
     def _account(self) -> None:
         """Bytes held and moved; what lies in the pattern of A is not counted as held."""
-        own = (*self._patterns, self._values, self._p_values, self._fine_values, self._inverse, self._scale)
-        kept = sum(array.nbytes for array in (*own, self._workspace))
+        own = (
+            *self._patterns,
+            self._advance,
+            self._values,
+            self._p_values,
+            self._fine_values,
+            self._inverse,
+            self._scale,
+        )
+        kept = sum(array.nbytes for array in (*own, self._workspace, self._block_workspace))
         width = self._values.itemsize
         moved = 40.0 * self.size + self._inverse.nbytes
+        self._vector_traffic = 40.0 * self.size
+        kept += sum(product.memory for product in self._products)
         refresh = 0.0
         for level in self._levels:
             entries, transfer = level.indices.size, level.transfer
@@ -171,20 +230,25 @@ class MultigridPreconditioner(Preconditioner):
                 continue
             passes = 2 * self._sweeps + (1 if self._sweeps > 1 or transfer is None else 0)
             moved += passes * entries * (width + 4.0) + level.size * (16.0 + 6.0 * width)
+            self._vector_traffic += level.size * 6.0 * width
             if transfer is not None:
                 weights = transfer.indices.size
-                moved += 2.0 * (weights * (width + 4.0) + 4.0 * level.size)
-                refresh += 12.0 * entries * _SETUP_PASSES + 60.0 * weights + 400.0 * level.size
-                # Every coarse row reads the rows of A that it restricts, a third as many rows of P, and for each
-                # entry of either updates a mark and a sum.
-                visited = weights * entries / level.size
-                refresh += 36.0 * visited * (1.0 + weights / (3.0 * level.size))
+                moved += 2.0 * weights * (width + 5.0)
+                # A product makes w nnz(A) (w + 3) / 4 sums, w = nnz(P)/n, which lie in the cache.
+                refresh += 12.0 * entries * _SETUP_PASSES + 40.0 * weights + 300.0 * level.size
+                refresh += 4.0 * weights * entries / level.size * (weights / level.size + 3.0)
                 kept += transfer.memory
         self.traffic, self.memory, self._refresh_traffic = moved, kept, refresh
 
 
-def _joined(arrays: list[Index]) -> Index:
-    return np.concatenate([*arrays, np.empty(0, dtype=np.uint32)])
+def _joined(arrays: list[NDArray[Any]], dtype: type = np.uint32) -> NDArray[Any]:
+    return np.concatenate([*arrays, np.empty(0, dtype=dtype)])
+
+
+def _advances(transfer: Transfer) -> NDArray[np.uint8]:
+    advance = np.empty(transfer.indices.size, dtype=np.uint8)
+    multigrid.find_advances(transfer.indptr, advance)
+    return advance
 
 
 def _scale(level: LevelPattern, data: Vector, magnitude: Vector) -> Vector:
@@ -196,62 +260,6 @@ def _scale(level: LevelPattern, data: Vector, magnitude: Vector) -> Vector:
             "A is not positive definite"
         )
     return scale
-
-
-def _transpose(transfer: Transfer, weights: Vector) -> tuple[Index, Index, Vector]:
-    indptr = np.empty(transfer.coarse_size + 1, dtype=np.uint32)
-    indices, data = np.empty(weights.size, dtype=np.uint32), np.empty(weights.size)
-    galerkin.transpose(transfer.indptr, transfer.indices, weights, indptr, indices, data)
-    return indptr, indices, data
-
-
-def _product(
-    level: LevelPattern, data: Vector, restriction: Any, weights: Vector
-) -> tuple[LevelPattern, Vector] | None:
-    """Pattern and numbers of Pᵀ A P; ``None`` where it would be too dense."""
-    transfer = level.transfer
-    assert transfer is not None
-    size = transfer.coarse_size
-    stamp, found = np.zeros(level.size, dtype=np.uint32), np.empty(level.size, dtype=np.uint32)
-    sums, coarse_sums = np.empty(level.size), np.zeros(size)
-    coarse_stamp, indptr = np.zeros(size, dtype=np.uint32), np.empty(size + 1, dtype=np.uint32)
-    most = int(_DENSEST * data.size) + 1000
-    capacity = min(most, data.size + 1000)
-    indices, values = np.empty(capacity, dtype=np.uint32), np.empty(capacity)
-    done = 0
-    while True:
-        done = galerkin.galerkin_product(
-            *level.arrays, data, *restriction, transfer.indptr, transfer.indices, weights,
-            done, stamp, sums, found, coarse_stamp, coarse_sums, indptr, indices, values,
-        )  # fmt: skip
-        if done == size:
-            break
-        if indices.size == most:
-            return None
-        longer = min(most, 2 * indices.size)
-        indices, values = np.resize(indices, longer), np.resize(values, longer)
-    count = int(indptr[-1])
-    # The product is symmetric, so its transpose is itself with sorted rows.
-    sorted_indptr, sorted_indices = np.empty_like(indptr), np.empty(count, dtype=np.uint32)
-    sorted_values, position = np.empty(count), np.empty(size, dtype=np.uint32)
-    galerkin.transpose(indptr, indices, values, sorted_indptr, sorted_indices, sorted_values)
-    csr.find_diagonal(sorted_indptr, sorted_indices, position)
-    return LevelPattern(level.depth + 1, sorted_indptr, sorted_indices, position), sorted_values
-
-
-def _refreshed_product(
-    level: LevelPattern, data: Vector, restriction: Any, weights: Vector, coarse: LevelPattern
-) -> Vector:
-    transfer = level.transfer
-    assert transfer is not None
-    stamp, found = np.zeros(level.size, dtype=np.uint32), np.empty(level.size, dtype=np.uint32)
-    sums, coarse_sums = np.empty(level.size), np.zeros(coarse.size)
-    values = np.empty(coarse.indices.size)
-    galerkin.refresh_galerkin_product(
-        *level.arrays, data, *restriction, transfer.indptr, transfer.indices, weights,
-        stamp, sums, found, coarse_sums, *coarse.arrays, values,
-    )  # fmt: skip
-    return values
 
 
 def _inverse(level: LevelPattern, data: Vector, scale: Vector) -> Vector:

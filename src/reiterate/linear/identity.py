@@ -31,6 +31,7 @@ class Identity(Family):
     name = ""
     requires = "a square matrix"
     definite = True
+    symmetric = True
 
     def accepts(self, traits: LinearTraits) -> bool:
         """Always."""

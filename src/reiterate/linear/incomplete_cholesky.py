@@ -26,6 +26,7 @@ from reiterate.linear.triangular import (
     mean_widths,
     storage_type,
 )
+from reiterate.linear.vectors import reciprocals
 
 MODIFICATION = Parameter("modification", low=-1.0, high=1.0, default=0.0, search=(0.0, 0.97), points=2)
 
@@ -66,14 +67,21 @@ class CholeskyFactors(TriangularFactors):
             self.setup_traffic += (10.0 + 2.5 * self.values.itemsize) * self.values.size + 60.0 * self.size
             if done == self.size:
                 self.shift = shift
-                np.divide(factor, pivots, out=self.inverse)
+                try:
+                    reciprocals(pivots, factor, out=self.inverse)
+                except Breakdown:
+                    self._give_up(instance, pivots)
+                    raise
                 np.divide(pivots, factor, out=pivots)
                 return
-        self.fall_back(instance)
-        np.divide(1.0, self.inverse.real, out=pivots)
+        self._give_up(instance, pivots)
         raise Breakdown(
             f"incomplete Cholesky: a pivot is not positive, even with the diagonal {1 + shift:g} times as large"
         )
+
+    def _give_up(self, instance: LinearInstance, pivots: NDArray[np.float64]) -> None:
+        self.fall_back(instance)
+        np.divide(1.0, self.inverse.real, out=pivots)
 
 
 def _reusable(
@@ -100,12 +108,12 @@ class IncompleteCholesky(Family):
 
     name = "ic"
     parameters = ParameterSpace((MODIFICATION, BITS))
-    requires = "a symmetric positive definite matrix"
+    requires = "a Hermitian positive definite matrix"
     variants = SINGLE_AND_DOUBLE
     definite = True
 
     def accepts(self, traits: LinearTraits) -> bool:
-        """Symmetric, positive diagonal, and nothing seen that speaks against definiteness."""
+        """Hermitian, positive diagonal, and nothing seen that speaks against definiteness."""
         return traits.maybe_definite
 
     def build(self, instance: LinearInstance, values: Values, previous: Preconditioner | None = None) -> Preconditioner:
@@ -140,12 +148,12 @@ class ThresholdIncompleteCholesky(Family):
             BITS,
         )
     )
-    requires = "a symmetric positive definite matrix"
+    requires = "a Hermitian positive definite matrix"
     variants = SINGLE_AND_DOUBLE
     definite = True
 
     def accepts(self, traits: LinearTraits) -> bool:
-        """Symmetric, positive diagonal, and nothing seen that speaks against definiteness."""
+        """Hermitian, positive diagonal, and nothing seen that speaks against definiteness."""
         return traits.maybe_definite
 
     def build(self, instance: LinearInstance, values: Values, previous: Preconditioner | None = None) -> Preconditioner:

@@ -27,6 +27,7 @@ from reiterate.linear.triangular import (
     mean_widths,
     storage_type,
 )
+from reiterate.linear.vectors import reciprocals
 
 
 class LUFactors(TriangularFactors):
@@ -50,7 +51,7 @@ class LUFactors(TriangularFactors):
                 self.values, self.inverse, self.work, layout.has_triangles,
             )  # fmt: skip
             self.setup_traffic += (10.0 + 3.5 * self.values.itemsize) * self.values.size + 60.0 * self.size
-            if done == self.size:
+            if done == self.size and np.isfinite(self.inverse).all():
                 self.shift = shift
                 np.multiply(self.inverse, factor, out=self.inverse)
                 return
@@ -61,7 +62,11 @@ class LUFactors(TriangularFactors):
         """Take L = L_A (D/omega)⁻¹, U = (D/omega)⁻¹ U_A and the diagonal D/omega of the splitting of A."""
         layout, count = self.layout, self.layout.lower_count
         self.fill(instance, 1.0)
-        np.divide(omega, self.diagonal, out=self.inverse)
+        try:
+            reciprocals(self.diagonal, omega, out=self.inverse)
+        except Breakdown:
+            self.fall_back(instance)
+            raise
         triangular.scale_factors(layout.width, layout.columns, layout.upper_begin, self.inverse, self.values, count)
         self.setup_traffic = (8.0 + 3.0 * self.values.itemsize) * self.values.size + 60.0 * self.size
 
@@ -78,7 +83,7 @@ def _factors(
     """Factors whose arrays, or at least whose layout, are those of ``previous``."""
     dtype = instance.operator.dtype
     if previous is None:
-        layout = Layout(pattern or FactorPattern.of(instance.pattern), instance.threads)
+        layout = Layout(pattern or FactorPattern.of(instance.pattern), instance.threads, backward_by_width=True)
     elif previous.values.dtype == storage and previous.dtype == dtype:
         return previous
     else:
@@ -92,10 +97,11 @@ class IncompleteLU(Family):
     ILU(0) of Meijerink and van der Vorst (1977) in natural order. Exists for every M- and H-matrix; elsewhere a pivot
     that vanishes against its row leads to a multiple of the diagonal being added, a few times. ``bits`` is the
     precision in which the factors are stored. Setup: levels once per pattern; new numbers take a few passes. An
-    application moves 12 nnz + 64 n bytes, or 8 nnz + 64 n with ``bits=32``.
+    application moves 12 nnz + 68 n bytes, or 8 nnz + 68 n with ``bits=32``.
     """
 
     name = "ilu"
+    symmetric = True
     parameters = ParameterSpace((BITS,))
     requires = "a diagonal without zeros"
     variants = SINGLE_AND_DOUBLE
@@ -122,7 +128,7 @@ class ThresholdIncompleteLU(Family):
     many are kept in each triangle as rows of A have there on average. The pattern found for one matrix is kept for
     later ones of the same pattern, of which only numbers are computed, until a factorization on it fails. Pivots that
     vanish are met as by ``ilu``. Setup: work like the square of the entries kept in a row. An application moves 12
-    bytes a stored entry (8 with ``bits=32``) and 64 bytes a row.
+    bytes a stored entry (8 with ``bits=32``) and 68 bytes a row.
     """
 
     name = "ilut"
@@ -164,10 +170,11 @@ class SymmetricOverRelaxation(Family):
 
     M = (D/omega + L) (D/omega)⁻¹ (D/omega + U), of Young (1971), up to a factor that Krylov methods do not see;
     symmetric Gauss–Seidel for omega = 1. For symmetric positive definite A, ``ssor_cg`` does the same at half the
-    cost. Setup: levels once per pattern; new numbers take two passes. An application moves 12 nnz + 64 n bytes.
+    cost. Setup: levels once per pattern; new numbers take two passes. An application moves 12 nnz + 68 n bytes.
     """
 
     name = "ssor"
+    symmetric = True
     parameters = ParameterSpace((RELAXATION,))
     requires = "a diagonal without zeros"
 

@@ -20,6 +20,8 @@ _LARGEST_COUPLING = 1e6  # beyond, how far the diagonal is from dominating says 
 def inspect(matrix: Any, pattern: Pattern) -> tuple[Vector | None, LinearTraits, dict[str, float]]:
     """The diagonal (where it is full), the traits, and the features of a CSR matrix; one pass for the usual kind.
 
+    Those of −A, where A is real and symmetric with a negative diagonal: the traits say so by ``negated``.
+
     Raises
     ------
     InvalidInput
@@ -29,13 +31,20 @@ def inspect(matrix: Any, pattern: Pattern) -> tuple[Vector | None, LinearTraits,
         return _inspect_symmetric_pattern(matrix, pattern)
     _refuse_non_finite(matrix)
     size, nnz, is_complex = pattern.size, pattern.nnz, matrix.dtype.kind == "c"
-    symmetric = pattern.symmetric and _is_symmetric(matrix)
-    if not pattern.full_diagonal:
-        return None, LinearTraits(size, nnz, symmetric, False, False, complex=is_complex), {}
-    diagonal = np.take(matrix.data, pattern.position)
-    full = bool(np.all(diagonal))
-    positive = bool(np.all((diagonal.real > 0.0) & (diagonal.imag == 0.0)))
-    return diagonal, LinearTraits(size, nnz, symmetric, full, positive, complex=is_complex), {}
+    symmetric = pattern.symmetric and _is_mirrored(matrix, matrix.T)
+    adjoint = is_complex and pattern.symmetric and _is_mirrored(matrix, matrix.conj().T)
+    diagonal, full, positive = None, False, False
+    if pattern.full_diagonal:
+        diagonal = np.take(matrix.data, pattern.position)
+        if adjoint:
+            diagonal.imag = 0.0  # rounding errors of assembling
+        full = bool(np.all(diagonal))
+        positive = bool(np.all((diagonal.real > 0.0) & (diagonal.imag == 0.0)))
+    zero = not full and _has_zero_line(matrix)
+    traits = LinearTraits(
+        size, nnz, symmetric, full, positive, complex=is_complex, self_adjoint=adjoint, zero_line=zero
+    )
+    return diagonal, traits, {}
 
 
 def _inspect_symmetric_pattern(matrix: Any, pattern: Pattern) -> tuple[Vector, LinearTraits, dict[str, float]]:
@@ -49,14 +58,20 @@ def _inspect_symmetric_pattern(matrix: Any, pattern: Pattern) -> tuple[Vector, L
         # A zero on the diagonal and a non-finite entry both show here, so finite matrices are not scanned twice.
         _refuse_non_finite(matrix)
         features = {}
-    positive = bool(smallest > 0.0)
+    negated = bool(symmetric and smallest < 0.0 and diagonal.max() < 0.0)
+    if negated:
+        np.negative(diagonal, out=diagonal)
+    positive = negated or bool(smallest > 0.0)
+    full = positive or bool(np.all(diagonal))
     traits = LinearTraits(
         pattern.size,
         pattern.nnz,
         bool(symmetric),
-        full_diagonal=positive or bool(np.all(diagonal)),
+        full_diagonal=full,
         positive_diagonal=positive,
-        constant_null_space=bool(symmetric and positive and largest_row_sum <= _NULL_SPACE_TOLERANCE),
+        constant_null_space=bool(symmetric and full and largest_row_sum <= _NULL_SPACE_TOLERANCE),
+        zero_line=not full and _has_zero_line(matrix),
+        negated=negated,
     )
     return diagonal, traits, features
 
@@ -74,8 +89,16 @@ def _refuse_non_finite(matrix: Any) -> None:
     )
 
 
-def _is_symmetric(matrix: Any) -> bool:
-    difference = abs(matrix - matrix.T).tocoo()
+def _has_zero_line(matrix: Any) -> bool:
+    """Whether a row or column has no entry but zeros."""
+    stored = matrix.data != 0
+    in_rows = np.diff(np.concatenate(([0], np.cumsum(stored)))[matrix.indptr])
+    in_columns = np.bincount(matrix.indices[stored], minlength=matrix.shape[1])
+    return not (in_rows.all() and in_columns.all())
+
+
+def _is_mirrored(matrix: Any, mirror: Any) -> bool:
+    difference = abs(matrix - mirror).tocoo()
     if difference.nnz == 0:
         return True
     largest = np.sqrt(abs(matrix).max(axis=1).toarray().ravel())

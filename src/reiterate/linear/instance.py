@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from reiterate.linear.null_space import NullSpace
 from reiterate.linear.operator import Operator, SparseOperator
 from reiterate.linear.pattern import Pattern
 from reiterate.linear.vectors import Vector, norm
@@ -43,6 +45,15 @@ class LinearTraits:
     constant_null_space : bool
         A 1 = 0 up to rounding, as for a pressure equation with pure Neumann conditions: A is singular, and
         positive *semi*definite at best.
+    self_adjoint : bool
+        A = Aᴴ up to rounding, where A is complex.
+    zero_line : bool
+        A row or column has no entry but zeros: A is singular whatever the others are. Where b is in its range, Krylov
+        methods without a preconditioner solve it.
+    negated : bool
+        The caller's matrix is −A, symmetric with a negative diagonal: what is said here is said of A.
+    presumed_indefinite : bool
+        Not a fact: the last matrices of this pattern have turned out not to be definite.
     """
 
     size: int
@@ -54,11 +65,25 @@ class LinearTraits:
     complex: bool = False
     entries: bool = True
     constant_null_space: bool = False
+    self_adjoint: bool = False
+    zero_line: bool = False
+    negated: bool = False
+    presumed_indefinite: bool = False
+
+    @property
+    def hermitian(self) -> bool:
+        """A = Aᴴ up to rounding: symmetric where A is real."""
+        return self.self_adjoint if self.complex else self.symmetric
 
     @property
     def maybe_definite(self) -> bool:
-        """Whether a method for symmetric positive (semi)definite systems may be tried."""
-        return self.symmetric and not self.complex and self.positive_diagonal and self.definite is not False
+        """Whether a method for Hermitian positive (semi)definite systems, real or complex, may be tried."""
+        return self.hermitian and self.positive_diagonal and self.definite is not False
+
+    @property
+    def likely_definite(self) -> bool:
+        """Whether it is also worth trying."""
+        return self.maybe_definite and not self.presumed_indefinite
 
 
 class Facts:
@@ -80,6 +105,8 @@ class Facts:
         The entries; none where only products are known.
     operator : Operator or None
         Products with A, where nothing else is known of it.
+    null_space : NullSpace or None
+        What A is known to map to zero.
     """
 
     def __init__(
@@ -91,6 +118,7 @@ class Facts:
         features: Mapping[str, float],
         version: Hashable = None,
         operator: Operator | None = None,
+        null_space: NullSpace | None = None,
     ) -> None:
         self.A = A
         self.data: Vector = A.data if operator is None else np.empty(0)
@@ -100,6 +128,7 @@ class Facts:
         self.traits = traits
         self.features = dict(features)
         self.version = version
+        self.null_space = null_space
 
     def release(self) -> None:
         """Let go of the entries, which are the caller's; what was found out about them stays."""
@@ -128,11 +157,17 @@ class LinearInstance:
         ‖b‖, or 1 where b = 0: what turns an absolute residual norm into the merit.
     memory_limit : int or None
         Bytes that a factorization may take; ``None`` leaves it to the method.
+    deadline : float or None
+        When, by ``time.perf_counter()``, factoring is to be given up.
+    recycles : bool
+        Whether methods may use what solves of earlier instances have learnt.
     threads : int
         Parts into which iterations may cut their work, for as many threads.
     """
 
     memory_limit: int | None = None
+    deadline: float | None = None
+    recycles: bool = True
 
     def __init__(
         self,
@@ -142,12 +177,10 @@ class LinearInstance:
         context: Mapping[str, float],
         rtol: float,
         atol: float,
-        project: Callable[[Vector], Vector] | None = None,
         threads: int = 1,
     ) -> None:
         self.threads = threads
         self._facts = facts
-        self._project = project
         norm_b = norm(b)
         self._exponent = _exponent_of(b, norm_b, atol)
         self.b = b
@@ -204,11 +237,12 @@ class LinearInstance:
     @property
     def projected(self) -> bool:
         """Whether b was projected onto the range of a singular A."""
-        return self._project is not None
+        return self._facts.null_space is not None
 
     def normalize(self, x: Vector) -> Vector:
         """Of all solutions, the one that is promised: without a component in the known null space of A."""
-        return x if self._project is None else self._project(x)
+        null_space = self._facts.null_space
+        return x if null_space is None else null_space.project(x)
 
     @property
     def square_threshold(self) -> float:
@@ -229,18 +263,35 @@ class LinearInstance:
         return y if self._exponent == 0 else _scale(y, self._exponent)
 
     def pinned(self) -> LinearInstance:
-        """The instance with a regular matrix, if A is singular because A 1 = 0; else itself.
+        """The instance with a regular matrix, if A is known to be singular; else itself.
 
-        One diagonal entry of every connected part is doubled: A + Σ a_kk e_k e_kᵀ. For a right-hand side in the range
-        of A its solution has x_k = 0 and solves A x = b, because 1ᵀ(A + a_kk e_k e_kᵀ) x = a_kk x_k = 1ᵀb = 0.
+        A + Σ δ_i e_{R_i} e_{C_i}ᵀ with the pins of the null space: for a right-hand side in the range of A its
+        solution solves A x = b. Each δ_i is the diagonal entry where it can be, so that what is semidefinite becomes
+        definite, else as large as the largest entry of its row.
         """
-        if not self.traits.constant_null_space:
+        null_space = self._facts.null_space
+        if null_space is None:
             return self
+        rows, columns = null_space.pins
+        pattern, kept, added = self.pattern.with_entries(rows, columns)
+        data = np.zeros(pattern.nnz, dtype=self.data.dtype)
+        data[kept] = self.data
+        with np.errstate(over="ignore"):
+            data[added] += _sizes_of_pins(self.A, rows, columns, data[added])
+        diagonal = data[pattern.position] if pattern.full_diagonal else None
+        traits = replace(
+            self.traits,
+            nnz=pattern.nnz,
+            symmetric=self.traits.symmetric and np.array_equal(rows, columns),
+            full_diagonal=diagonal is not None and bool(np.all(diagonal)),
+            constant_null_space=False,
+        )
+        index = pattern.indices.view(np.int32), pattern.indptr.view(np.int32)
+        A = type(self.A)((data, *index), shape=self.A.shape)
         twin = copy.copy(self)
-        twin.data = self.data.copy()
-        twin.data[self.pattern.position[self.pattern.constants.representatives]] *= 2.0
-        twin.A = type(self.A)((twin.data, self.A.indices, self.A.indptr), shape=self.A.shape)
-        twin.operator = SparseOperator(self.pattern, twin.data, self.threads)
+        twin.A, twin.pattern, twin.data, twin.diagonal = A, pattern, data, diagonal
+        twin.operator = SparseOperator(pattern, data, self.threads)
+        twin._facts = Facts(A, pattern, diagonal, traits, self._facts.features)
         return twin
 
     def origin(self) -> Vector:
@@ -250,10 +301,11 @@ class LinearInstance:
     def merit(self, x: Vector) -> float:
         """‖b − A x‖ / ‖b‖."""
         with np.errstate(over="ignore", invalid="ignore"):
-            return norm(self.b - self.A @ x) / self.norm_b
+            return norm(self.b - self.A @ self.normalize(x)) / self.norm_b
 
     def rounding_level(self, x: Vector) -> float:
         """The merit that rounding errors of the residual itself amount to: u ‖ |A||x| + |b| ‖ / ‖b‖."""
+        x = self.normalize(x)
         with np.errstate(over="ignore", invalid="ignore"):
             if not self.traits.entries:
                 return _UNIT_ROUNDOFF * (norm(self.A @ x) + norm(self.b)) / self.norm_b
@@ -262,6 +314,12 @@ class LinearInstance:
     def reveal(self, revealed: Mapping[str, Any]) -> None:
         """Correct the traits, e.g. ``{"definite": False}`` after a direction of negative curvature."""
         self._facts.traits = replace(self._facts.traits, **revealed)
+
+
+def _sizes_of_pins(A: Any, rows: NDArray[Any], columns: NDArray[Any], present: Vector) -> Vector:
+    largest = abs(A[rows]).max(axis=1).toarray().ravel()
+    largest[largest == 0.0] = 1.0
+    return np.where((rows == columns) & (present != 0.0), present, largest)
 
 
 def _exponent_of(b: Vector, norm_b: float, atol: float) -> int:

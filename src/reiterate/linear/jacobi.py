@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reiterate.contracts import Values
-from reiterate.errors import Breakdown
 from reiterate.linear.instance import LinearInstance, LinearTraits
 from reiterate.linear.preconditioner import Family, Preconditioner
+from reiterate.linear.vectors import reciprocals
 
 
 class _Diagonal(Preconditioner):
@@ -35,6 +35,7 @@ class Jacobi(Family):
     name = "jacobi"
     requires = "a diagonal without zeros"
     definite = True
+    symmetric = True
 
     def accepts(self, traits: LinearTraits) -> bool:
         """No zero on the diagonal."""
@@ -43,8 +44,4 @@ class Jacobi(Family):
     def build(self, instance: LinearInstance, values: Values, previous: Preconditioner | None = None) -> Preconditioner:
         """Invert the diagonal."""
         assert instance.diagonal is not None
-        with np.errstate(over="ignore"):
-            inverse = 1.0 / np.abs(instance.diagonal)
-        if not inverse.max() < np.inf:
-            raise Breakdown("a diagonal entry is so small that its inverse overflows")
-        return _Diagonal(inverse)
+        return _Diagonal(reciprocals(np.abs(instance.diagonal)))

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from reiterate.configuration import Parameter, ParameterSpace
 from reiterate.contracts import Prepared, Values
 from reiterate.linear.instance import LinearInstance, LinearTraits
-from reiterate.linear.method import LinearMethod
+from reiterate.linear.method import LinearMethod, Variant
 from reiterate.linear.preconditioner import Family, Preconditioner
 from reiterate.linear.work import in_matvecs, traffic
 
@@ -74,18 +74,22 @@ class KrylovMethod(LinearMethod):
     flexible: ClassVar[bool] = False
     """Whether M may change from one application to the next."""
     needs_definite: ClassVar[bool] = False
-    """Whether M must be symmetric positive definite."""
+    """Whether M must be Hermitian positive definite."""
+    needs_symmetric: ClassVar[bool] = False
+    """Whether M must be symmetric, not conjugated, where A is."""
 
     def __init__(self, family: Family) -> None:
         if family.varies and not self.flexible:
             raise TypeError(f"{self.suffix} needs a constant preconditioner; {family.name} changes: use fgmres")
         if self.needs_definite and not family.definite:
             raise TypeError(f"{self.suffix} needs a positive definite preconditioner, which {family.name} is not")
+        if self.needs_symmetric and not family.symmetric:
+            raise TypeError(f"{self.suffix} needs a symmetric preconditioner, which {family.name} is not")
         self.family = family
         self.name = f"{family.name}_{self.suffix}" if family.name else self.suffix
         self.parameters = ParameterSpace((*family.parameters, *self.own_parameters))
         self.requires = family.requires
-        self.state_name = f"{family.name} preconditioner"
+        self.state_name = family.state_name
         self.state_parameters = tuple(parameter.name for parameter in family.parameters)
         self.__doc__ = f"``{self.name}``: {self.headline} {type(family).__doc__}"
 
@@ -101,9 +105,9 @@ class KrylovMethod(LinearMethod):
         """Whether both the iteration and the preconditioner apply."""
         return self.fits(traits) and self.family.accepts(traits)
 
-    def warm_up(self) -> None:
+    def warm_up(self, variant: Variant | None = None) -> None:
         """Run once on a system of a few unknowns; the family compiles what only larger ones need."""
-        super().warm_up()
+        super().warm_up(variant)
         self.family.warm_up()
 
     def prepare(self, instance: LinearInstance, values: Values, previous: Prepared | None = None) -> Prepared:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,20 @@ from reiterate.linear.vectors import norm
 
 _CHUNK = 512
 _PER_RESTART = 16
+_SMALLEST_STEP = 1e-280
+
+
+def tridiagonal(alphas: Sequence[float], betas: Sequence[float]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The matrix of the Lanczos process hidden in CG, whose eigenvalues are Ritz values of M⁻¹A: its two diagonals.
+
+    Source: Golub and Van Loan, "Matrix Computations", section 11.3. ``alphas`` are the step lengths of CG; ``betas``
+    the coefficients of its directions, the first of which is 0.
+    """
+    alpha, beta = np.array(alphas), np.array(betas)
+    diagonal = 1.0 / alpha
+    diagonal[1:] += beta[1:] / alpha[:-1]
+    below: NDArray[np.float64] = np.sqrt(beta[1:]) / alpha[:-1]
+    return diagonal, below
 
 
 class LanczosWindow:
@@ -63,16 +78,21 @@ class LanczosWindow:
         j = self._count
         self._matrix[j, :j] = self._matrix[:j, j] = row
         self._matrix[j, j] = beta / self._step
-        if self._factor == 0.0:
-            # One factor for all leaves their matrix as it is, and keeps them in the range of single precision.
-            self._factor = np.sqrt(weighted) / norm(z)
-        np.multiply(z, self._factor / np.sqrt(weighted), out=self._vectors[j], casting="same_kind")
+        with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
+            if self._factor == 0.0:
+                # One factor for all leaves their matrix as it is, and keeps them in the range of single precision.
+                self._factor = np.sqrt(weighted) / norm(z)
+            scale = self._factor / np.sqrt(weighted)
+            np.multiply(z, scale, out=self._vectors[j], casting="same_kind")
+        if not np.isfinite(scale):
+            self._matrix[j, j] = np.nan
         self._count = j + 1
 
     def close(self, alpha: float) -> None:
         """Take in the step length α along the direction that began with the last vector."""
-        self._matrix[self._count - 1, self._count - 1] += 1.0 / alpha
-        self._step = alpha
+        # A step near underflow leaves nothing to learn from; a matrix that is not finite is dropped in the end.
+        self._step = alpha if alpha > _SMALLEST_STEP else np.nan
+        self._matrix[self._count - 1, self._count - 1] += 1.0 / self._step
 
     def ritz_vectors(self) -> NDArray[np.float32]:
         """Ritz vectors of the smallest values, shape (at most ``wanted``, n); a view of the workspace."""

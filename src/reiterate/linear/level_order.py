@@ -9,8 +9,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from reiterate.kernels import levels
 from reiterate.linear.pattern import Index
+from reiterate.linear.row_groups import sort_by_keys
+from reiterate.linear.schedule import Spans
 
 _PADDING_LIMIT = 1.1
 _DISTINCT_WIDTHS = 64
@@ -37,12 +38,21 @@ def order_rows(
     if by_width:
         limit = np.uint32(_DISTINCT_WIDTHS - 1)
         keys = [(np.minimum(width, limit), _DISTINCT_WIDTHS) for width in (above, below)] + keys
-    order = np.arange(level.size, dtype=np.uint32)
-    for key, key_count in keys:
-        rearranged = np.empty_like(order)
-        levels.sort_by_key(key, key_count, order, rearranged, np.empty(key_count + 1, dtype=np.uint32))
-        order = rearranged
-    return order, np.cumsum(np.bincount(level, minlength=count))
+    return sort_by_keys(keys), np.cumsum(np.bincount(level, minlength=count))
+
+
+def order_backward(level: Index, above: Index, spans: Spans) -> Index:
+    """Rows in the order of a backward sweep: reversed, but within a level, and a part of it, by width.
+
+    ``level`` and ``above`` are those of each row in the order of the forward sweep, whose parts are ``spans``.
+    """
+    begins = np.empty(level.size, dtype=bool)
+    np.not_equal(level[1:], level[:-1], out=begins[1:])
+    begins[spans[spans[:, :, 0] < spans[:, :, 1]][:, 0]] = True
+    group = np.cumsum(begins, dtype=np.uint32)
+    count = int(group[-1])
+    width = np.minimum(above, np.uint32(_DISTINCT_WIDTHS - 1))
+    return sort_by_keys([(width, _DISTINCT_WIDTHS), (np.uint32(count) - group, count)])
 
 
 def runs_of(width: Index) -> tuple[Index, Index]:

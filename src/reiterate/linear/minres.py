@@ -21,6 +21,7 @@ _INVARIANT = 2e-15
 _LEAST_SQUARES = 1e-10
 _LONGEST_STEP = 1e12
 _GROWTH = 1e10
+_COMFORTABLE = 100  # binary orders of magnitude that the preconditioned A may be from one
 
 
 class _Run:
@@ -31,6 +32,7 @@ class _Run:
         self.residual, self.y, self.old, self.z, self.q, self.w, self.old_w = rows
         self.operator, self.precondition = instance.operator, state.preconditioner.apply
         self.factors = np.empty(6)
+        self.unit = 0.0  # M is divided by this power of two, so that numbers stay in range; 0 until it is known
         self.largest = 0.0  # of the tridiagonal matrices so far: an estimate of the norm of the preconditioned A
         self.iterate = RestartedIterate(instance, x, self.residual, least=_LEAST_REDUCTION, patience=_PATIENCE)
         self.code = self.iterate.code
@@ -49,7 +51,7 @@ class _Run:
         self.cosine, self.sine = -1.0, 0.0
         self.diagonal_bar = self.epsilon = 0.0
         self.old_beta = 1.0
-        self.precondition(self.y, self.z)
+        self.apply_scaled(self.y, self.z)
         square = float(vectors.dot(self.y, self.z).real)
         if not 0.0 < square < math.inf:
             return codes.PRECONDITIONER_NOT_DEFINITE if square <= 0.0 else codes.NOT_FINITE
@@ -65,9 +67,11 @@ class _Run:
         """One product, one application of M."""
         beta = self.beta
         alpha = self.operator.apply_dot(self.z, self.q) / beta / beta
+        if self.unit == 0.0 and not self.choose_unit():
+            return codes.NOT_FINITE if self.unit == 0.0 else self.begin()
         kernels.lanczos(self.q, self.y, self.old, 1.0 / beta, alpha / beta, beta / self.old_beta)
         self.y, self.old = self.old, self.y
-        self.precondition(self.y, self.q)
+        self.apply_scaled(self.y, self.q)
         square = float(vectors.dot(self.y, self.q).real)
         if not abs(square) < math.inf:
             return codes.NOT_FINITE
@@ -89,6 +93,21 @@ class _Run:
         if next_beta == 0.0 or self.norm <= self.iterate.threshold or not self.norm < _GROWTH * self.iterate.norm:
             return self.restart()
         return codes.RUNNING
+
+    def apply_scaled(self, r: Vector, z: Vector) -> None:
+        """Write M⁻¹ r to ``z``, times the unit."""
+        self.precondition(r, z)
+        if self.unit not in (0.0, 1.0):
+            z *= self.unit
+
+    def choose_unit(self) -> bool:
+        """Know from the first product how large the preconditioned A is; whether M may stay as it is."""
+        size = float(np.abs(self.q).max()) / float(np.abs(self.y).max())
+        if not size < math.inf:
+            return False
+        exponent = math.frexp(size)[1]
+        self.unit = 1.0 if abs(exponent) <= _COMFORTABLE else math.ldexp(1.0, min(-exponent, 1000))
+        return self.unit == 1.0
 
     def rotate(self, alpha: float, beta: float, next_beta: float) -> bool:
         """Rotate a column of the tridiagonal matrix into R; false where no step can be made.
@@ -119,14 +138,14 @@ class _Run:
 class MinimalResidual(KrylovMethod):
     """``…_minres``: the smallest residual over a Krylov space of a symmetric matrix.
 
-    Source: Paige and Saunders (1975), with the residual vector by recurrence (Choi, Paige and Saunders 2011), so
-    that the stopping test is that of the true residual whatever M is. Needs A real symmetric, definite or not, and M
-    positive definite. Guarantee: the residual never grows in the norm of M⁻¹; the factor of every second step is
-    (κ − 1)/(κ + 1) at worst, κ that of the preconditioned matrix. It ends after as many steps as M⁻¹A has distinct
-    eigenvalues in the residual. Rounding errors grow with κ² (Sleijpen, van der Vorst and Modersitzki 2001), so what
-    it thinks it has reached is computed anew, and it begins again from there as long as that helps. A system that is
-    singular and inconsistent ends as stagnated, at a least-squares solution. Setup: that of the preconditioner.
-    Holds 9 vectors. An iteration is one product, one application of M, and 120 bytes a row besides.
+    Source: Paige and Saunders (1975), with the residual vector by recurrence (Choi, Paige and Saunders 2011), so that
+    the stopping test is that of the true residual whatever M is. Needs A symmetric, or Hermitian where complex,
+    definite or not, and M positive definite. Guarantee: the residual never grows in the norm of M⁻¹; the factor of
+    every second step is (κ − 1)/(κ + 1) at worst, κ that of the preconditioned matrix. It ends after as many steps as
+    M⁻¹A has distinct eigenvalues in the residual. Rounding errors grow with κ² (Sleijpen, van der Vorst and Modersitzki
+    2001), so what it thinks it has reached is computed anew, and it begins again from there as long as that helps. A
+    system that is singular and inconsistent ends as stagnated, at a least-squares solution. Setup: that of the
+    preconditioner. Holds 9 vectors. An iteration is one product, one application of M, and 120 bytes a row besides.
     Equivalent: ``scipy.sparse.linalg.minres(A, b, M=M)``.
     """
 
@@ -136,11 +155,12 @@ class MinimalResidual(KrylovMethod):
 
     def __init__(self, family: Family) -> None:
         super().__init__(family)
-        self.requires = f"a real symmetric matrix, and {family.requires}" if family.name else "a real symmetric matrix"
+        kind = "a real symmetric or complex Hermitian matrix"
+        self.requires = f"{kind}, and {family.requires}" if family.name else kind
 
     def fits(self, traits: LinearTraits) -> bool:
-        """Symmetric and real; a complex matrix would have to be Hermitian instead."""
-        return traits.symmetric and not getattr(traits, "complex", False)
+        """Symmetric, or Hermitian where A is complex."""
+        return traits.hermitian
 
     def iterate(self, prepared: Prepared, instance: LinearInstance, values: Values, x: Vector, stop: Stop) -> Progress:
         """Iterate from a copy of ``x``, shape (n,)."""

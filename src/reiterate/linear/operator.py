@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any, Protocol
 
 import numpy as np
@@ -10,7 +11,9 @@ from numpy.typing import NDArray
 from reiterate.kernels import csr, vectors
 from reiterate.linear import team
 from reiterate.linear.pattern import Pattern
+from reiterate.linear.row_groups import RowGroups
 
+_PRODUCTS_BEFORE_A_COPY = 2
 _ENTRIES_WORTH_WAKING = 200_000  # a product of as many takes 0.1 ms, and waking a thread up to half of that
 
 
@@ -53,23 +56,55 @@ class FreeOperator:
 
 
 class SparseOperator:
-    """Products with stored entries, by several threads where there are enough entries to make up for waking them."""
+    """Products with stored entries, by several threads where there are enough entries to make up for waking them.
+
+    Where rows are irregular, whoever wants more than a few products gets them from a copy of the entries in the order
+    of :class:`~reiterate.linear.row_groups.RowGroups`; a copy costs about as much as it saves in two products.
+    """
 
     def __init__(self, pattern: Pattern, data: NDArray[Any], threads: int = 1) -> None:
         self.dtype = data.dtype
+        self._pattern = pattern
         self._arrays = (pattern.indptr, pattern.indices, data)
         self._threads = threads if pattern.nnz >= _ENTRIES_WORTH_WAKING * (threads - 1) else 1
         self._bounds = pattern.row_bounds(self._threads)
         self._sums = team.partial_sums(self._threads)
+        self._products = 0
+        self._gathered: tuple[NDArray[Any], ...] = ()
+        self._parts: tuple[NDArray[Any], ...] = ()
 
     def apply(self, x: NDArray[Any], y: NDArray[Any]) -> None:
         """Write A x to ``y``."""
-        team.call(self._threads, csr.matvec_parts, *self._arrays, x, y, self._bounds)
+        if self._is_gathered():
+            team.call(self._threads, csr.gathered_matvec_dot_parts, *self._gathered, x, y, *self._parts)
+        else:
+            team.call(self._threads, csr.matvec_parts, *self._arrays, x, y, self._bounds)
 
     def apply_dot(self, x: NDArray[Any], y: NDArray[Any]) -> float:
         """Write A x to ``y`` and return the real part of x·(A x), x conjugated."""
-        return float(team.call(self._threads, csr.matvec_dot_parts, *self._arrays, x, y, self._bounds, self._sums))
+        if self._is_gathered():
+            dot = team.call(self._threads, csr.gathered_matvec_dot_parts, *self._gathered, x, y, *self._parts)
+        else:
+            dot = team.call(self._threads, csr.matvec_dot_parts, *self._arrays, x, y, self._bounds, self._sums)
+        return float(dot)
+
+    def _is_gathered(self) -> bool:
+        """Whether there is a copy of the entries by groups; one is made as soon as it is worth it."""
+        self._products += 1
+        if self._products == _PRODUCTS_BEFORE_A_COPY + 1 and (groups := self._pattern.groups) is not None:
+            self._gathered = (groups.rows, groups.indptr, groups.indices, groups.gather(self._arrays[2]))
+            self._parts = (groups.align(self._bounds), self._sums)
+        return bool(self._gathered)
 
     def residual(self, x: NDArray[Any], b: NDArray[Any], r: NDArray[Any]) -> float:
         """Write b − A x to ``r`` and return its squared Euclidean norm."""
         return float(team.call(self._threads, csr.residual_parts, *self._arrays, x, b, r, self._bounds, self._sums))
+
+
+@functools.cache
+def warm_up(dtype: np.dtype[Any]) -> None:
+    """Compile or load what small systems do not reach."""
+    groups = RowGroups(np.array([0, 1], dtype=np.uint32), np.zeros(1, dtype=np.uint32))
+    arrays = (groups.rows, groups.indptr, groups.indices, groups.gather(np.ones(1, dtype=dtype)))
+    bounds = groups.align(np.array([0, 1], dtype=np.uint64))
+    team.call(1, csr.gathered_matvec_dot_parts, *arrays, *np.ones((2, 1), dtype=dtype), bounds, team.partial_sums(1))

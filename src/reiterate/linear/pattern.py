@@ -11,8 +11,10 @@ from numpy.typing import NDArray
 from reiterate.errors import InvalidInput
 from reiterate.kernels import csr
 from reiterate.linear.null_space import Constants
+from reiterate.linear.row_groups import RowGroups
 
 Index = NDArray[np.uint32]
+Extended = tuple["Pattern", NDArray[np.int64], NDArray[np.int64]]
 
 _ENTRIES_OF_A_ROW = 7.0  # as much traffic as the vectors cause: 84 bytes a row, 12 an entry
 
@@ -42,6 +44,7 @@ class Pattern:
         self.cursor: Index = np.empty(size, dtype=np.uint32)
         self.full_diagonal = csr.find_diagonal(self.indptr, self.indices, self.position) == 0
         self._row_bounds: dict[int, NDArray[np.uint64]] = {}
+        self._extended: dict[bytes, Extended] = {}
         self.symmetric = bool(csr.is_pattern_symmetric(self.indptr, self.indices, self.cursor))
 
     @functools.cached_property
@@ -62,15 +65,48 @@ class Pattern:
         return int(max((rows - left).max(), (right - rows).max(), 0))
 
     @functools.cached_property
+    def groups(self) -> RowGroups | None:
+        """An order of the rows in which products are faster, if there is one."""
+        return RowGroups.of(self.indptr, self.indices)
+
+    @functools.cached_property
     def symmetrized(self) -> tuple[Pattern, NDArray[np.int64], NDArray[np.int64]]:
         """The pattern of A + Aᵀ, and where each stored entry (i, j) lies in it, and its mirror (j, i)."""
-        rows = np.repeat(np.arange(self.size), self.indptr[1:] - self.indptr[:-1])
-        columns = self.indices.astype(np.int64)
+        rows, columns = self.rows, self.indices.astype(np.int64)
         keys, mirrors = rows * self.size + columns, columns * self.size + rows
         union = np.union1d(keys, mirrors)
         counts = np.bincount(union // self.size, minlength=self.size)
         pattern = Pattern(np.concatenate(([0], np.cumsum(counts))), union % self.size)
         return pattern, np.searchsorted(union, keys), np.searchsorted(union, mirrors)
+
+    def with_entries(self, rows: NDArray[np.int64], columns: NDArray[np.int64]) -> Extended:
+        """The pattern with entries (rows[i], columns[i]) too; where the stored ones lie in it, and where these do."""
+        name = rows.tobytes() + columns.tobytes()
+        if name not in self._extended:
+            self._extended.clear()
+            keys = self.rows * self.size + self.indices.astype(np.int64)
+            union = np.union1d(keys, rows * self.size + columns)
+            pattern = self
+            if union.size > self.nnz:
+                counts = np.bincount(union // self.size, minlength=self.size)
+                pattern = Pattern(np.concatenate(([0], np.cumsum(counts))), union % self.size)
+            places = np.searchsorted(union, rows * self.size + columns)
+            self._extended[name] = pattern, np.searchsorted(union, keys), places
+        return self._extended[name]
+
+    @property
+    def rows(self) -> NDArray[np.int64]:
+        """The row of each stored entry, as a new array."""
+        return np.repeat(np.arange(self.size), (self.indptr[1:] - self.indptr[:-1]).astype(np.int64))
+
+    @functools.cached_property
+    def with_diagonal(self) -> tuple[Pattern, NDArray[np.int64]]:
+        """The pattern with every diagonal entry stored, and where each stored entry lies in it."""
+        if self.full_diagonal:
+            return self, np.arange(self.nnz)
+        diagonal = np.arange(self.size)
+        pattern, stored, _ = self.with_entries(diagonal, diagonal)
+        return pattern, stored
 
     def row_bounds(self, parts: int) -> NDArray[np.uint64]:
         """Where to cut the rows into parts that cost an iteration of CG about equally, shape (parts + 1,)."""

@@ -6,17 +6,19 @@ A new method is one class in one file of this room, and one line here.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 from reiterate.configuration import Configuration, parse_spelling
 from reiterate.contracts import Method
 from reiterate.errors import InvalidInput
+from reiterate.linear.absolute_blocks import AbsoluteBlockJacobi
 from reiterate.linear.bicgstab import BiConjugateGradientsStabilized
 from reiterate.linear.bicgstabl import BiConjugateGradientsStabilizedL
 from reiterate.linear.block_jacobi import BlockJacobi
 from reiterate.linear.cg import ConjugateGradients, JacobiConjugateGradients
 from reiterate.linear.chebyshev import Chebyshev
+from reiterate.linear.cocr import ConjugateOrthogonalConjugateResidual
 from reiterate.linear.deflated_cg import DeflatedConjugateGradients
 from reiterate.linear.direct import Direct, DirectBy
 from reiterate.linear.direct_factor import DirectFactor
@@ -34,8 +36,11 @@ from reiterate.linear.multigrid import ClassicalMultigrid, SmoothedAggregationMu
 from reiterate.linear.preconditioned_cg import PreconditionedConjugateGradients
 from reiterate.linear.recycled_gmres import RecyclingGeneralizedMinimalResidual
 from reiterate.linear.sor import SuccessiveOverRelaxation
+from reiterate.linear.sqmr import SymmetricQuasiMinimalResidual
 from reiterate.linear.ssor_cg import SymmetricOverRelaxedConjugateGradients
+from reiterate.linear.surrogate import PositiveSurrogate
 from reiterate.linear.symmetric_part import SymmetricPart
+from reiterate.linear.symmlq import SymmetricLQ
 
 _ANY_FAMILY: Final = (
     Identity(),
@@ -45,6 +50,22 @@ _ANY_FAMILY: Final = (
     IncompleteLU(),
     ThresholdIncompleteLU(),
     SymmetricPart(SmoothedAggregationMultigrid()),
+    DirectFactor(definite=False),
+)
+_DEFINITE_FAMILIES: Final = (
+    Identity(),
+    Jacobi(),
+    AbsoluteBlockJacobi(),
+    PositiveSurrogate(SymmetricOverRelaxation()),
+    PositiveSurrogate(IncompleteCholesky()),
+    PositiveSurrogate(SmoothedAggregationMultigrid(), real=True),
+)
+_SYMMETRIC_FAMILIES: Final = (
+    Identity(),
+    Jacobi(),
+    BlockJacobi(),
+    SymmetricOverRelaxation(),
+    IncompleteLU(),
     DirectFactor(definite=False),
 )
 _KRYLOV: Final = (
@@ -72,8 +93,9 @@ METHODS: Final[dict[str, Method]] = {
         PreconditionedConjugateGradients(Chebyshev()),
         *(DeflatedConjugateGradients(family) for family in (Identity(), Jacobi())),
         DeflatedConjugateGradients(IncompleteCholesky(), IncompleteCholeskyConjugateGradients()),
-        MinimalResidual(Identity()),
-        MinimalResidual(Jacobi()),
+        *(krylov(family) for krylov in (MinimalResidual, SymmetricLQ) for family in _DEFINITE_FAMILIES),
+        *(SymmetricQuasiMinimalResidual(family) for family in _SYMMETRIC_FAMILIES),
+        *(ConjugateOrthogonalConjugateResidual(family) for family in _SYMMETRIC_FAMILIES),
         *(krylov(family) for krylov in _KRYLOV for family in _ANY_FAMILY),
         Direct(),
         *(DirectBy(name) for name in ENGINES),
@@ -90,9 +112,16 @@ DEFAULT: Final = (
     "factor_cg",
     "direct",
     "jacobi_minres",
+    "ic_minres",
+    "amg_minres(theta=0.05, bits=32)",
     "minres",
     "bicgstab",
+    "cocr",
+    "symmlq",
     "gmres(restart=30)",
+    "ilu_sqmr",
+    "ssor_cocr(omega=1.4)",
+    "ilu_cocr",
     "ilu_bicgstab",
     "ilu_gmres(restart=30)",
     "factor_gmres(restart=30)",
@@ -109,22 +138,21 @@ _SMALLEST_HIERARCHY: Final = 5_000  # below, building one costs more than any it
 def suits(name: str, traits: LinearTraits) -> bool:
     """Whether a method of the default portfolio is worth trying on such a matrix."""
     if name == "direct" or name.startswith("factor"):
-        return traits.size <= _LARGEST_FACTOR and (traits.maybe_definite or name != "factor_cg")
-    if name == "amg_cg":
-        return traits.size >= _SMALLEST_HIERARCHY
+        if traits.zero_line:
+            return False
+        return traits.size <= _LARGEST_FACTOR and (traits.likely_definite or name != "factor_cg")
+    if name.startswith("amg") and traits.size < _SMALLEST_HIERARCHY:
+        return False
     if name.endswith("_cg") or name == "cg":
-        return True
-    if name in ("minres", "bicgstab", "gmres"):
-        return not traits.entries  # otherwise a preconditioner is to be had
-    return not traits.maybe_definite
-
-
-def rehearse_blocks(names: Collection[str]) -> None:
-    """Compile or load what methods of these names need for blocks, so that this is never counted as a solve's cost."""
-    for name in names:
-        rehearse_block = getattr(METHODS[name], "rehearse_block", None)
-        if rehearse_block is not None:
-            rehearse_block()
+        return not traits.presumed_indefinite
+    if name in ("minres", "symmlq", "cocr", "bicgstab", "gmres"):
+        # Otherwise a preconditioner is to be had, and a direct method when all else fails.
+        return not traits.entries or traits.zero_line
+    if name == "ilu_sqmr" and traits.complex:
+        return False  # COCR does the same at less cost
+    if name == "ilu_bicgstab" and traits.symmetric:
+        return False  # symmetric QMR and COCR need half the products
+    return not traits.likely_definite
 
 
 def configuration(spelling: str) -> Configuration:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import math
 
-from reiterate.contracts import Prepared, Progress, Stop, Values
+from reiterate.contracts import Prepared, Progress, Status, Stop, Values
 from reiterate.kernels import codes, vectors
+from reiterate.linear import block_cg
+from reiterate.linear.block import Block, BlockInstance
 from reiterate.linear.instance import LinearInstance, LinearTraits, Vector
 from reiterate.linear.krylov import KrylovMethod, KrylovState
+from reiterate.linear.lanczos import tridiagonal
 from reiterate.linear.preconditioner import Family
 from reiterate.linear.segments import run_in_segments
 
@@ -25,10 +28,10 @@ class PreconditionedConjugateGradients(KrylovMethod):
 
     def __init__(self, family: Family) -> None:
         super().__init__(family)
-        self.requires = "a symmetric positive definite matrix"
+        self.requires = "a Hermitian positive definite matrix"
 
     def fits(self, traits: LinearTraits) -> bool:
-        """Nothing seen that speaks against a symmetric positive definite matrix."""
+        """Nothing seen that speaks against a Hermitian positive definite matrix."""
         return traits.maybe_definite
 
     def traffic_of(self, instance: LinearInstance, state: KrylovState) -> float:
@@ -45,6 +48,9 @@ class PreconditionedConjugateGradients(KrylovMethod):
         square = operator.residual(x, instance.b, r)
         p[:] = 0.0
         weighted = math.inf
+        observed = state.preconditioner.observes
+        alphas: list[float] = []
+        betas: list[float] = []
 
         def advance(iterations: int) -> tuple[int, int]:
             nonlocal square, weighted
@@ -55,16 +61,34 @@ class PreconditionedConjugateGradients(KrylovMethod):
                 next_weighted = float(vectors.dot(r, z).real)
                 if not next_weighted > 0.0:
                     return made, codes.PRECONDITIONER_NOT_DEFINITE if next_weighted <= 0.0 else codes.NOT_FINITE
-                vectors.turn(next_weighted / weighted, z, p)
+                beta = next_weighted / weighted
+                vectors.turn(beta, z, p)
                 weighted = next_weighted
                 curvature = operator.apply_dot(p, q)
                 if not curvature > 0.0:
                     return made, codes.NOT_DEFINITE if curvature <= 0.0 else codes.NOT_FINITE
-                square = float(vectors.step(weighted / curvature, p, q, x, r))
+                alpha = weighted / curvature
+                if observed:
+                    alphas.append(alpha)
+                    betas.append(beta)
+                square = float(vectors.step(alpha, p, q, x, r))
                 if not square < math.inf:
                     return made + 1, codes.NOT_FINITE
             return iterations, codes.CONVERGED if square <= threshold else codes.RUNNING
 
         work = self.work_of(instance, state, products=1.0, row_bytes=88.0)
         moved = self.traffic_of(instance, state)
-        return run_in_segments(advance, lambda: x, stop, bytes_per_iteration=moved, work=work)
+        progress = run_in_segments(advance, lambda: x, stop, bytes_per_iteration=moved, work=work)
+        if len(alphas) > 1 and progress.status is Status.CONVERGED:
+            state.preconditioner.observe(instance, *tridiagonal(alphas, betas))
+        return progress
+
+    def iterate_block(
+        self, prepared: Prepared, instance: BlockInstance, values: Values, x: Block, stop: Stop
+    ) -> Progress | None:
+        """Iterate on several columns of ``x``, shape (n, k), at once; ``None`` where that gains nothing."""
+        return block_cg.iterate_with_preconditioner(instance, prepared.state.preconditioner, x, stop)
+
+    def rehearse_block(self) -> None:
+        """Compile or load what blocks need."""
+        self.rehearse_columns()

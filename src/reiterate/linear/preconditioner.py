@@ -32,6 +32,10 @@ class Preconditioner(ABC):
         Bytes held.
     setup_traffic : float
         Bytes moved by the build or refresh that was made last.
+    observes : bool
+        Whether :meth:`observe` would be of use after the next solve.
+    takes_blocks : bool
+        Whether :meth:`apply_block` is there, and faster than one column after another.
     """
 
     size: int
@@ -39,10 +43,23 @@ class Preconditioner(ABC):
     traffic: float = 0.0
     memory: int = 0
     setup_traffic: float = 0.0
+    observes: bool = False
+    takes_blocks: bool = False
 
     @abstractmethod
     def apply(self, r: NDArray[Any], z: NDArray[Any]) -> None:
         """Write M⁻¹ r to ``z``; both of shape (n,), C-contiguous, not overlapping; ``r`` is left as it is."""
+
+    def observe(self, instance: LinearInstance, diagonal: NDArray[Any], below: NDArray[Any]) -> None:  # noqa: B027
+        """Take in the tridiagonal matrix of M⁻¹A, by its diagonals, that a solve with CG has left behind."""
+
+    def apply_block(self, R: NDArray[np.float64], Z: NDArray[np.float64]) -> None:
+        """Write M⁻¹ R to ``Z``; both of shape (n, 4) or (n, 8), as :meth:`apply` asks; no column touches another."""
+        raise NotImplementedError(f"{type(self).__name__} is applied to vectors only")
+
+    def block_traffic(self, width: int) -> float:
+        """Bytes that one application to ``width`` columns moves."""
+        return width * self.traffic
 
 
 class Family(ABC):
@@ -59,6 +76,8 @@ class Family(ABC):
         What :meth:`accepts` asks for, in words that complete "needs …".
     definite : bool
         Whether M is symmetric positive definite, as CG and MINRES need.
+    symmetric : bool
+        Whether M = Mᵀ, not conjugated, wherever A = Aᵀ, as COCR and symmetric QMR need.
     varies : bool
         Whether M changes from one application to the next, so that only flexible methods may use it.
     variants : tuple of mappings
@@ -69,8 +88,14 @@ class Family(ABC):
     parameters: ParameterSpace = ParameterSpace()
     requires: str
     definite: bool = False
+    symmetric: bool = False
     varies: bool = False
     variants: tuple[Values, ...] = ({},)
+
+    @property
+    def state_name(self) -> str:
+        """What is shared by the methods of this family; another name where another family builds another M."""
+        return f"{self.name} preconditioner"
 
     @abstractmethod
     def accepts(self, traits: LinearTraits) -> bool:

@@ -260,7 +260,7 @@ class RecyclingGeneralizedMinimalResidual(KrylovMethod):
         size, dtype = x.size, instance.operator.dtype
         keep = min(int(values["space"]), min(restart, size) // 2)
         space = _space(state, keep, size, dtype)
-        if not space.payoff.use:
+        if not (space.payoff.use and instance.recycles):
             space.count = 0
         used = space.count > 0
         with np.errstate(over="ignore", invalid="ignore"):

@@ -76,6 +76,12 @@ def divide(width: NDArray[Any], level_ends: NDArray[Any], parts: int) -> Spans:
     return np.stack((cuts[:, :-1], cuts[:, 1:]), axis=2)
 
 
+def share_of_others(spans: Spans) -> float:
+    """The share of all rows that is not left to part 0."""
+    lengths = spans[:, :, 1] - spans[:, :, 0]
+    return float(lengths[:, 1:].sum() / lengths.sum())
+
+
 def reverse(spans: Spans, size: int) -> Spans:
     """The same rows by the same parts when a sweep passes all rows in reverse."""
     return size - spans[::-1, :, ::-1]

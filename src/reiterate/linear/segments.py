@@ -20,6 +20,7 @@ _REASONS = {
     codes.NOT_FINITE: "overflow or NaN",
     codes.DIVERGED: "the residual grows without bound",
     codes.PRECONDITIONER_NOT_DEFINITE: "the preconditioner is not positive definite",
+    codes.VANISHING_PRODUCT: "breakdown: the product of two vectors without conjugation vanishes, though neither does",
     codes.STAGNATED: "stagnation: an inner product has vanished, or the residual no longer falls",
 }
 

@@ -11,8 +11,11 @@ from reiterate.contracts import Prepared, Progress, Stop, Values
 from reiterate.kernels import csr, levels
 from reiterate.kernels import ssor_cg as kernels
 from reiterate.linear import team
+from reiterate.linear.block import Block, BlockInstance
+from reiterate.linear.block_eisenstat_cg import EisenstatRecurrence, Triangle
 from reiterate.linear.instance import LinearInstance, Vector
 from reiterate.linear.level_order import order_rows, runs_of, widest
+from reiterate.linear.lock_step import FEWEST, iterate_in_lock_step
 from reiterate.linear.method import DefiniteMethod
 from reiterate.linear.pattern import Index, Pattern
 from reiterate.linear.schedule import Schedule, Spans, divide, gather_parts, reverse
@@ -147,3 +150,25 @@ class SymmetricOverRelaxedConjugateGradients(DefiniteMethod):
 
         moved = traffic(pattern, entries=1.0, row_bytes=160.0)
         return run_in_segments(advance, finish, stop, bytes_per_iteration=moved, work=in_matvecs(pattern, moved))
+
+    def iterate_block(
+        self, prepared: Prepared, instance: BlockInstance, values: Values, x: Block, stop: Stop
+    ) -> Progress | None:
+        """Iterate on several columns of ``x``, shape (n, k), at once; ``None`` where there are few."""
+        if x.shape[1] < FEWEST:
+            return None
+        state, omega = prepared.state, values["omega"]
+
+        def triangles(_: Vector) -> tuple[Triangle, Triangle]:
+            # The stored ones are scaled to a unit diagonal of A, these to one of D/omega.
+            lower, upper = state.lower.arrays, state.upper.arrays
+            return (*lower[:3], omega * lower[3]), (*upper[:3], omega * upper[3])
+
+        recurrence = EisenstatRecurrence(
+            instance, state.order, state.rank, state.parts, state.diagonal / omega, triangles
+        )
+        return iterate_in_lock_step(recurrence, x, stop)
+
+    def rehearse_block(self) -> None:
+        """Compile or load what blocks need."""
+        self.rehearse_columns()

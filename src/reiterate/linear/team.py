@@ -151,6 +151,13 @@ def partial_sums(parts: int) -> NDArray[np.float64]:
     return np.zeros((parts, spmd.STRIDE))
 
 
+def even_bounds(size: int, parts: int) -> NDArray[np.int64]:
+    """Where to cut vectors of shape (size,) into parts of equal length, shape (parts + 1,), between cache lines."""
+    cuts = size * np.arange(parts + 1) // parts // spmd.STRIDE * spmd.STRIDE
+    cuts[-1] = size
+    return cuts
+
+
 def available_processors() -> int:
     """Processors on which this process may run."""
     if hasattr(os, "sched_getaffinity"):

@@ -12,14 +12,16 @@ from numpy.typing import NDArray
 from reiterate.configuration import Parameter
 from reiterate.contracts import Values
 from reiterate.errors import Breakdown, InvalidInput
-from reiterate.kernels import levels, triangular
+from reiterate.kernels import block_triangular, levels, triangular
+from reiterate.kernels.lanes import EIGHT, FOUR
 from reiterate.linear import team
 from reiterate.linear.instance import LinearInstance
-from reiterate.linear.level_order import order_rows, runs_of, widest
+from reiterate.linear.level_order import order_backward, order_rows, runs_of, widest
 from reiterate.linear.pattern import Index, Pattern
 from reiterate.linear.preconditioner import Preconditioner
-from reiterate.linear.schedule import Schedule, divide, gather_parts, reverse
+from reiterate.linear.schedule import Schedule, divide, gather_parts, reverse, share_of_others
 
+_SHARE_WORTH_WAKING = 0.1
 _ENTRIES_WORTH_WAKING = 100_000  # both sweeps over as many take 0.3 ms, and waking a thread some 0.05 ms
 
 BITS: Final = Parameter("bits", low=31, high=65, default=64, search=(64, 64), points=1, integer=True)
@@ -89,13 +91,18 @@ class Layout:
     parts : int
         Into which sweeps are cut. The rows of a part are then numbered one after another, level by level, so that
         every thread reads its own entries and vectors in one stream.
+    shared : bool
+        Whether levels are so large that several threads have something to do.
     sequence : uint32 array of shape (n,)
         Numbers of the rows, such that each comes after those on which it depends.
+    upper_rows : uint32 array of shape (n,)
+        Numbers of the rows in the order of the backward sweep: reversed, or with ``backward_by_width`` also, within a
+        level, by their width in U, so that runs are long in both sweeps.
     forward, backward : Schedule
         How the sweeps are divided.
     """
 
-    def __init__(self, pattern: FactorPattern, parts: int = 1) -> None:
+    def __init__(self, pattern: FactorPattern, parts: int = 1, *, backward_by_width: bool = False) -> None:
         self.pattern = pattern
         self.parts = parts
         indptr, position = pattern.indptr, pattern.position
@@ -109,6 +116,7 @@ class Layout:
         count = int(triangular.find_common_levels(indptr, pattern.indices, position, level))
         order, level_ends = order_rows(level, count, below, above, by_width=padded is None)
         spans = divide(below[order] if padded is None else np.full(size, padded), level_ends, parts)
+        self.shared = share_of_others(spans) >= _SHARE_WORTH_WAKING
         self.sequence: Index = np.arange(size, dtype=np.uint32)
         if parts > 1:
             gathered, spans = gather_parts(spans)
@@ -125,26 +133,29 @@ class Layout:
         self.columns: Index = np.empty(self.lower_count + self.upper_count, dtype=np.uint32)
         self.source: Index = np.empty_like(self.columns)
         self.lower_begin: Index = np.cumsum(lower_width, dtype=np.uint32) - lower_width
+        self.upper_rows = np.arange(size, dtype=np.uint32)[::-1].copy()
+        if backward_by_width and padded is None:
+            self.upper_rows = order_backward(level[order], upper_width, spans)
         self._lay_out(lower_width, upper_width)
         self.forward = Schedule(*runs_of(lower_width), spans)
-        self.backward = Schedule(*runs_of(upper_width[::-1]), reverse(spans, size))
+        self.backward = Schedule(*runs_of(upper_width[self.upper_rows]), reverse(spans, size))
 
     def _lay_out(self, lower_width: Index, upper_width: Index) -> None:
         pattern, order, rank, count = self.pattern, self.order, self.rank, self.lower_count
         indptr, indices, position = pattern.indptr, pattern.indices, pattern.position
         columns, source = self.columns, self.source
         after = position + np.uint32(1)
-        sweep = upper_width[::-1].copy()
+        sweep = upper_width[self.upper_rows]
         levels.lay_out_triangle(
             indices, indptr[:-1], position, order, rank, lower_width, columns[:count], source[:count]
         )
         levels.lay_out_triangle(
-            indices, after, indptr[1:], order[::-1].copy(), rank, sweep, columns[count:], source[count:]
+            indices, after, indptr[1:], order[self.upper_rows], rank, sweep, columns[count:], source[count:]
         )
         columns[:count][source[:count] == levels.PADDING] = 0
-        # U is stored last row first.
-        ends = count + np.cumsum(sweep, dtype=np.int64)[::-1]
-        self.upper_begin: Index = (ends - upper_width).astype(np.uint32)
+        # U is stored last level first.
+        self.upper_begin: Index = np.empty_like(order)
+        self.upper_begin[self.upper_rows] = count + np.cumsum(sweep, dtype=np.int64) - sweep
         self.mirror: Index = np.empty(count, dtype=np.uint32)
         triangular.find_mirrors(
             indptr,
@@ -175,7 +186,7 @@ class Layout:
         """Bytes held."""
         arrays = (
             self.columns, self.source, self.mirror, self.width, self.order, self.rank, self.upper_begin,
-            self.lower_begin, self.sequence, self.forward.pieces, self.backward.pieces,
+            self.lower_begin, self.sequence, self.upper_rows, self.forward.pieces, self.backward.pieces,
         )  # fmt: skip
         return sum(array.nbytes for array in arrays)
 
@@ -183,7 +194,7 @@ class Layout:
 class TriangularFactors(Preconditioner):
     """M = (I + L) D (I + U), applied by one forward and one backward sweep.
 
-    An application moves 4 bytes and one stored value an entry, and 64 bytes a row.
+    An application moves 4 bytes and one stored value an entry, and 68 bytes a row.
 
     Attributes
     ----------
@@ -208,12 +219,15 @@ class TriangularFactors(Preconditioner):
         self.inverse: NDArray[Any] = np.empty(size, dtype=dtype)
         self.diagonal: NDArray[Any] = np.empty(size, dtype=dtype)
         self.shift = 0.0
-        self.threads = layout.parts if self.values.size >= _ENTRIES_WORTH_WAKING * (layout.parts - 1) else 1
+        worth_waking = self.values.size >= _ENTRIES_WORTH_WAKING * (layout.parts - 1)
+        self.threads = layout.parts if worth_waking and layout.shared else 1
         self._entries: NDArray[Any] | None = None
         self.work: NDArray[Any] = np.zeros(size, dtype=dtype)
         entry = 4.0 + storage.itemsize
-        self.traffic = entry * layout.columns.size + size * (8.0 + 7.0 * dtype.itemsize)
+        self.traffic = entry * layout.columns.size + size * (12.0 + 7.0 * dtype.itemsize)
         self.memory = layout.memory + self.values.nbytes + 3 * self.work.nbytes
+        self.takes_blocks = dtype == np.float64
+        self._block_work: NDArray[np.float64] = np.zeros((size, 0))
 
     def fill(self, instance: LinearInstance, factor: float, *, upper_only: bool = False) -> None:
         """Write ``factor`` times the entries of A to the values, and its diagonal to ``diagonal``."""
@@ -251,15 +265,32 @@ class TriangularFactors(Preconditioner):
         """After a breakdown: leave the diagonal of A, by its modulus, since others may still hold this object."""
         assert instance.diagonal is not None
         self.values[:] = 0.0
-        self.inverse[:] = 1.0 / np.abs(instance.diagonal[self.layout.order])
+        with np.errstate(over="ignore"):
+            inverse = 1.0 / np.abs(instance.diagonal[self.layout.order])
+        self.inverse[:] = np.minimum(inverse, np.finfo(np.float64).max)
 
     def apply(self, r: NDArray[Any], z: NDArray[Any]) -> None:
         """Write M⁻¹ r to ``z``, both of shape (n,)."""
         layout, threads = self.layout, self.threads
         team.call(
-            threads, triangular.solve, *layout.lower(self.values), *layout.upper(self.values), layout.order,
-            self.inverse, r, self.work, z,
+            threads, triangular.solve, *layout.lower(self.values), *layout.upper(self.values), layout.upper_rows,
+            layout.order, self.inverse, r, self.work, z,
         )  # fmt: skip
+
+    def apply_block(self, R: NDArray[np.float64], Z: NDArray[np.float64]) -> None:
+        """Write M⁻¹ R to ``Z``, both of shape (n, 4) or (n, 8); the factors are read once."""
+        if self._block_work.shape != R.shape:
+            self.memory += 8 * (R.size - self._block_work.size)
+            self._block_work = np.zeros(R.shape)
+        layout = self.layout
+        block_triangular.solve(
+            *layout.lower(self.values), *layout.upper(self.values), layout.order, self.inverse, R, self._block_work, Z,
+            FOUR if R.shape[1] == len(FOUR) else EIGHT,
+        )  # fmt: skip
+
+    def block_traffic(self, width: int) -> float:
+        """As for one column, with the factors read once."""
+        return (4.0 + self.values.itemsize) * self.layout.columns.size + (16.0 + 48.0 * width) * self.size
 
 
 def mean_widths(pattern: Pattern) -> tuple[float, float]:

@@ -1,4 +1,4 @@
-"""Vectors, and their norm."""
+"""Vectors, their norm, and their reciprocals."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg.blas import dnrm2, dznrm2
+
+from reiterate.errors import Breakdown
 
 Vector = NDArray[Any]
 """float64, or complex128 where A is complex."""
@@ -22,3 +24,18 @@ def norm(v: Vector) -> float:
     if not v.size:
         return 0.0
     return float(dznrm2(v) if v.dtype.kind == "c" else dnrm2(v))
+
+
+def reciprocals(diagonal: Vector, numerator: float = 1.0, out: Vector | None = None) -> Vector:
+    """``numerator`` / ``diagonal``, written to ``out`` if given.
+
+    Raises
+    ------
+    Breakdown
+        One is beyond double precision, as those of subnormal numbers are.
+    """
+    with np.errstate(over="ignore"):
+        quotients: Vector = np.divide(numerator, diagonal, out=out)
+    if not np.isfinite(quotients).all():
+        raise Breakdown("a diagonal entry is so small that its inverse overflows")
+    return quotients

@@ -1,0 +1,79 @@
+"""The patterns of a stream: each is analyzed once, and recognized by its content."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reiterate.linear.pattern import Pattern
+
+_KEEP = 4  # a time step may alternate between a few
+
+
+@dataclass(slots=True)
+class _Known:
+    """A pattern, and what is symmetric in it where entries that are stored are zero.
+
+    ``nonzero`` says which entries were not zero when last some were; ``core`` is the number of their pattern and the
+    pattern, if that is symmetric.
+    """
+
+    pattern: Pattern
+    nonzero: NDArray[np.bool_] | None = None
+    core: tuple[int, Pattern] | None = None
+
+
+class KnownPatterns:
+    """The last few patterns of a stream, by numbers that are never given twice."""
+
+    def __init__(self) -> None:
+        self._known: dict[int, _Known] = {}
+        self._count = 0
+
+    def find(self, matrix: Any) -> tuple[int, Any, Pattern]:
+        """The pattern of a CSR matrix, its number, and the matrix.
+
+        Explicit zeros can hide a symmetric matrix behind an unsymmetric pattern: then a copy without them comes back,
+        and its pattern. Otherwise zeros stay, so that the pattern does not change with the numbers.
+
+        Raises
+        ------
+        InvalidInput
+            The arrays are not those of a matrix, or it is too large.
+        """
+        number, known = self._entry(matrix)
+        if known.pattern.symmetric:
+            return number, matrix, known.pattern
+        nonzero = matrix.data != 0.0
+        if nonzero.all():
+            return number, matrix, known.pattern
+        if known.nonzero is None or not np.array_equal(nonzero, known.nonzero):
+            known.nonzero, known.core = nonzero, self._core(matrix, nonzero)
+        if known.core is None:
+            return number, matrix, known.pattern
+        core_number, core = known.core
+        index = core.indices.view(np.int32), core.indptr.view(np.int32)
+        return core_number, type(matrix)((matrix.data[nonzero], *index), shape=matrix.shape), core
+
+    def _entry(self, matrix: Any) -> tuple[int, _Known]:
+        for number, known in reversed(self._known.items()):
+            if known.pattern.matches(matrix.indptr, matrix.indices):
+                return number, known
+        known = _Known(Pattern(matrix.indptr, matrix.indices))
+        number = self._next_number()
+        self._known[number] = known
+        while len(self._known) > _KEEP:
+            del self._known[next(iter(self._known))]
+        return number, known
+
+    def _core(self, matrix: Any, nonzero: NDArray[np.bool_]) -> tuple[int, Pattern] | None:
+        indptr = np.concatenate(([0], np.cumsum(nonzero)))[matrix.indptr]
+        pattern = Pattern(indptr, matrix.indices[nonzero])
+        return (self._next_number(), pattern) if pattern.symmetric else None
+
+    def _next_number(self) -> int:
+        self._count += 1
+        return self._count

@@ -1,0 +1,81 @@
+"""Options of a solver: what they may be, refused by name where they are not."""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import math
+from collections.abc import Iterable
+from typing import Final
+
+import numpy as np
+
+from reiterate.contracts import Learner, LearnerFactory
+from reiterate.engine.cost import CostUnit
+from reiterate.errors import InvalidInput
+from reiterate.learners import LEARNERS, make_learner
+
+REUSE: Final = {
+    "same_matrix": "a matrix that is recognized is not prepared again",
+    "ageing": "a prepared state serves later matrices for as long as that is cheaper than renewing it",
+    "refresh": "a state is renewed by its numbers, and not built anew, where that is cheaper",
+    "recycling": "deflated_cg and gcrodr carry spaces from one system to the next",
+}
+"""The ways of using again what earlier systems left behind, each of which can be turned off."""
+
+
+def reuse_names(reuse: str | Iterable[str]) -> frozenset[str]:
+    """The mechanisms that ``Solver(reuse=...)`` leaves on."""
+    if isinstance(reuse, str):
+        if reuse == "all":
+            return frozenset(REUSE)
+        raise InvalidInput("reuse", f"{reuse!r} is neither 'all' nor a collection of names, e.g. ['ageing']")
+    try:
+        names = list(reuse)
+    except TypeError:
+        raise InvalidInput("reuse", f"{reuse!r} is neither 'all' nor a collection of names, e.g. ['ageing']") from None
+    for name in names:
+        if name == "guesses":
+            raise InvalidInput("reuse", "'guesses' has an option of its own: guesses=False turns them off")
+        if not isinstance(name, str) or name not in REUSE:
+            close = difflib.get_close_matches(str(name), REUSE, n=1)
+            hint = f"did you mean {close[0]!r}? " if close else ""
+            raise InvalidInput("reuse", f"{name!r} is no mechanism; {hint}known are {', '.join(REUSE)}")
+    return frozenset(names)
+
+
+def policy_or_learner(learner: str | LearnerFactory, cost: CostUnit) -> LearnerFactory | None:
+    """What decides: ``None`` stands for the explorer, which needs costs that compare between methods."""
+    return None if learner == "auto" and cost != "iterations" else learner_factory(learner)
+
+
+def learner_factory(learner: str | LearnerFactory) -> LearnerFactory:
+    """What builds the learner of that name, or the given callable itself."""
+    if callable(learner):
+        return learner
+    if not isinstance(learner, str):
+        raise InvalidInput("learner", f"{learner!r} is neither a name nor a callable (arms, rng) -> Learner")
+    if learner != "auto" and learner not in LEARNERS:
+        make_learner(learner, 1, np.random.default_rng(0))  # raises, and lists the names there are
+    return functools.partial(_make_learner, learner)
+
+
+def _make_learner(name: str, arms: int, rng: np.random.Generator) -> Learner:
+    return make_learner(name, arms, rng)
+
+
+def generator(seed: int | np.random.Generator | None) -> np.random.Generator:
+    """A source of randomness; a generator is taken as it is."""
+    try:
+        return np.random.default_rng(seed)
+    except (TypeError, ValueError):
+        raise InvalidInput("seed", f"{seed!r} is neither a nonnegative integer nor a numpy.random.Generator") from None
+
+
+def check_positive(name: str, value: float | None, *, whole: bool = False) -> None:
+    """Refuse what is not a positive number; ``None`` is one, except among whole numbers."""
+    if value is None and not whole:
+        return
+    kinds = (int, np.integer) if whole else (int, float, np.integer, np.floating)
+    if isinstance(value, bool) or not isinstance(value, kinds) or not 0 < value < math.inf:
+        raise InvalidInput(name, f"{value!r} is not a positive {'integer' if whole else 'number'}")

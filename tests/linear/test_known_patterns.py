@@ -1,0 +1,80 @@
+"""A pattern is analyzed once, whatever zeros it stores."""
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+
+import reiterate as rt
+from reiterate.linear import known_patterns
+from tests.matrices import laplacian
+
+_OF_WARM_UPS = 22  # entries
+
+
+@pytest.fixture
+def analyses(monkeypatch):
+    """The sizes of the patterns that were analyzed."""
+    made = []
+
+    class Counted(known_patterns.Pattern):
+        def __init__(self, indptr, indices):
+            made.append(indices.size)
+            super().__init__(indptr, indices)
+
+    monkeypatch.setattr(known_patterns, "Pattern", Counted)
+    return made
+
+
+def with_zeros(A, places):
+    """A with zeros stored at ``places``, on top of its own entries."""
+    A = A.tocoo()
+    rows, columns = np.array(places).T
+    index = np.concatenate([A.coords[0], rows]), np.concatenate([A.coords[1], columns])
+    return sp.csr_array((np.concatenate([A.data, np.zeros(len(places))]), index), shape=A.shape)
+
+
+HIDDEN = with_zeros(laplacian(5), [(0, 20), (3, 24), (17, 2)])
+UNSYMMETRIC = with_zeros(sp.csr_array(laplacian(5) + sp.diags_array(np.full(17, 0.1), offsets=8)), [(0, 20), (3, 24)])
+
+
+@pytest.mark.parametrize(("A", "expected"), [(HIDDEN, 2), (UNSYMMETRIC, 2), (laplacian(5), 1)])
+def test_equal_patterns_are_analyzed_once(A, expected, analyses):
+    solver = rt.Solver(seed=0)
+    for k in range(5):
+        b = np.arange(25.0) + k
+        x = solver.solve((k + 1.0) * A, b)
+        assert np.linalg.norm(b - (k + 1.0) * (A @ x)) <= 1e-8 * np.linalg.norm(b)
+        assert len([size for size in analyses if size > _OF_WARM_UPS]) == expected
+
+
+def test_patterns_that_alternate_are_remembered(analyses):
+    find = known_patterns.KnownPatterns().find
+    numbers = {find(k * A)[0] for k in (1.0, 2.0, 3.0) for A in (HIDDEN, UNSYMMETRIC, laplacian(5))}
+    assert len(numbers) == 3
+    assert len(analyses) == 5
+
+
+def test_what_zeros_hide_is_symmetric_and_what_they_do_not_keeps_its_pattern():
+    patterns = known_patterns.KnownPatterns()
+    _, core, pattern = patterns.find(HIDDEN)
+    assert pattern.symmetric
+    assert core.nnz == laplacian(5).nnz
+    assert HIDDEN.nnz == core.nnz + 3
+    np.testing.assert_array_equal(core.toarray(), HIDDEN.toarray())
+    number, same, _ = patterns.find(UNSYMMETRIC)
+    assert same is UNSYMMETRIC
+    other = UNSYMMETRIC.copy()
+    other.data[5] = 0.0
+    assert patterns.find(other)[0] == number
+
+
+def test_other_zeros_in_the_same_pattern_are_noticed():
+    patterns = known_patterns.KnownPatterns()
+    first = patterns.find(HIDDEN)
+    filled = HIDDEN.copy()
+    filled.data[filled.data == 0.0] = 1e-3
+    number, same, pattern = patterns.find(filled)
+    assert same is filled
+    assert not pattern.symmetric
+    assert number != first[0]
+    np.testing.assert_array_equal(patterns.find(HIDDEN)[1].toarray(), HIDDEN.toarray())

@@ -1,0 +1,68 @@
+"""What errors and summaries tell people to do."""
+
+import copy
+import pickle
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+
+import reiterate as rt
+from reiterate.errors import Breakdown
+from tests.matrices import laplacian
+
+
+def unsymmetric(n):
+    return sp.diags_array([-1.5, 4.0, -0.5], offsets=[-1, 0, 1], shape=(n, n)).tocsr()
+
+
+@pytest.mark.parametrize("methods", [["direct"], ["superlu"], ["factor_cg"], ["factor_gmres"]])
+def test_a_memory_limit_that_was_in_the_way_is_named(methods):
+    A, b = laplacian(14, 3), np.ones(14**3)
+    with pytest.raises(rt.NotConverged, match="raise memory_limit") as caught:
+        rt.Solver(methods, fallback=None, memory_limit=1e5).solve(A, b)
+    assert "no cap" not in str(caught.value)
+    assert "max_iterations" not in str(caught.value)
+
+
+def test_next_to_other_caps():
+    A, b = laplacian(14, 3), np.ones(14**3)
+    with pytest.raises(rt.NotConverged, match="raise memory_limit, raise max_iterations or max_seconds"):
+        rt.Solver(["cg"], max_iterations=2, memory_limit=1e5).solve(A, b)
+
+
+def test_nor_is_it_named_where_it_would_not_help():
+    with pytest.raises(rt.NotConverged, match="no cap was in the way") as caught:
+        rt.Solver(["direct"], fallback=None, memory_limit=1e9).solve(sp.csr_array(np.ones((5, 5))), np.arange(5.0))
+    assert "memory_limit" not in str(caught.value)
+
+
+def test_a_breakdown_keeps_its_message_and_its_remedy():
+    breakdown = Breakdown("it does not fit", "raise memory_limit")
+    assert (str(breakdown), breakdown.remedy) == ("it does not fit", "raise memory_limit")
+    assert Breakdown("it is singular").remedy == ""
+
+
+def test_a_method_that_never_applied_is_named():
+    solver = rt.Solver(["ssor_cg", "ilu_gmres(restart=30)"], seed=0, cost="work")
+    assert "never applicable" not in solver.summary()
+    solver.solve(unsymmetric(30), np.ones(30))
+    assert "(ssor_cg: never applicable: needs a real symmetric positive definite matrix)" in solver.summary()
+    assert solver.summary().count("never applicable") == 1
+    solver.solve(laplacian(5), np.ones((25, 2)))
+    assert "never applicable" not in solver.summary()
+
+
+def test_nothing_is_said_of_methods_that_nobody_asked_for():
+    solver = rt.Solver(seed=0, cost="work")
+    solver.solve(unsymmetric(30), np.ones(30))
+    assert "never applicable" not in solver.summary()
+
+
+@pytest.mark.parametrize("duplicate", [pickle.dumps, copy.copy, copy.deepcopy])
+def test_a_solver_says_why_it_cannot_be_pickled(duplicate):
+    solver = rt.Solver(["cg"])
+    solver.solve(laplacian(4), np.ones(16))
+    with pytest.raises(TypeError, match="same arguments"):
+        duplicate(solver)
+    assert pickle.loads(pickle.dumps(solver.history)).solves == 1
