@@ -98,8 +98,31 @@ class Prepared:
 
 
 @dataclass(frozen=True, slots=True)
+class Forecast:
+    """What a configuration may be expected to cost on an instance, before it has ever been tried.
+
+    On an instance of difficulty d it takes ``strength · d ** power`` iterations. Difficulty is a number that the
+    methods of one family share, e.g. the iterations of the simplest of them.
+
+    Attributes
+    ----------
+    setup, upkeep, iteration
+        Of preparing for the first time; of preparing for another instance, once prepared; of one iteration: in any
+        one unit that the methods of one family share.
+    strength, power
+        See above.
+    """
+
+    setup: float
+    upkeep: float
+    iteration: float
+    strength: float
+    power: float
+
+
+@dataclass(frozen=True, slots=True)
 class Attempt:
-    """One configuration's turn within a solve."""
+    """One configuration's turn within a solve; ``preparing`` is the part of ``seconds`` before the iteration."""
 
     configuration: Configuration
     status: Status
@@ -108,6 +131,8 @@ class Attempt:
     work: float
     merit: float
     reason: str = ""
+    preparing: float = 0.0
+    preparing_work: float = 0.0
 
 
 class Instance(Protocol):
@@ -135,6 +160,9 @@ class Instance(Protocol):
     @property
     def kind(self) -> Hashable:
         """What a configuration costs on one kind of instance says nothing about another kind."""
+
+    def difficulty(self) -> float:
+        """A first guess of the difficulty that forecasts speak of."""
 
     def origin(self) -> Any | None:
         """An iterate of harmless merit, to fall back on when the given one is worse; ``None``: there is none."""
@@ -186,6 +214,10 @@ class Method(ABC):
     @abstractmethod
     def iterate(self, prepared: Prepared, instance: Any, values: Values, x: Any, stop: Stop) -> Progress:
         """Iterate from ``x``, which is not modified, until ``stop`` says so. Resumable from any iterate."""
+
+    def forecast(self, instance: Any, values: Values) -> Forecast | None:
+        """What this may cost, from what is known of the instance before solving it; ``None``: no idea."""
+        return None
 
     def rebuild(self, instance: Any, values: Values, previous: Prepared) -> Prepared:
         """Build all of it anew. What solves have learnt, as opposed to prepared, may be kept from ``previous``."""

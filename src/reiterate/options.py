@@ -11,6 +11,7 @@ from typing import Final
 import numpy as np
 
 from reiterate.contracts import Learner, LearnerFactory
+from reiterate.engine.cost import CostUnit
 from reiterate.errors import InvalidInput
 from reiterate.learners import LEARNERS, make_learner
 
@@ -41,6 +42,11 @@ def reuse_names(reuse: str | Iterable[str]) -> frozenset[str]:
             hint = f"did you mean {close[0]!r}? " if close else ""
             raise InvalidInput("reuse", f"{name!r} is no mechanism; {hint}known are {', '.join(REUSE)}")
     return frozenset(names)
+
+
+def policy_or_learner(learner: str | LearnerFactory, cost: CostUnit) -> LearnerFactory | None:
+    """What decides: ``None`` stands for the explorer, which needs costs that compare between methods."""
+    return None if learner == "auto" and cost != "iterations" else learner_factory(learner)
 
 
 def learner_factory(learner: str | LearnerFactory) -> LearnerFactory:

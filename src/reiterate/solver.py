@@ -31,7 +31,7 @@ from reiterate.linear.portfolio import (
     suits,
 )
 from reiterate.linear.remarks import Remarks
-from reiterate.options import check_positive, generator, learner_factory, reuse_names
+from reiterate.options import check_positive, generator, policy_or_learner, reuse_names
 from reiterate.report.summary import summarize
 
 _WIDEST_GUESSED = 8  # columns; the guesses of a column hold eight vectors
@@ -156,7 +156,7 @@ class Solver:
             {name: ColumnByColumn(method) for name, method in METHODS.items()},
             configurations(default if methods is None else methods),
             [configuration(fallback)] if fallback is not None else [],
-            learner_factory(learner),
+            policy_or_learner(learner, cost),
             generator(seed),
             cost=cost,
             max_iterations=max_iterations,
@@ -315,6 +315,12 @@ class Solver:
             starts = ", ".join(f"{name} {count}" for name, count in self._guesses.chosen.most_common())
             lines.append(f"(solves began at: {starts})")
         return "\n".join((*lines, *self._remarks.lines()))
+
+    def explain(self) -> str:
+        """What is played now, why, what was tried, and what each alternative is believed to cost, in plain words."""
+        from reiterate.report.explanation import explain
+
+        return "\n".join(explain(self._engine.policies(), UNITS[self._cost]))
 
     def report(self, path: str | Path) -> Path:
         """Write a self-contained HTML page about the stream so far; returns its path."""

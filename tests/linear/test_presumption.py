@@ -74,7 +74,7 @@ def test_matrices_of_which_nothing_is_revealed_make_it_shorter():
 
 
 def test_an_indefinite_stream_whose_matrix_changes_is_learnt_and_so_is_its_end():
-    solver, rng = rt.Solver(seed=0, cost="work"), np.random.default_rng(0)
+    solver, rng = rt.Solver(learner="cheb_cb", seed=0, cost="work"), np.random.default_rng(0)
     for k in range(12):
         A, b = shifted(0.5 + 1e-3 * k), rng.normal(size=81)
         assert np.linalg.norm(b - A @ solver.solve(A, b)) <= 1.001e-8 * np.linalg.norm(b)

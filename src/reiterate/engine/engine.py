@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import time
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from typing import Any
@@ -12,7 +13,6 @@ import numpy as np
 from reiterate.configuration import Configuration
 from reiterate.contracts import (
     Attempt,
-    Choice,
     Instance,
     Learner,
     LearnerFactory,
@@ -22,8 +22,10 @@ from reiterate.contracts import (
     Stop,
 )
 from reiterate.engine.cost import CostUnit, total_cost
+from reiterate.engine.explorer import explorer_for
 from reiterate.engine.group import Group
-from reiterate.engine.history import History, ended_by_itself
+from reiterate.engine.history import History
+from reiterate.engine.policy import Policy
 from reiterate.engine.pursuit import Pursuit
 from reiterate.engine.quarantine import Quarantine
 from reiterate.engine.turn import Turn
@@ -32,7 +34,6 @@ from reiterate.errors import Breakdown, InvalidInput, OutOfTime
 
 _LAST_RESORTS = 6
 _PREPARING = 0.5  # of the time left, so that another method may still follow
-_FEW_ITERATIONS = 10.0  # below this, running longer than usual wastes nothing worth saving
 
 
 class Engine:
@@ -48,7 +49,8 @@ class Engine:
         Configurations that take over, in this order, when what was chosen fails.
     learner
         Builds a learner for a number of arms. One is built for every kind of instance and set of arms that they
-        accept, so that an odd instance does not confuse what is known of the others.
+        accept, so that an odd instance does not confuse what is known of the others. ``None``: the
+        :class:`~reiterate.engine.explorer.Explorer` decides.
     rng
         The only source of randomness.
     cost
@@ -71,7 +73,7 @@ class Engine:
         methods: Mapping[str, Method],
         configurations: Sequence[Configuration],
         rescuers: Sequence[Configuration],
-        learner: LearnerFactory,
+        learner: LearnerFactory | None,
         rng: np.random.Generator,
         *,
         cost: CostUnit = "time",
@@ -96,8 +98,8 @@ class Engine:
         self._patience = patience
         self._suits = suits
         self._arm_methods = [methods[name] for name in dict.fromkeys(c.method for c in self.configurations)]
-        self._groups: dict[tuple[Hashable, tuple[bool, ...]], Group] = {}
-        self._last_group: Group | None = None
+        self._groups: dict[tuple[Hashable, tuple[bool, ...]], Policy] = {}
+        self._last_group: Policy | None = None
         self._last_traits: Any = None
         self._last_kind: Hashable = None
         self._upkeep = Upkeep(cost, memory_limit, ages=ages, refreshes=refreshes)
@@ -106,8 +108,8 @@ class Engine:
         self._index = 0
         self.history = History()
 
-    def group_for(self, instance: Instance) -> Group:
-        """The arms that apply to such an instance, with their learner."""
+    def group_for(self, instance: Instance) -> Policy:
+        """The arms that apply to such an instance, with the policy that decides on them."""
         kind = instance.kind
         if self._last_group is not None and kind == self._last_kind and instance.traits == self._last_traits:
             return self._last_group
@@ -119,12 +121,22 @@ class Engine:
         if key not in self._groups:
             names = {method.name for method, applies in zip(self._arm_methods, accepted, strict=True) if applies}
             arms = tuple(configuration for configuration in self.configurations if configuration.method in names)
-            learner = self._learner_factory(len(arms), self._rng) if arms else None
-            if arms and not isinstance(learner, Learner):
-                raise InvalidInput("learner", f"built {learner!r}, which is not a reiterate Learner")
-            self._groups[key] = Group(arms, learner)
+            self._groups[key] = self._policy(arms, instance)
         self._last_kind, self._last_traits, self._last_group = kind, instance.traits, self._groups[key]
         return self._last_group
+
+    def _policy(self, arms: Sequence[Configuration], instance: Instance) -> Policy:
+        if self._learner_factory is None:
+            return explorer_for(arms, self._methods, instance, self._cost)
+        learner = self._learner_factory(len(arms), self._rng) if arms else None
+        if arms and not isinstance(learner, Learner):
+            raise InvalidInput("learner", f"built {learner!r}, which is not a reiterate Learner")
+        return Group(arms, learner, self._patience)
+
+    def policies(self) -> list[Policy]:
+        """One for every kind of instance, the last one met first."""
+        known = list(self._groups.values())
+        return sorted(known, key=lambda policy: policy is not self._last_group)
 
     @property
     def memory(self) -> int:
@@ -148,49 +160,49 @@ class Engine:
         begin = time.perf_counter()
         index, self._index = self._index, self._index + 1
         group = self.group_for(instance)
-        choice = group.choose(instance.context)
         pursuit = Pursuit(instance, x)
-        for configuration, stop in self._turns(pursuit, group, choice, index):
-            self._attempt(configuration, pursuit, stop, index)
+        turns = self._turns(pursuit, group, index)
+        while (turn := self._decide(turns)) is not None:
+            self._attempt(*turn, pursuit, index)
             if pursuit.solved or pursuit.hopeless:
                 break
         if not pursuit.attempts:
             pursuit.verify_start()
         self._upkeep.trim()
         cost = total_cost(self._cost, pursuit.attempts)
-        self._record(index, pursuit, group, choice, cost, begin)
-        if choice is not None:
-            self._learn(pursuit, group, choice, cost)
+        self._record(index, pursuit, group, cost, begin)
+        self._learn(group, pursuit, cost)
         if not pursuit.solved:
             raise pursuit.failure(self._methods, (*self.configurations, *self.rescuers))
         return pursuit.x
 
-    def _learn(self, pursuit: Pursuit, group: Group, choice: Choice, cost: float) -> None:
-        """Tell the learner what its choice cost, if it was played and there was something to solve."""
-        chosen = group.arms[choice.arm]
-        played = any(attempt.configuration == chosen for attempt in pursuit.attempts)
-        if not played or not any(attempt.iterations for attempt in pursuit.attempts):
-            return
-        alone = ended_by_itself(chosen, pursuit.attempts)
-        group.report(chosen, cost, sum(attempt.iterations for attempt in pursuit.attempts), alone=alone)
-        assert group.learner is not None
-        group.learner.learn(choice, cost, censored=not alone)
-
-    def _turns(
-        self, pursuit: Pursuit, group: Group, choice: Choice | None, index: int
-    ) -> Iterator[tuple[Configuration, Stop]]:
-        """Who may try, in order: the choice, under the patience cap; the incumbent; the rescuers; the last resorts."""
+    def _decide(self, turns: Iterator[tuple[Configuration, Stop]]) -> tuple[Configuration, Stop] | None:
+        """Who plays next."""
         begin = time.perf_counter()
-        incumbent = group.incumbent()
-        turns: list[tuple[Configuration, int]] = []
-        if choice is not None and not self._quarantine.holds(group.arms[choice.arm].method, index):
-            chosen = group.arms[choice.arm]
-            turns.append((chosen, self._patience_cap(chosen, incumbent, group)))
-        if incumbent is not None and not self._quarantine.holds(incumbent.method, index):
-            turns.append((incumbent, self._max_iterations))
-        turns.extend((rescuer, self._max_iterations) for rescuer in self.rescuers)
+        turn = next(turns, None)
+        self.history.deciding += time.perf_counter() - begin
+        return turn
+
+    def _learn(self, group: Policy, pursuit: Pursuit, cost: float) -> None:
+        begin = time.perf_counter()
+        group.report(pursuit, cost)
+        self.history.deciding += time.perf_counter() - begin
+        self.history.compiling += pursuit.warming
+
+    def _turns(self, pursuit: Pursuit, group: Policy, index: int) -> Iterator[tuple[Configuration, Stop]]:
+        """Who may try, in order: those whom the policy names; the rescuers; the last resorts."""
+        begin = time.perf_counter()
+
+        def available(configuration: Configuration) -> bool:
+            return not self._quarantine.holds(configuration.method, index)
+
+        turns = itertools.chain(
+            group.turns(pursuit.instance.context, available),
+            ((rescuer, math.inf) for rescuer in self.rescuers),
+            self._last_resorts(pursuit, group),
+        )
         tried: set[Configuration] = set()
-        for configuration, max_iterations in itertools.chain(turns, self._last_resorts(pursuit, choice, group)):
+        for configuration, cap in turns:
             # What an attempt revealed may have made a later candidate pointless.
             applies = self._methods[configuration.method].accepts(pursuit.instance.traits)
             if configuration in tried or not applies:
@@ -199,31 +211,23 @@ class Engine:
             if left is not None and left <= 0.0 and tried:
                 return
             tried.add(configuration)
-            yield configuration, Stop(pursuit.instance.target, max_iterations, left)
+            yield configuration, Stop(pursuit.instance.target, int(min(cap, self._max_iterations)), left)
 
-    def _last_resorts(
-        self, pursuit: Pursuit, choice: Choice | None, group: Group
-    ) -> Iterator[tuple[Configuration, int]]:
+    def _last_resorts(self, pursuit: Pursuit, group: Policy) -> Iterator[tuple[Configuration, float]]:
         """Who is left when nobody else has helped: the choice if it was skipped, then an arm of each untried method.
 
         Asked only then, so that what the attempts have revealed decides which arms there are.
         """
-        if choice is not None:
-            yield group.arms[choice.arm], self._max_iterations
+        if group.choice is not None:
+            yield group.arms[group.choice.arm], math.inf
         tried = {attempt.configuration.method for attempt in pursuit.attempts}
         names = (arm.method for arm in self.group_for(pursuit.instance).arms)
         untried = [name for name in dict.fromkeys(names) if name not in tried]
         for name in untried[-_LAST_RESORTS:]:
             arms = [arm for arm in self.configurations if arm.method == name]
-            yield arms[len(arms) // 2], self._max_iterations
+            yield arms[len(arms) // 2], math.inf
 
-    def _patience_cap(self, chosen: Configuration, incumbent: Configuration | None, group: Group) -> int:
-        if self._patience is None or incumbent is None or incumbent == chosen:
-            return self._max_iterations
-        usual = max(group.usual_iterations(incumbent), _FEW_ITERATIONS)
-        return min(self._max_iterations, round(self._patience * usual))
-
-    def _attempt(self, configuration: Configuration, pursuit: Pursuit, stop: Stop, index: int) -> None:
+    def _attempt(self, configuration: Configuration, stop: Stop, pursuit: Pursuit, index: int) -> None:
         """One configuration's turn: its prepared state may have to be renewed half-way, or its residual was wrong."""
         method = self._methods[configuration.method]
         code = (method.name, method.variant_of(pursuit.instance))
@@ -243,21 +247,23 @@ class Engine:
             pursuit.verify_start()
         pursuit.seconds += turn.seconds
         pursuit.attempts.append(
-            Attempt(configuration, turn.status, turn.iterations, turn.seconds, turn.work, pursuit.merit, turn.reason)
+            Attempt(
+                configuration,
+                turn.status,
+                turn.iterations,
+                turn.seconds,
+                turn.work,
+                pursuit.merit,
+                turn.reason,
+                turn.preparing,
+                turn.preparing_work,
+            )
         )
         broke_down = turn.status is Status.BREAKDOWN and not pursuit.at_rounding
         self._quarantine.report(method.name, index, broke_down=broke_down or late)
 
-    def _record(
-        self,
-        index: int,
-        pursuit: Pursuit,
-        group: Group,
-        choice: Choice | None,
-        cost: float,
-        begin: float,
-    ) -> None:
-        attempts = tuple(pursuit.attempts)
+    def _record(self, index: int, pursuit: Pursuit, group: Policy, cost: float, begin: float) -> None:
+        attempts, choice = tuple(pursuit.attempts), group.choice
         chosen = None if choice is None else group.arms[choice.arm]
         # What was chosen may have had to sit out: the record names what was played first.
         configuration = attempts[0].configuration if attempts else chosen or self.configurations[0]

@@ -1,4 +1,4 @@
-"""The arms that apply to one kind of instance, the learner that chooses among them, and how each has done lately."""
+"""A policy that follows a learner, and keeps an incumbent to finish what the learner's choice does not."""
 
 from __future__ import annotations
 
@@ -7,10 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from reiterate.configuration import Configuration
-from reiterate.contracts import Choice, Context, Learner
+from reiterate.contracts import Context, Learner
+from reiterate.engine.history import ended_by_itself
+from reiterate.engine.policy import Available, Opinion, Policy, Turns
+from reiterate.engine.pursuit import Pursuit
 from reiterate.errors import InvalidInput
 
 _FORGETTING = 0.8  # weight of what was known when something new is seen
+_FEW_ITERATIONS = 10.0  # below this, running longer than usual wastes nothing worth saving
 
 
 @dataclass(slots=True)
@@ -20,9 +24,10 @@ class _Standing:
     cost: float
     iterations: float
     alone: bool
+    played: int
 
 
-class Group:
+class Group(Policy):
     """A set of arms with a learner of its own.
 
     Parameters
@@ -30,31 +35,75 @@ class Group:
     arms
     learner
         Chooses among them; ``None`` where there are none.
+    patience
+        A chosen arm is stopped when it has taken this many times the incumbent's mean iterations. ``None``: never.
     """
 
-    def __init__(self, arms: Sequence[Configuration], learner: Learner | None) -> None:
-        self.arms = tuple(arms)
+    def __init__(self, arms: Sequence[Configuration], learner: Learner | None, patience: float | None = None) -> None:
+        super().__init__(arms)
         self.learner = learner
+        self._patience = patience
+        self._solves = 0
         self._standings: dict[Configuration, _Standing] = {}
 
-    def choose(self, context: Context) -> Choice | None:
-        """What the learner chooses; ``None`` without arms."""
+    def turns(self, context: Context, available: Available) -> Turns:
+        """What the learner chooses, under the patience cap; then the incumbent."""
+        self.choice = None
         if self.learner is None:
-            return None
+            return
         choice = self.learner.choose(context)
         if not 0 <= choice.arm < len(self.arms):
             raise InvalidInput("learner", f"chose arm {choice.arm!r}; there are {len(self.arms)}, numbered from 0")
-        return choice
+        self.choice = choice
+        chosen, incumbent = self.arms[choice.arm], self.incumbent()
+        if available(chosen):
+            yield chosen, self._cap(chosen, incumbent)
+        if incumbent is not None and available(incumbent):
+            yield incumbent, math.inf
 
-    def report(self, configuration: Configuration, cost: float, iterations: int, *, alone: bool) -> None:
-        """Take in how a solve went for which this arm was chosen and played."""
+    def report(self, pursuit: Pursuit, cost: float) -> None:
+        """Tell the learner what its choice cost, if it was played and there was something to solve."""
+        if self.choice is None or self.learner is None:
+            return
+        chosen, attempts = self.arms[self.choice.arm], pursuit.attempts
+        iterations = sum(attempt.iterations for attempt in attempts)
+        if not iterations or not any(attempt.configuration == chosen for attempt in attempts):
+            return
+        alone = ended_by_itself(chosen, attempts)
+        self._solves += 1
+        self._remember(chosen, cost, iterations, alone=alone)
+        self.learner.learn(self.choice, cost, censored=not alone)
+
+    def opinions(self) -> list[Opinion]:
+        """The arms that have been played."""
+        standings = sorted(self._standings.items(), key=lambda item: item[1].cost)
+        return [
+            Opinion(
+                configuration,
+                cost=standing.cost,
+                preparing=0.0,
+                iterations=standing.iterations,
+                plays=int(standing.alone),
+                since=self._solves - standing.played,
+                failing=False,
+            )
+            for configuration, standing in standings
+        ]
+
+    def remarks(self) -> list[str]:
+        """Who decides."""
+        name = "nobody" if self.learner is None else self.learner.name
+        return [f"The learner {name!r} decides; costs are means over the last few solves with each, help included."]
+
+    def _remember(self, configuration: Configuration, cost: float, iterations: int, *, alone: bool) -> None:
         known = self._standings.get(configuration)
         if known is None:
-            self._standings[configuration] = _Standing(cost, float(iterations), alone)
+            self._standings[configuration] = _Standing(cost, float(iterations), alone, self._solves)
             return
         known.cost = _FORGETTING * known.cost + (1.0 - _FORGETTING) * cost
         known.iterations = _FORGETTING * known.iterations + (1.0 - _FORGETTING) * iterations
         known.alone = alone
+        known.played = self._solves
 
     def incumbent(self) -> Configuration | None:
         """The arm of smallest recent cost among those that finished by themselves when last played."""
@@ -64,6 +113,7 @@ class Group:
                 best, smallest = configuration, standing.cost
         return best
 
-    def usual_iterations(self, configuration: Configuration) -> float:
-        """Recent mean iterations of an arm that has been played."""
-        return self._standings[configuration].iterations
+    def _cap(self, chosen: Configuration, incumbent: Configuration | None) -> float:
+        if self._patience is None or incumbent is None or incumbent == chosen:
+            return math.inf
+        return round(self._patience * max(self._standings[incumbent].iterations, _FEW_ITERATIONS))

@@ -36,6 +36,10 @@ class History:
         Solves that were verified; solves that ended in an error.
     seconds, overhead : float
         Spent in methods; spent in choosing, verifying, learning and recording.
+    deciding : float
+        Seconds of the overhead that choosing and learning took.
+    compiling : float
+        Seconds of compiling and loading kernels, which are in neither.
     """
 
     def __init__(self, keep: int = 10_000) -> None:
@@ -45,6 +49,8 @@ class History:
         self.failures = 0
         self.seconds = 0.0
         self.overhead = 0.0
+        self.deciding = 0.0
+        self.compiling = 0.0
 
     def __len__(self) -> int:
         return len(self._records)

@@ -25,6 +25,8 @@ class Pursuit:
         The best iterate.
     merit : float
         Its merit; infinite as long as nothing has been verified.
+    start : float
+        The merit that it began with; infinite as long as nobody had to know.
     attempts : list[Attempt]
     seconds : float
         Spent in methods.
@@ -40,6 +42,7 @@ class Pursuit:
         self.instance = instance
         self.x = x
         self.merit = math.inf
+        self.start = math.inf
         self.attempts: list[Attempt] = []
         self.seconds = 0.0
         self.warming = 0.0
@@ -78,6 +81,7 @@ class Pursuit:
             merit = _merit(self.instance, origin)
             if merit < self.merit:
                 self.x, self.merit = origin, merit
+        self.start = self.merit
 
     def suggest(self, remedy: str) -> None:
         """Keep what a method says would have let it prepare the instance, for the error; nothing if empty."""

@@ -18,6 +18,8 @@ class Turn:
     ----------
     iterations, seconds, work
         Of preparing and iterating; verification is not in them.
+    preparing, preparing_work
+        The part of them before the iteration.
     status, reason
         How it ended.
     """
@@ -35,6 +37,8 @@ class Turn:
         self.iterations = 0
         self.seconds = 0.0
         self.work = 0.0
+        self.preparing = 0.0
+        self.preparing_work = 0.0
         self.status = Status.ITERATION_CAP
         self.reason = ""
 
@@ -82,8 +86,11 @@ class Turn:
         try:
             lease = upkeep.lease(self._method, self._values, self._pursuit.instance, renew=renew)
         finally:
-            self.seconds += time.perf_counter() - begin
+            seconds = time.perf_counter() - begin
+            self.seconds += seconds
+            self.preparing += seconds
         self.work += lease.work
+        self.preparing_work += lease.work
         return lease
 
     def _iterate(self, lease: Lease) -> Progress:

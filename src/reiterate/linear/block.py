@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reiterate.contracts import Method, Prepared, Progress, Status, Stop, Values
+from reiterate.contracts import Forecast, Method, Prepared, Progress, Status, Stop, Values
 from reiterate.linear.instance import Facts, LinearInstance, Vector
 from reiterate.linear.vectors import norm
 
@@ -149,6 +149,10 @@ class ColumnByColumn(Method):
     def rebuild(self, instance: LinearInstance, values: Values, previous: Prepared) -> Prepared:
         """As the method does: what its solves have learnt, such as a recycled space, is kept."""
         return self.method.rebuild(instance, values, previous)
+
+    def forecast(self, instance: LinearInstance, values: Values) -> Forecast | None:
+        """As the method says."""
+        return self.method.forecast(instance, values)
 
     def serves(self, prepared: Prepared, instance: LinearInstance) -> bool:
         """As the method says."""

@@ -224,6 +224,17 @@ class LinearInstance:
         return self._target
 
     @property
+    def coupling(self) -> float:
+        """Mean of Σ|a_ij| / |a_ii| off the diagonal; infinite where it is not known."""
+        return self._facts.features.get("coupling", math.inf)
+
+    def difficulty(self) -> float:
+        """Iterations that CG with Jacobi might take."""
+        from reiterate.linear.forecast import difficulty
+
+        return difficulty(self)
+
+    @property
     def projected(self) -> bool:
         """Whether b was projected onto the range of a singular A."""
         return self._facts.null_space is not None

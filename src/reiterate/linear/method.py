@@ -9,10 +9,11 @@ import numpy as np
 import scipy.sparse as sp
 from scipy.sparse.linalg import aslinearoperator
 
-from reiterate.contracts import Method, Stop, Values
+from reiterate.contracts import Forecast, Method, Stop, Values
 from reiterate.linear import operator
 from reiterate.linear.door import Door
-from reiterate.linear.instance import LinearTraits
+from reiterate.linear.forecast import forecast
+from reiterate.linear.instance import LinearInstance, LinearTraits
 
 _SMALL = 24  # unknowns of the systems on which blocks are rehearsed
 
@@ -26,6 +27,10 @@ class Variant(NamedTuple):
 
 class LinearMethod(Method):
     """A method for A x = b."""
+
+    def forecast(self, instance: LinearInstance, values: Values) -> Forecast:
+        """From the size, the bandwidth and the diagonal of A."""
+        return forecast(self.name, values, instance)
 
     def variants(self) -> Sequence[Values]:
         """Values, where not the defaults, that between them take every kernel of the method."""

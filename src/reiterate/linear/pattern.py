@@ -53,6 +53,18 @@ class Pattern:
         return Constants(self.indptr, self.indices)
 
     @functools.cached_property
+    def bandwidth(self) -> int:
+        """The largest |i − j| of a stored entry."""
+        first, last = self.indptr[:-1], self.indptr[1:]
+        filled = last > first
+        rows = np.flatnonzero(filled)
+        if rows.size == 0:
+            return 0
+        left = self.indices[first[filled]].astype(np.int64)
+        right = self.indices[last[filled] - 1].astype(np.int64)
+        return int(max((rows - left).max(), (right - rows).max(), 0))
+
+    @functools.cached_property
     def groups(self) -> RowGroups | None:
         """An order of the rows in which products are faster, if there is one."""
         return RowGroups.of(self.indptr, self.indices)

@@ -161,7 +161,8 @@ def _gram(vectors: NDArray[np.float32], operator: Operator, workspace: NDArray[A
         x[:] = vectors[j]
         operator.apply(x, image)
         deflation.project(vectors, image, energy[j])
-    return 0.5 * (energy + energy.T)
+    energy *= 0.5  # before the sum, which might overflow
+    return energy + energy.T
 
 
 def _harmonic_grams(

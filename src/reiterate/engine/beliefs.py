@@ -1,0 +1,188 @@
+"""What is believed of every arm: how many iterations it needs, what one of them costs, what preparing costs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reiterate.contracts import Forecast
+
+Vector = NDArray[np.float64]
+
+_METHOD_VARIANCE = 0.36  # of log iterations before the first observation: a forecast is within a factor of two or so
+_LINE_VARIANCE = 0.06  # the same against an observed arm of the same method, far away on its line
+_NEIGHBOR = 0.85  # correlation of two arms next to each other on the line of a method
+_NOISE = 0.01  # variance of log iterations from instance to instance that nothing explains
+_EXTRAPOLATED = 0.3  # the same of iterations extrapolated from a run that was stopped
+_DRIFT = 0.02  # added to the variance of the log difficulty with every instance
+_FORGETTING = 0.002  # added to the variance of an arm with every instance on which it was not played
+_FIRST_DIFFICULTY = 1.5**2
+_STARTING = 2.0  # iterations that beginning to iterate costs about as much as
+_KEEP = 0.7  # weight of what was known when a cost is seen again
+_FARTHEST = 20.0  # times the iterations made, beyond which nothing is extrapolated
+
+
+class Beliefs:
+    """Estimates of what every arm would cost on the next instance.
+
+    Model: on an instance of difficulty d, arm a takes N = s_a d^{p_a} iterations, which cost u_a each, and preparing.
+    The powers p and the first values of the rest are forecasts of the methods. d is common to all arms, so that playing
+    one says something about the others, and what makes one instance harder than the last is not mistaken for a property
+    of the arm that met it. log d and log s_a are followed by a Kalman filter (Kalman 1960) that neglects covariances,
+    except that arms of one method, in the order of their parameters, move together: the correlation of neighbors on
+    the line is 0.85, that of the next ones its square. Costs of an iteration are measured; until then they are
+    forecasts, scaled by what the measured ones took over their own forecasts.
+
+    Parameters
+    ----------
+    forecasts
+        One for every arm.
+    lines
+        For every arm the number of its line (its method) and its place there.
+    difficulty
+        First guess of d, in the units that the forecasts share.
+
+    Attributes
+    ----------
+    iterate_cost, setup, upkeep : arrays of shape (K,)
+        Of an iteration; of preparing for the first time; of keeping the state up to date, a solve.
+    variance : array of shape (K,)
+        Of log s_a.
+    plays : array of int, shape (K,)
+        How often each was played to the end.
+    """
+
+    def __init__(self, forecasts: Sequence[Forecast], lines: Sequence[tuple[int, int]], difficulty: float) -> None:
+        self._strength = np.log([forecast.strength for forecast in forecasts])
+        self._power = np.array([forecast.power for forecast in forecasts])
+        self._forecast_unit = np.array([forecast.iteration for forecast in forecasts])
+        self._forecast_setup = np.array([forecast.setup for forecast in forecasts])
+        self._forecast_upkeep = np.array([forecast.upkeep for forecast in forecasts])
+        self._line = np.array([line for line, _ in lines])
+        self._place = np.array([place for _, place in lines])
+        count = len(forecasts)
+        self._measured = np.zeros(count, dtype=bool)
+        self._seen = np.zeros(count, dtype=bool)
+        self._kept_up = np.zeros(count, dtype=np.int64)
+        self.ready = np.zeros(count, dtype=bool)
+        self.iterate_cost = self._forecast_unit.copy()
+        self.setup = self._forecast_setup.copy()
+        self.upkeep = self._forecast_upkeep.copy()
+        self.variance = np.full(count, _METHOD_VARIANCE + _LINE_VARIANCE)
+        self.plays = np.zeros(count, dtype=np.int64)
+        self.log_difficulty = math.log(difficulty)
+        self.difficulty_variance = _FIRST_DIFFICULTY
+        self._surprise = 0.0
+
+    def iterations(self, deviations: float = 0.0, log_difficulty: float | Vector | None = None) -> Vector:
+        """Of every arm on the next instance; ``deviations``: how many standard deviations to be hopeful."""
+        level = self.log_difficulty if log_difficulty is None else log_difficulty
+        log = self._strength + self._power * level
+        if deviations:
+            log = log - deviations * np.sqrt(self.variance)
+        iterations: Vector = np.exp(np.clip(log, 0.0, 40.0))
+        return iterations
+
+    def iterations_of(self, arm: int, log_difficulty: float | None = None) -> float:
+        """Of one arm."""
+        level = self.log_difficulty if log_difficulty is None else log_difficulty
+        return math.exp(min(max(float(self._strength[arm]) + float(self._power[arm]) * level, 0.0), 40.0))
+
+    def running(self, deviations: float = 0.0) -> Vector:
+        """Cost of a solve by every arm, once it is prepared."""
+        cost: Vector = (self.iterations(deviations) + _STARTING) * self.iterate_cost + self.upkeep
+        return cost
+
+    def immediate(self, log_difficulty: Vector | None = None) -> Vector:
+        """Cost of the next solve by every arm, preparing included; at difficulties (m, 1), shape (m, K)."""
+        preparing = np.where(self.ready, self.upkeep, self.setup)
+        cost: Vector = (self.iterations(0.0, log_difficulty) + _STARTING) * self.iterate_cost + preparing
+        return cost
+
+    @property
+    def spread(self) -> float:
+        """Standard deviation, lately, of the log iterations of arms that are known, from what was expected."""
+        return math.sqrt(self._surprise)
+
+    def pass_by(self) -> None:
+        """An instance goes by: it may be harder or easier than the last, and what was not played may have changed."""
+        self.difficulty_variance = min(self.difficulty_variance + _DRIFT, _FIRST_DIFFICULTY)
+        np.minimum(self.variance + _FORGETTING, _METHOD_VARIANCE + _LINE_VARIANCE, out=self.variance)
+
+    def observe_cost(self, arm: int, iterations: int, iterating: float, preparing: float, *, anew: bool) -> None:
+        """Take in what a turn cost; ``anew``: its state was prepared for the first time."""
+        if anew:
+            self.setup[arm] = preparing
+            self.ready[arm] = True
+        else:
+            seen = self._kept_up[arm]
+            keep = min(seen / (seen + 1.0), 0.9)
+            self.upkeep[arm] = keep * self.upkeep[arm] + (1.0 - keep) * preparing
+            self._kept_up[arm] += 1
+        if iterations > 0 and iterating > 0.0:
+            unit = iterating / (iterations + _STARTING)
+            self.iterate_cost[arm] = (
+                _KEEP * self.iterate_cost[arm] + (1.0 - _KEEP) * unit if self._measured[arm] else unit
+            )
+            self._measured[arm] = True
+        self._rescale()
+
+    def _rescale(self) -> None:
+        """Forecasts of what has not been measured follow what has."""
+        measured = self._measured
+        if not measured.any():
+            return
+        scale = float(np.median(self.iterate_cost[measured] / self._forecast_unit[measured]))
+        self.iterate_cost[~measured] = self._forecast_unit[~measured] * scale
+        lines = {int(line) for line in self._line[measured]}
+        for line in lines:
+            of_line = self._line == line
+            own = float(np.median(self.iterate_cost[of_line & measured] / self._forecast_unit[of_line & measured]))
+            free = of_line & ~measured
+            self.iterate_cost[free] = self._forecast_unit[free] * own
+        self.setup[~self.ready] = self._forecast_setup[~self.ready] * scale
+        free = self._kept_up == 0
+        self.upkeep[free] = self._forecast_upkeep[free] * scale
+
+    def observe_iterations(self, arm: int, iterations: float, *, extrapolated: bool = False) -> None:
+        """Take in how many iterations an arm took, or would have taken as far as could be seen."""
+        power, variance = float(self._power[arm]), float(self.variance[arm])
+        error = math.log(max(iterations, 1.0)) - (float(self._strength[arm]) + power * self.log_difficulty)
+        of_difficulty = power * power * self.difficulty_variance
+        total = of_difficulty + variance + (_EXTRAPOLATED if extrapolated else _NOISE)
+        if not extrapolated and self.plays[arm]:
+            self._surprise += (1.0 - _KEEP) * (min(error * error, 4.0) - self._surprise)
+        if power > 0.0:
+            gain = of_difficulty / total
+            self.log_difficulty += gain * error / power
+            self.difficulty_variance *= 1.0 - gain
+        self._move(arm, variance / total * error, variance * (1.0 - variance / total))
+        self.plays[arm] += not extrapolated
+
+    def _move(self, arm: int, step: float, variance: float) -> None:
+        """Move an arm's strength, and those of its line with it."""
+        self._strength[arm] += step
+        self.variance[arm] = variance
+        same = (self._line == self._line[arm]) & ~self._seen
+        self._seen[arm] = True
+        same[arm] = False
+        if not same.any():
+            return
+        correlation = _NEIGHBOR ** np.abs(self._place[same] - self._place[arm])
+        first = not (self._seen & (self._line == self._line[arm]))[np.arange(self._seen.size) != arm].any()
+        if first:
+            self._strength[same] += step
+            self.variance[same] = variance + _LINE_VARIANCE * (1.0 - correlation**2)
+        else:
+            self._strength[same] += correlation**2 * step
+            self.variance[same] = np.minimum(self.variance[same], variance + _LINE_VARIANCE * (1.0 - correlation**2))
+
+
+def share_of(start: float, before: float, after: float, target: float) -> float:
+    """Of the digits between the start and the target, those gained by a run from one merit to another; at least 5 %."""
+    if not (0.0 < target < start < math.inf) or not after < before:
+        return 1.0 / _FARTHEST
+    return max(math.log(before / max(after, target)) / math.log(start / target), 1.0 / _FARTHEST)

@@ -1,0 +1,259 @@
+"""The default policy: a race in the first solve, then the best arm known, and trials within a budget."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reiterate.configuration import Configuration
+from reiterate.contracts import Attempt, Choice, Context, Forecast, Instance, Method, Status
+from reiterate.engine.beliefs import Beliefs, Vector, share_of
+from reiterate.engine.cost import CostUnit
+from reiterate.engine.policy import Available, Opinion, Policy, Turns
+from reiterate.engine.pursuit import Pursuit
+
+Mask = NDArray[np.bool_]
+
+_ALLOWANCE = 0.05  # of all cost so far, for trials
+_HEAD_START = 1.0  # costs of a solve, for the trials before 5 % of anything is much
+_HOPE = 1.0  # standard deviations by which an arm may be better than believed
+_OVERRUN = 3.0  # times its believed iterations, after which even the best arm is doubted
+_SLACK = 0.4  # log of how much more a trial may iterate for than the incumbent: handing over has its price
+_FEWEST = 3
+_TELLING = 0.3  # of the way to the target: who finishes with less than that left says little about itself
+_FEW = 10  # iterations: a run that short is not worth stopping
+_LEVELS = np.linspace(0.0, 14.0, 57)
+_UNCERTAIN = 0.3  # variance of the log difficulty from which on the next solve is a race
+_NO_IDEA = Forecast(setup=1.0, upkeep=1.0, iteration=1.0, strength=1.0, power=1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """What may be gained and lost by trying an arm now."""
+
+    arm: int
+    gain: float
+    loss: float
+
+
+class Explorer(Policy):
+    """Decides which arm plays next, and when it has to make room.
+
+    *A race.* As long as the difficulty is not known, solving is ski rental with many options: the arm that is cheapest
+    at the difficulty expected begins, and makes room when it has proved the instance so hard that another one,
+    preparation included, would have been cheaper from the start; and so on. What it cost up to there is no more
+    than what that other one costs, and the iterate is handed on, so a race of two costs at most twice the best of
+    them, as far as the forecasts of their ratio hold.
+
+    *The incumbent*, the arm of least believed cost, plays later solves. It makes room in the same way, but not
+    before it has taken three times what was believed.
+
+    *Trials.* Another arm plays instead when it is worth it: when what it may save a solve, hopefully (one standard
+    deviation below its believed iterations), times the solves so far, exceeds what the trial is expected to lose; and
+    when that loss fits into the budget, 5 % of all cost so far and one solve. The number of solves so far stands for
+    that of those to come: a stream that has gone on for so long goes on for as long again. A loss may also be
+    paid from the cost that the arm, without any hope, would have saved already: then it is rent or buy. A trial is
+    stopped when it has iterated for as much as the incumbent takes in all, and the incumbent finishes from there.
+
+    Source of the parts: forecasts as hints and censored trials, see docs/architecture.md; the horizon is the doubling
+    argument of ski rental. Guarantee: the cost of trials is at most 5 % of the total and one solve, plus what arms that
+    were believed better had been believed to save.
+
+    Parameters
+    ----------
+    arms
+    beliefs
+        What is believed of them.
+    unit
+        What to make small.
+
+    Attributes
+    ----------
+    solves, trials : int
+    total : float
+        Cost of all solves.
+    spent : float
+        What trials cost more than the incumbent was believed to.
+    saved : float
+        What the arms tried had been believed to save, by the time they were.
+    """
+
+    def __init__(self, arms: Sequence[Configuration], beliefs: Beliefs, unit: CostUnit) -> None:
+        super().__init__(arms)
+        self.beliefs = beliefs
+        self._unit: CostUnit = unit
+        self._number = {arm: k for k, arm in enumerate(self.arms)}
+        self.solves = 0
+        self.total = 0.0
+        self.spent = 0.0
+        self.saved = 0.0
+        self.trials = 0
+        self._missed = np.zeros(beliefs.variance.size)
+        self._failures = np.zeros(beliefs.variance.size, dtype=np.int64)
+        self._barred_until = np.zeros(beliefs.variance.size, dtype=np.int64)
+        self._last_played = np.full(len(self.arms), -1)
+        self._trial: Trial | None = None
+        self._expected = 0.0
+
+    def turns(self, context: Context, available: Available) -> Turns:
+        """Arms and their caps, for one solve; beliefs are asked again before every turn."""
+        beliefs = self.beliefs
+        beliefs.pass_by()
+        usable = (self._barred_until <= self.solves) & np.array([available(arm) for arm in self.arms], dtype=bool)
+        self._trial, self._expected, self.choice = None, 0.0, None
+        if not usable.any():
+            return
+        incumbent = self._incumbent(usable)
+        first = incumbent
+        if beliefs.plays[incumbent]:
+            running = beliefs.running()
+            self._expected = float(running[incumbent])
+            self._trial = self._best_trial(usable, incumbent, running)
+            self._missed += np.maximum(self._expected - running, 0.0)
+            if self._trial is not None:
+                first = self._trial.arm
+        self.choice = Choice(first, 1.0, context)
+        played = {first}
+        if first != incumbent:
+            yield self.arms[first], self._cap_of_trial(first)
+            played.add(incumbent)
+        arm: int | None = incumbent
+        while arm is not None:
+            yield self.arms[arm], self._cap(arm, usable, played)
+            arm = self._next(usable, played)
+            if arm is not None:
+                played.add(arm)
+
+    def _incumbent(self, usable: Mask) -> int:
+        """The arm of least believed cost among those that have proved themselves, or among all as long as none has."""
+        proven = usable & (self.beliefs.plays > 0)
+        if proven.any():
+            return int(np.argmin(np.where(proven, self.beliefs.running(), math.inf)))
+        return int(np.argmin(np.where(usable, self.beliefs.immediate(), math.inf)))
+
+    def _next(self, usable: Mask, played: set[int]) -> int | None:
+        """The arm that is cheapest from here, as things look now."""
+        cost = np.where(usable, self.beliefs.immediate(), math.inf)
+        cost[list(played)] = math.inf
+        return int(np.argmin(cost)) if np.isfinite(cost).any() else None
+
+    def _cap(self, arm: int, usable: Mask, played: set[int]) -> float:
+        """Iterations after which another arm would have been cheaper from the start."""
+        beliefs = self.beliefs
+        if beliefs.plays[arm] and beliefs.difficulty_variance < _UNCERTAIN:
+            # Renewing an aged state, in the middle of the solve, is the arm's own affair.
+            renewing = float(beliefs.setup[arm] / beliefs.iterate_cost[arm])
+            return math.ceil(max(_OVERRUN * math.exp(beliefs.spread) * beliefs.iterations_of(arm), _FEW) + renewing)
+        others = usable.copy()
+        others[list(played)] = False
+        if not others.any():
+            return math.inf
+        levels = beliefs.log_difficulty + _LEVELS
+        costs = beliefs.immediate(levels[:, None])
+        later = np.flatnonzero(costs[:, others].min(axis=1) < costs[:, arm])
+        if later.size == 0:
+            return math.inf
+        return max(math.ceil(beliefs.iterations_of(arm, float(levels[later[0]]))), _FEW)
+
+    def _cap_of_trial(self, arm: int) -> int:
+        """Iterations that cost somewhat more than the incumbent takes in all."""
+        slack = math.exp(max(_SLACK, _HOPE * self.beliefs.spread))
+        return max(math.ceil(slack * self._expected / float(self.beliefs.iterate_cost[arm])), _FEWEST)
+
+    def _best_trial(self, usable: Mask, incumbent: int, running: Vector) -> Trial | None:
+        beliefs = self.beliefs
+        expected = running[incumbent]
+        gain = expected - beliefs.running(_HOPE)
+        surplus = np.clip(running / expected - 1.0 + 0.4 * np.sqrt(beliefs.variance), 0.0, 1.0) * expected
+        loss = surplus + np.where(beliefs.ready, 0.0, beliefs.setup)
+        bank = _ALLOWANCE * self.total + _HEAD_START * expected - self.spent
+        horizon = float(self.solves)
+        wanted = usable & (gain > 0.0) & (gain * horizon > loss) & ((loss <= bank) | (loss <= self._missed))
+        wanted[incumbent] = False
+        if not wanted.any():
+            return None
+        index = np.where(wanted, gain * horizon / np.maximum(loss, 1e-3 * expected), -math.inf)
+        arm = int(np.argmax(index))
+        return Trial(arm, float(gain[arm]), float(loss[arm]))
+
+    def report(self, pursuit: Pursuit, cost: float) -> None:
+        """Take in how the turns of one solve went."""
+        start = before = pursuit.start
+        for attempt in pursuit.attempts:
+            arm = self._number.get(attempt.configuration)
+            if arm is not None:
+                self._take_in(arm, attempt, start, before, pursuit.instance.target)
+            before = min(before, attempt.merit)
+        if self._trial is not None:
+            self.trials += 1
+            self.spent += max(cost - self._expected, 0.0)
+            self.saved += float(self._missed[self._trial.arm])
+            self._missed[self._trial.arm] = 0.0
+        self.solves += 1
+        self.total += cost
+
+    def remarks(self) -> list[str]:
+        """What trials cost."""
+        if not self.total:
+            return []
+        share = 100.0 * self.spent / self.total
+        return [
+            f"{self.solves} solves so far; {self.trials} were trials of something else, for {share:.1f} % of all cost."
+        ]
+
+    def opinions(self) -> list[Opinion]:
+        """Every arm, the cheapest first."""
+        beliefs = self.beliefs
+        running, iterations = beliefs.running(), beliefs.iterations()
+        return [
+            Opinion(
+                self.arms[k],
+                cost=float(running[k]),
+                preparing=0.0 if beliefs.ready[k] else float(beliefs.setup[k]),
+                iterations=float(iterations[k]),
+                plays=int(beliefs.plays[k]),
+                since=None if self._last_played[k] < 0 else int(self.solves - 1 - self._last_played[k]),
+                failing=bool(self._barred_until[k] > self.solves),
+            )
+            for k in np.argsort(running, kind="stable")
+        ]
+
+    def _take_in(self, arm: int, attempt: Attempt, start: float, before: float, target: float) -> None:
+        beliefs = self.beliefs
+        whole, preparing = (
+            (attempt.seconds, attempt.preparing) if self._unit == "time" else (attempt.work, attempt.preparing_work)
+        )
+        self._last_played[arm] = self.solves
+        beliefs.observe_cost(arm, attempt.iterations, whole - preparing, preparing, anew=not beliefs.ready[arm])
+        if attempt.status is Status.BREAKDOWN:
+            self._failures[arm] += 1
+            self._barred_until[arm] = self.solves + 2 ** min(int(self._failures[arm]) + 1, 12)
+            return
+        finished = attempt.status is Status.CONVERGED
+        if finished:
+            self._failures[arm] = 0
+        share = 1.0 if finished and before == start else share_of(start, before, attempt.merit, target)
+        if share == 1.0:
+            beliefs.observe_iterations(arm, attempt.iterations)
+        elif not finished or share > _TELLING:
+            beliefs.observe_iterations(arm, attempt.iterations / share, extrapolated=True)
+
+
+def explorer_for(
+    arms: Sequence[Configuration], methods: Mapping[str, Method], instance: Instance, unit: CostUnit
+) -> Explorer:
+    """An explorer of these arms, with the forecasts of their methods for such an instance."""
+    forecasts, lines = [], []
+    numbers: dict[str, int] = {}
+    places: Counter[str] = Counter()
+    for arm in arms:
+        numbers.setdefault(arm.method, len(numbers))
+        lines.append((numbers[arm.method], places[arm.method]))
+        places[arm.method] += 1
+        forecasts.append(methods[arm.method].forecast(instance, arm.values) or _NO_IDEA)
+    return Explorer(arms, Beliefs(forecasts, lines, instance.difficulty()), unit)

@@ -1,0 +1,82 @@
+"""Who plays next: what the engine asks of a policy, whether a learner stands behind it or the explorer."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from reiterate.configuration import Configuration
+from reiterate.contracts import Choice, Context
+from reiterate.engine.pursuit import Pursuit
+
+Available = Callable[[Configuration], bool]
+Turns = Iterator[tuple[Configuration, float]]
+
+
+@dataclass(frozen=True, slots=True)
+class Opinion:
+    """What is believed of an arm.
+
+    Attributes
+    ----------
+    configuration
+    cost : float
+        Of a solve, once it is prepared.
+    preparing : float
+        Cost of preparing it for the first time; 0 where that is done.
+    iterations : float
+        That a solve takes.
+    plays : int
+        Solves that it brought to the end by itself.
+    since : int or None
+        Solves since it last played; ``None``: it never has.
+    failing : bool
+        It has broken down lately and sits out.
+    """
+
+    configuration: Configuration
+    cost: float
+    preparing: float
+    iterations: float
+    plays: int
+    since: int | None
+    failing: bool
+
+
+class Policy(ABC):
+    """Decides on the arms that apply to one kind of instance.
+
+    Parameters
+    ----------
+    arms
+        The configurations among which it decides.
+
+    Attributes
+    ----------
+    choice : Choice or None
+        What it chose for the present instance.
+    """
+
+    def __init__(self, arms: Sequence[Configuration]) -> None:
+        self.arms = tuple(arms)
+        self.choice: Choice | None = None
+
+    @abstractmethod
+    def turns(self, context: Context, available: Available) -> Turns:
+        """Configurations and caps in iterations, in the order in which they may try; asked for as they are needed.
+
+        ``available`` says of a configuration whether its method may be played at present.
+        """
+
+    @abstractmethod
+    def report(self, pursuit: Pursuit, cost: float) -> None:
+        """Take in how a solve went, and what it cost in all."""
+
+    def opinions(self) -> list[Opinion]:
+        """What is believed of every arm that says anything about the next instance, the cheapest first."""
+        return []
+
+    def remarks(self) -> list[str]:
+        """What else there is to say about how it decides, a sentence each."""
+        return []

@@ -1,0 +1,83 @@
+"""What a policy plays and why, in plain words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from reiterate.engine.policy import Opinion, Policy
+from reiterate.report.words import few, seconds, several
+
+_MOST_ROWS = 12
+
+
+def explain(policies: Sequence[Policy], unit: str) -> list[str]:
+    """Lines of text: what plays and why, what was tried, what each alternative is believed to cost.
+
+    Parameters
+    ----------
+    policies
+        One for every kind of instance that there was, the last one first.
+    unit
+        Of their costs.
+    """
+    lines: list[str] = []
+    for policy in policies:
+        if lines:
+            lines.append("On another kind of system that this stream has had:")
+        lines.extend(_of(policy, unit))
+    return lines or ["Nothing has been solved yet: the first solve is a race, which what looks cheapest begins."]
+
+
+def _of(policy: Policy, unit: str) -> list[str]:
+    opinions = policy.opinions()
+    proven = [opinion for opinion in opinions if opinion.plays]
+    if not proven:
+        return ["Nothing has reached the tolerance by itself yet."]
+    best = proven[0]
+    tried = sum(opinion.since is not None for opinion in opinions)
+    lines = [
+        f"Plays {best.configuration}: about {several(round(best.iterations), 'iteration')} and "
+        f"{_amount(best.cost, unit)} a solve, the least of the {tried} that were tried, out of "
+        f"{several(len(opinions), 'configuration')}.",
+        *policy.remarks(),
+    ]
+    others = [opinion for opinion in opinions if opinion is not best]
+    shown = _telling(others)[:_MOST_ROWS]
+    width = max((len(str(opinion.configuration)) for opinion in shown), default=0)
+    costs = [_amount(opinion.cost, unit) for opinion in shown]
+    wide = max(map(len, costs), default=0)
+    lines.extend(
+        f"  {opinion.configuration!s:<{width}}  {cost:>{wide}}  {_story(opinion, unit)}"
+        for opinion, cost in zip(shown, costs, strict=True)
+    )
+    if len(others) > len(shown):
+        lines.append(f"  and {len(others) - len(shown)} more, not shown")
+    return lines
+
+
+def _telling(opinions: Sequence[Opinion]) -> list[Opinion]:
+    """Those that were tried, and of every method that was not, the one that is believed to be the best."""
+    methods = {opinion.configuration.method for opinion in opinions if opinion.since is not None}
+    telling = []
+    for opinion in opinions:
+        if opinion.since is not None or opinion.configuration.method not in methods:
+            telling.append(opinion)
+            methods.add(opinion.configuration.method)
+    return telling
+
+
+def _amount(cost: float, unit: str) -> str:
+    return seconds(cost) if unit == "seconds" else f"{few(cost)} {unit}"
+
+
+def _story(opinion: Opinion, unit: str) -> str:
+    """How that is known."""
+    preparing = f", after {_amount(opinion.preparing, unit)} of preparing" if opinion.preparing else ""
+    if opinion.failing:
+        return "has broken down and sits out for a while"
+    if opinion.since is None:
+        return f"expected from the cost model; not tried{preparing}"
+    when = "in the last solve" if opinion.since == 0 else f"{opinion.since} solves ago"
+    if opinion.plays == 0:
+        return f"extrapolated from a trial that was stopped, {when}{preparing}"
+    return f"measured, {when}{preparing}"

@@ -1,0 +1,163 @@
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from reiterate.engine import Engine
+from reiterate.engine.beliefs import share_of
+from reiterate.engine.explorer import Explorer
+from tests.engine.priced import Hard, Priced, arms
+
+
+def engine(methods, **options):
+    options.setdefault("cost", "work")
+    table = {method.name: method for method in methods}
+    return Engine(table, arms(methods), [], None, np.random.default_rng(0), **options)
+
+
+def play(built, solves, **instance):
+    for _ in range(solves):
+        built.solve(Hard(version=object(), **instance), 1.0)
+    return [record.cost for record in built.history]
+
+
+def chosen(built, last):
+    return [str(record.configuration) for record in list(built.history)[-last:]]
+
+
+FAST = ("fast", 5.0, 1.0, 1.0)
+SLOW = ("slow", 5.0, 1.0, 3.0)
+DEAR = ("dear", 500.0, 10.0, 1.0, 0.0)  # a factor: much to prepare, nothing to iterate
+
+
+def test_forecasts_that_are_right_are_followed_from_the_first_solve_on():
+    built = engine([Priced(*SLOW), Priced(*FAST), Priced(*DEAR, upkeep=500.0)])
+    costs = play(built, 20)
+    assert chosen(built, 20).count("fast") >= 19
+    assert sum(costs) <= 105.0 + 20 * 100.0
+
+
+def test_what_was_forecast_to_be_worse_but_is_better_is_found_within_the_budget():
+    methods = [Priced(*FAST), Priced("better", 5.0, 1.0, 0.5, error=3.2)]
+    built = engine(methods)
+    costs = play(built, 60)
+    assert chosen(built, 20) == ["better"] * 20
+    assert sum(costs) <= 1.15 * 60 * 50.0
+
+
+@given(
+    st.lists(
+        st.tuples(st.floats(0.5, 300.0), st.floats(0.5, 20.0), st.floats(0.2, 5.0), st.floats(0.0, 1.0)),
+        min_size=1,
+        max_size=6,
+    ),
+    st.floats(5.0, 3000.0),
+)
+@settings(max_examples=60, deadline=None)
+def test_a_race_costs_at_most_twice_the_best_of_two_and_little_more_of_many(prices, actual):
+    """With right forecasts of all but the difficulty; an iteration and the least cap are what rounding adds."""
+    methods = [Priced(f"m{k}", *price) for k, price in enumerate(prices)]
+    built = engine(methods)
+    instance = Hard(actual=actual, version=0)
+    built.solve(instance, 1.0)
+    best = min(method.true.setup + method.cost(instance) for method in methods)
+    slack = sum(12.0 * method.true.iteration for method in methods)
+    assert built.history.last.cost <= len(built.history.last.attempts) * 1.3 * best + slack
+
+
+def test_a_hard_instance_is_handed_to_what_needs_no_iterations():
+    built = engine([Priced(*FAST), Priced(*DEAR)])
+    built.solve(Hard(actual=1e6, version=0), 1.0)
+    first, second = built.history.last.attempts
+    assert (str(first.configuration), str(second.configuration)) == ("fast", "dear")
+    assert built.history.last.cost <= 2.2 * 510.0
+
+
+@given(st.lists(st.floats(0.3, 3.0), min_size=2, max_size=8), st.integers(0, 1000))
+@settings(max_examples=40, deadline=None)
+def test_trials_stay_within_their_budget(errors, seed):
+    """5 % of all cost, one solve, what better arms were believed to save, and one trial under way."""
+    rng = np.random.default_rng(seed)
+    methods = [
+        Priced(f"m{k}", 5.0 * rng.random(), 1.0, float(np.exp(0.3 * rng.standard_normal())), error=error)
+        for k, error in enumerate(errors)
+    ]
+    built = engine(methods)
+    play(built, 80)
+    (policy,) = built._groups.values()
+    assert isinstance(policy, Explorer)
+    assert policy.spent <= 0.05 * policy.total + 3.0 * policy.total / policy.solves + policy.saved
+
+
+def test_what_fails_is_left_alone_ever_longer():
+    bad = Priced("bad", 0.0, 1.0, 0.1, fails=True)
+    built = engine([Priced(*FAST), bad])
+    play(built, 200)
+    assert bad.played < 10
+    assert chosen(built, 1) == ["fast"]
+
+
+def test_everything_failing_is_an_error_and_not_an_endless_loop():
+    from reiterate import NotConverged
+
+    built = engine([Priced(f"bad{k}", 0.0, 1.0, 1.0, fails=True) for k in range(3)])
+    for _ in range(10):
+        with pytest.raises(NotConverged):
+            built.solve(Hard(version=object()), 1.0)
+
+
+def test_harder_instances_are_not_held_against_the_arm_that_met_them():
+    built = engine([Priced(*FAST), Priced(*SLOW)])
+    for actual in (100.0, 120.0, 150.0, 200.0, 260.0, 330.0, 400.0, 500.0):
+        built.solve(Hard(actual=actual, version=object()), 1.0)
+    assert chosen(built, 8).count("fast") >= 7
+
+
+def test_the_best_arm_that_becomes_the_worst_is_left():
+    methods = [Priced(*FAST), Priced("second", 5.0, 1.0, 1.3)]
+    built = engine(methods)
+    play(built, 60)
+    assert chosen(built, 1) == ["fast"]
+    methods[0].true = type(methods[0].true)(5.0, 0.0, 1.0, 4.0, 1.0)
+    costs = play(built, 60)[60:]
+    assert chosen(built, 10) == ["second"] * 10
+    assert sum(costs) <= 1.25 * 60 * 130.0
+
+
+def test_two_kinds_of_instances_do_not_disturb_each_other():
+    built = engine([Priced(*FAST), Priced(*DEAR)])
+    for _ in range(30):
+        built.solve(Hard(kind="easy", actual=20.0, version=object()), 1.0)
+        built.solve(Hard(kind="hard", actual=1e5, version=object()), 1.0)
+    records = list(built.history)[-20:]
+    assert [str(record.configuration) for record in records] == ["fast", "dear"] * 10
+
+
+def test_ten_thousand_arms():
+    rng = np.random.default_rng(0)
+    methods = [Priced(f"m{k}", 1.0, 1.0, float(1.0 + rng.random())) for k in range(10_000)]
+    built = engine(methods)
+    costs = play(built, 5)
+    assert max(costs[1:]) <= 2.0 * min(method.true.strength for method in methods) * 100.0
+
+
+def test_without_arms_that_apply_the_rescuers_play():
+    only = Priced(*FAST)
+    built = Engine({"fast": only}, [], arms([only]), None, np.random.default_rng(0), cost="work")
+    built.solve(Hard(version=0), 1.0)
+    assert chosen(built, 1) == ["fast"]
+
+
+@given(st.floats(1e-12, 1e-2), st.floats(0.0, 1.0), st.floats(0.0, 1.0))
+def test_share_of_is_the_part_of_the_digits_that_was_gained(target, first, second):
+    early, late = sorted((first, second))
+    before, after = target**early, target**late
+    share = share_of(1.0, before, after, target)
+    assert share == pytest.approx(max(late - early, 0.05), abs=1e-9)
+
+
+@pytest.mark.parametrize("merits", [(math.inf, 1.0, 0.5), (1.0, 0.5, 0.9), (0.0, 0.0, 0.0), (1.0, 1.0, math.nan)])
+def test_share_of_what_has_gained_nothing_is_the_least(merits):
+    assert share_of(*merits, 1e-8) == 0.05
