@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from reiterate import gallery as gallery
     from reiterate.errors import InvalidInput, NotConverged, ReiterateError, ToleranceUnreachable
-    from reiterate.solver import Solver, solve, solve_stream
+    from reiterate.solver import Solver
+    from reiterate.solving import solve, solve_stream
 
 __version__ = "0.1.0"
 
@@ -36,8 +37,8 @@ _HOMES = {
     "ReiterateError": "reiterate.errors",
     "ToleranceUnreachable": "reiterate.errors",
     "Solver": "reiterate.solver",
-    "solve": "reiterate.solver",
-    "solve_stream": "reiterate.solver",
+    "solve": "reiterate.solving",
+    "solve_stream": "reiterate.solving",
 }
 
 

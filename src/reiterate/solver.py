@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Sized
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn, cast
 
@@ -18,7 +18,6 @@ from reiterate.errors import InvalidInput, NotConverged, ReiterateError
 from reiterate.linear import team
 from reiterate.linear.block import BlockInstance, ColumnByColumn
 from reiterate.linear.door import Door, admit_start, as_array, check_tolerances
-from reiterate.linear.free import is_free
 from reiterate.linear.guesses import Guesses
 from reiterate.linear.instance import Vector
 from reiterate.linear.portfolio import (
@@ -339,66 +338,6 @@ class Solver:
             f"Solver({len(self.configurations)} configurations, cost={self._cost!r}, rtol={self._rtol:g}, "
             f"atol={self._atol:g}; {self.history.solves} solves)"
         )
-
-
-def solve(A: Any, b: ArrayLike, x0: ArrayLike | None = None, **options: Any) -> Vector:
-    """Solve one system A x = b, as :meth:`Solver.solve`; ``options`` are those of :class:`Solver`.
-
-    Without a stream there is nothing to learn from: the default is ``ssor_cg(omega=1.5)`` for what looks
-    symmetric positive definite, and the fallback for everything else; one of Solver's for a ``LinearOperator``.
-    """
-    if not is_free(A):
-        options.setdefault("methods", ["ssor_cg(omega=1.5)"])
-    return Solver(**options).solve(A, b, x0)
-
-
-def solve_stream(
-    systems: Iterable[Any], solver: Solver | None = None, *, progress: bool = False, **options: Any
-) -> Iterator[Vector]:
-    """Solve the systems of an iterable one after another, lazily.
-
-    Parameters
-    ----------
-    systems
-        Tuples (A, b), (A, b, x0) or (A, b, x0, context), or objects with these attributes, such as those of the
-        gallery.
-    solver
-        Whose knowledge to use and extend; a new :class:`Solver` by default.
-    progress
-        Show a progress bar on the terminal.
-    options
-        Those of the new :class:`Solver`; none may be given with ``solver``.
-
-    Yields
-    ------
-    ndarray of shape (n,)
-    """
-    if solver is not None and options:
-        raise InvalidInput("solver", f"has options of its own; give either it or {', '.join(options)}")
-    chooser = Solver(**options) if solver is None else solver
-    if progress:
-        from rich.progress import track
-
-        total = len(systems) if isinstance(systems, Sized) else None
-        systems = track(systems, description="Solving", total=total)
-    try:
-        iterator = iter(systems)
-    except TypeError:
-        raise InvalidInput("systems", f"{systems!r} is not an iterable of systems; {_FORMS}") from None
-    return (chooser.solve(**_arguments(system)) for system in iterator)
-
-
-_FORMS = "give (A, b), (A, b, x0), (A, b, x0, context), or objects with these attributes"
-
-
-def _arguments(system: Any) -> dict[str, Any]:
-    """What a stream's element passes to :meth:`Solver.solve`."""
-    names = ("A", "b", "x0", "context")
-    if isinstance(system, tuple | list) and 2 <= len(system) <= len(names):
-        return dict(zip(names, system, strict=False))
-    if hasattr(system, "A") and hasattr(system, "b"):
-        return {name: getattr(system, name) for name in names if hasattr(system, name)}
-    raise InvalidInput("systems", f"holds a {type(system).__name__}; {_FORMS}")
 
 
 def _is_complex(A: Any) -> bool:
