@@ -181,7 +181,7 @@ def run(quick: bool) -> None:
     petsc = find_petsc()
     note = NO_PETSC if petsc is None else f"PETSc {petsc.version} with its hypre, one process."
     print(note, flush=True)
-    sizes, rounds, steps = ([24, 32], 3, {24: 5, 32: 5}) if quick else ([48, 100], 3, {48: 20, 100: 4})
+    sizes, rounds, steps = ([24, 32], 3, {24: 5, 32: 5}) if quick else ([48, 100], 3, {48: 20, 100: 20})
     parts, totals = {}, {}
     choices = PETSC_CHOICES
     for size in sizes:
