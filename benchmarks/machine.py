@@ -5,13 +5,20 @@ from __future__ import annotations
 import csv
 import os
 import platform
+import shutil
 import statistics
+import sys
+import tempfile
 import time
 from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
-RESULTS = Path(__file__).parent / "results"
+QUICK = "--quick" in sys.argv
+"""Whether only to see that a benchmark runs: then nothing that is committed is overwritten."""
+
+RESULTS = Path(tempfile.gettempdir()) / "reiterate-quick" if QUICK else Path(__file__).parent / "results"
+RESULTS.mkdir(parents=True, exist_ok=True)
 
 processor_time = time.process_time
 """Seconds that processors have spent on this process: on one thread, the time by the clock of an idle machine."""
@@ -62,8 +69,13 @@ def markdown_table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> s
 
 
 def fill_page(page: Path, section: str, text: str) -> None:
-    """Replace what stands between the markers of a section on a docs page, so that pages show what was measured."""
+    """Replace what stands between the markers of a section on a docs page, so that pages show what was measured.
+
+    With ``--quick`` it is a copy of the page, beside the results.
+    """
     begin, end = f"<!-- {section}: begin -->", f"<!-- {section}: end -->"
+    if QUICK:
+        page = Path(shutil.copy(page, RESULTS)) if not (RESULTS / page.name).exists() else RESULTS / page.name
     old = page.read_text()
     before, rest = old.split(begin)
     after = rest.split(end)[1]

@@ -47,16 +47,18 @@ class Solver:
         Configurations to choose from: ``"ssor_cg(omega=1.5)"`` is one, ``"ssor_cg"`` is the whole grid of its
         parameters. Default: what may pay for the kind and size of the matrix.
     learner : str or callable
-        Name of an online learner (``"auto"``, ``"cheb_cb"``, ``"tsallis_inf"``, ``"binned_tsallis_inf"``,
-        ``"uniform"``, ``"fixed"``), or a callable ``(arms, rng) -> Learner``. ``"fixed"`` learns nothing: it always
-        plays the first of ``methods`` that applies to the matrix.
+        Who chooses. ``"auto"``: the first solve is a race, later ones are played by what is believed to cost least,
+        and trying something else has a budget of 5 % (with ``cost="iterations"`` it is ``"cheb_cb"``). Or an online
+        learner by its name (``"cheb_cb"``, ``"tsallis_inf"``, ``"binned_tsallis_inf"``, ``"uniform"``, ``"fixed"``),
+        or a callable ``(arms, rng) -> Learner``. ``"fixed"`` learns nothing: it always plays the first of ``methods``
+        that applies to the matrix.
     cost : {"time", "iterations", "work"}
         What to make small. With ``"iterations"`` or ``"work"``, which are counted and not timed, and a
         ``seed``, two runs make the same decisions bit for bit.
     rtol, atol : float
         A solution satisfies ‖b − A x‖ ≤ max(rtol ‖b‖, atol), recomputed from A, b and x.
     seed : int, numpy.random.Generator or None
-        Source of the learner's randomness.
+        Source of the learner's randomness; ``"auto"`` needs none.
     fallback : str or None
         Configuration that takes over when the chosen one fails, by its spelling. ``None``: raise instead.
     max_iterations : int

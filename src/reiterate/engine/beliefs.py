@@ -22,6 +22,9 @@ _FORGETTING = 0.002  # added to the variance of an arm with every instance on wh
 _FIRST_DIFFICULTY = 1.5**2
 _STARTING = 2.0  # iterations that beginning to iterate costs about as much as
 _KEEP = 0.7  # weight of what was known when a cost is seen again
+_OWN_MEASUREMENTS = 4.0  # of an arm, after which half of a change is put down to the machine
+_LARGEST_CHANGE = 3.0
+_WORTH_MOVING = 1e-3
 _FARTHEST = 20.0  # times the iterations made, beyond which nothing is extrapolated
 
 
@@ -65,6 +68,7 @@ class Beliefs:
         self._place = np.array([place for _, place in lines])
         count = len(forecasts)
         self._measured = np.zeros(count, dtype=bool)
+        self._measurements = np.zeros(count, dtype=np.int64)
         self._seen = np.zeros(count, dtype=bool)
         self._kept_up = np.zeros(count, dtype=np.int64)
         self.ready = np.zeros(count, dtype=bool)
@@ -123,12 +127,33 @@ class Beliefs:
             self.upkeep[arm] = keep * self.upkeep[arm] + (1.0 - keep) * preparing
             self._kept_up[arm] += 1
         if iterations > 0 and iterating > 0.0:
-            unit = iterating / (iterations + _STARTING)
-            self.iterate_cost[arm] = (
-                _KEEP * self.iterate_cost[arm] + (1.0 - _KEEP) * unit if self._measured[arm] else unit
-            )
+            self._observe_unit(arm, iterating / (iterations + _STARTING))
+        if anew:
+            self._rescale()
+
+    def _observe_unit(self, arm: int, unit: float) -> None:
+        """Take in what an iteration cost.
+
+        The better an arm is known, the more it is the machine's doing when its iteration costs more or less than it used
+        to: then all costs move, or whoever plays would be blamed for a machine that has become slower.
+        """
+        self._measurements[arm] += 1
+        if self._measurements[arm] == 1:
+            self.iterate_cost[arm] = unit
             self._measured[arm] = True
-        self._rescale()
+            self._rescale()
+            return
+        # A clock that jumps must not count for more than a factor.
+        ratio = min(max(unit / float(self.iterate_cost[arm]), 1.0 / _LARGEST_CHANGE), _LARGEST_CHANGE)
+        step = (1.0 - _KEEP) * math.log(ratio)
+        common = step * (1.0 - _OWN_MEASUREMENTS / (_OWN_MEASUREMENTS + int(self._measurements[arm])))
+        if abs(common) > _WORTH_MOVING:
+            factor = math.exp(common)
+            self.iterate_cost *= factor
+            self.setup *= factor
+            self.upkeep *= factor
+            step -= common
+        self.iterate_cost[arm] *= math.exp(step)
 
     def _rescale(self) -> None:
         """Forecasts of what has not been measured follow what has."""

@@ -193,11 +193,8 @@ class Engine:
         """Who may try, in order: those whom the policy names; the rescuers; the last resorts."""
         begin = time.perf_counter()
 
-        def available(configuration: Configuration) -> bool:
-            return not self._quarantine.holds(configuration.method, index)
-
         turns = itertools.chain(
-            group.turns(pursuit.instance.context, available),
+            group.turns(pursuit.instance.context, self._quarantine.held(index)),
             ((rescuer, math.inf) for rescuer in self.rescuers),
             self._last_resorts(pursuit, group),
         )

@@ -14,7 +14,7 @@ from reiterate.configuration import Configuration
 from reiterate.contracts import Attempt, Choice, Context, Forecast, Instance, Method, Status
 from reiterate.engine.beliefs import Beliefs, Vector, share_of
 from reiterate.engine.cost import CostUnit
-from reiterate.engine.policy import Available, Opinion, Policy, Turns
+from reiterate.engine.policy import Opinion, Policy, Turns
 from reiterate.engine.pursuit import Pursuit
 
 Mask = NDArray[np.bool_]
@@ -100,11 +100,13 @@ class Explorer(Policy):
         self._trial: Trial | None = None
         self._expected = 0.0
 
-    def turns(self, context: Context, available: Available) -> Turns:
+    def turns(self, context: Context, held: frozenset[str]) -> Turns:
         """Arms and their caps, for one solve; beliefs are asked again before every turn."""
         beliefs = self.beliefs
         beliefs.pass_by()
-        usable = (self._barred_until <= self.solves) & np.array([available(arm) for arm in self.arms], dtype=bool)
+        usable = self._barred_until <= self.solves
+        if held:
+            usable &= np.array([arm.method not in held for arm in self.arms], dtype=bool)
         self._trial, self._expected, self.choice = None, 0.0, None
         if not usable.any():
             return

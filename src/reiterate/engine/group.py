@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from reiterate.configuration import Configuration
 from reiterate.contracts import Context, Learner
 from reiterate.engine.history import ended_by_itself
-from reiterate.engine.policy import Available, Opinion, Policy, Turns
+from reiterate.engine.policy import Opinion, Policy, Turns
 from reiterate.engine.pursuit import Pursuit
 from reiterate.errors import InvalidInput
 
@@ -46,7 +46,7 @@ class Group(Policy):
         self._solves = 0
         self._standings: dict[Configuration, _Standing] = {}
 
-    def turns(self, context: Context, available: Available) -> Turns:
+    def turns(self, context: Context, held: frozenset[str]) -> Turns:
         """What the learner chooses, under the patience cap; then the incumbent."""
         self.choice = None
         if self.learner is None:
@@ -56,9 +56,9 @@ class Group(Policy):
             raise InvalidInput("learner", f"chose arm {choice.arm!r}; there are {len(self.arms)}, numbered from 0")
         self.choice = choice
         chosen, incumbent = self.arms[choice.arm], self.incumbent()
-        if available(chosen):
+        if chosen.method not in held:
             yield chosen, self._cap(chosen, incumbent)
-        if incumbent is not None and available(incumbent):
+        if incumbent is not None and incumbent.method not in held:
             yield incumbent, math.inf
 
     def report(self, pursuit: Pursuit, cost: float) -> None:

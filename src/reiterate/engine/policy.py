@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from reiterate.configuration import Configuration
 from reiterate.contracts import Choice, Context
 from reiterate.engine.pursuit import Pursuit
 
-Available = Callable[[Configuration], bool]
 Turns = Iterator[tuple[Configuration, float]]
 
 
@@ -63,10 +62,10 @@ class Policy(ABC):
         self.choice: Choice | None = None
 
     @abstractmethod
-    def turns(self, context: Context, available: Available) -> Turns:
+    def turns(self, context: Context, held: frozenset[str]) -> Turns:
         """Configurations and caps in iterations, in the order in which they may try; asked for as they are needed.
 
-        ``available`` says of a configuration whether its method may be played at present.
+        ``held`` are the names of methods that sit out.
         """
 
     @abstractmethod

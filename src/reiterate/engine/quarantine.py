@@ -20,6 +20,10 @@ class Quarantine:
         """Whether the method sits out the instance of this number."""
         return index < self._release.get(method, 0)
 
+    def held(self, index: int) -> frozenset[str]:
+        """The methods that sit out the instance of this number."""
+        return frozenset(method for method, release in self._release.items() if index < release)
+
     def report(self, method: str, index: int, *, broke_down: bool) -> None:
         """Take in how an attempt of the method ended on the instance of this number."""
         if not broke_down:

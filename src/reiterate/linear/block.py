@@ -55,8 +55,8 @@ class BlockInstance(LinearInstance):
 
     @property
     def kind(self) -> Hashable:
-        """The number of columns, roughly: what a block costs says little about one of very different width."""
-        return len(self.columns).bit_length()
+        """The number of columns and the size of A, each within a factor of two."""
+        return len(self.columns).bit_length(), max(self.traits.nnz, self.traits.size).bit_length()
 
     @property
     def projected(self) -> bool:

@@ -215,8 +215,8 @@ class LinearInstance:
 
     @property
     def kind(self) -> Hashable:
-        """One right-hand side."""
-        return 1
+        """One right-hand side, and the size of A within a factor of two."""
+        return 1, max(self.traits.nnz, self.traits.size).bit_length()
 
     @property
     def target(self) -> float:
