@@ -28,6 +28,7 @@ class Priced(Method):
     """Every iteration gains as many digits as the last."""
 
     parameters = ParameterSpace()
+    slowness = 1.0
     requires = "nothing"
 
     def __init__(self, name, setup, iteration, strength, power=1.0, *, error=1.0, fails=False, upkeep=0.0):
@@ -45,7 +46,7 @@ class Priced(Method):
         return Forecast(true.setup, true.upkeep, true.iteration, true.strength * self.error, true.power)
 
     def prepare(self, instance, values, previous=None):
-        return Prepared(None, work=self.true.setup if previous is None else self.true.upkeep)
+        return Prepared(None, work=self.slowness * (self.true.setup if previous is None else self.true.upkeep))
 
     def iterations(self, instance):
         return max(math.ceil(self.true.strength * instance.actual**self.true.power), 1)
@@ -63,7 +64,7 @@ class Priced(Method):
             x *= rate
             done += 1
         status = Status.CONVERGED if abs(x) <= stop.target else Status.ITERATION_CAP
-        return Progress(x, status, done, done * self.true.iteration)
+        return Progress(x, status, done, self.slowness * done * self.true.iteration)
 
 
 def arms(methods):

@@ -126,6 +126,27 @@ def test_the_best_arm_that_becomes_the_worst_is_left():
     assert sum(costs) <= 1.25 * 60 * 130.0
 
 
+def test_a_machine_that_becomes_slower_is_not_mistaken_for_an_arm_that_does(monkeypatch):
+    built = engine([Priced(*FAST), Priced("second", 5.0, 1.0, 1.2), Priced("third", 5.0, 1.0, 1.4)])
+    play(built, 60)
+    (policy,) = built._groups.values()
+    trials = policy.trials
+    monkeypatch.setattr(Priced, "slowness", 2.0)
+    play(built, 60)
+    assert chosen(built, 60).count("fast") >= 57
+    assert policy.trials - trials <= 3
+
+
+def test_a_clock_that_jumps_once_changes_little(monkeypatch):
+    built = engine([Priced(*FAST), Priced("second", 5.0, 1.0, 1.2)])
+    play(built, 30)
+    monkeypatch.setattr(Priced, "slowness", 1e6)
+    play(built, 1)
+    monkeypatch.setattr(Priced, "slowness", 1.0)
+    play(built, 60)
+    assert chosen(built, 60).count("fast") >= 55
+
+
 def test_two_kinds_of_instances_do_not_disturb_each_other():
     built = engine([Priced(*FAST), Priced(*DEAR)])
     for _ in range(30):

@@ -134,8 +134,8 @@ class Beliefs:
     def _observe_unit(self, arm: int, unit: float) -> None:
         """Take in what an iteration cost.
 
-        The better an arm is known, the more it is the machine's doing when its iteration costs more or less than it used
-        to: then all costs move, or whoever plays would be blamed for a machine that has become slower.
+        The better an arm is known, the more it is the machine's doing when its iteration costs more or less than before:
+        then all costs move, or whoever plays would be blamed for a machine that has become slower.
         """
         self._measurements[arm] += 1
         if self._measurements[arm] == 1:
