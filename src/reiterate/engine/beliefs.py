@@ -24,7 +24,6 @@ _STARTING = 2.0  # iterations that beginning to iterate costs about as much as
 _KEEP = 0.7  # weight of what was known when a cost is seen again
 _OWN_MEASUREMENTS = 4.0  # of an arm, after which half of a change is put down to the machine
 _LARGEST_CHANGE = 3.0
-_WORTH_MOVING = 1e-3
 _FARTHEST = 20.0  # times the iterations made, beyond which nothing is extrapolated
 
 
@@ -80,6 +79,8 @@ class Beliefs:
         self.log_difficulty = math.log(difficulty)
         self.difficulty_variance = _FIRST_DIFFICULTY
         self._surprise = 0.0
+        self._passed = 0  # instances since the variances were last brought up to date
+        self._common = 0.0  # log of the factor by which all costs have changed since they were
 
     def iterations(self, deviations: float = 0.0, log_difficulty: float | Vector | None = None) -> Vector:
         """Of every arm on the next instance; ``deviations``: how many standard deviations to be hopeful."""
@@ -114,17 +115,40 @@ class Beliefs:
     def pass_by(self) -> None:
         """An instance goes by: it may be harder or easier than the last, and what was not played may have changed."""
         self.difficulty_variance = min(self.difficulty_variance + _DRIFT, _FIRST_DIFFICULTY)
-        np.minimum(self.variance + _FORGETTING, _METHOD_VARIANCE + _LINE_VARIANCE, out=self.variance)
+        self._passed += 1
+
+    def settle(self) -> None:
+        """Apply to all arms what has been put off while only one was played; needed before arms are compared."""
+        if self._passed:
+            largest = _METHOD_VARIANCE + _LINE_VARIANCE
+            # What has been the same time and again changes more slowly.
+            forgotten = self._passed * _FORGETTING / (1.0 + self.plays)
+            np.minimum(self.variance + forgotten, largest, out=self.variance)
+            self._passed = 0
+        if self._common:
+            factor = math.exp(self._common)
+            self.iterate_cost *= factor
+            self.setup *= factor
+            self.upkeep *= factor
+            self._common = 0.0
+
+    def running_of(self, arm: int) -> float:
+        """Cost of a solve by one arm, once it is prepared."""
+        factor = math.exp(self._common)
+        return factor * float((self.iterations_of(arm) + _STARTING) * self.iterate_cost[arm] + self.upkeep[arm])
 
     def observe_cost(self, arm: int, iterations: int, iterating: float, preparing: float, *, anew: bool) -> None:
         """Take in what a turn cost; ``anew``: its state was prepared for the first time."""
         if anew:
+            self.settle()
             self.setup[arm] = preparing
             self.ready[arm] = True
         else:
-            seen = self._kept_up[arm]
+            seen = int(self._kept_up[arm])
+            largest = _LARGEST_CHANGE * math.exp(self._common) * float(max(self.setup[arm], self.upkeep[arm]))
+            preparing = min(preparing, largest)
             keep = min(seen / (seen + 1.0), 0.9)
-            self.upkeep[arm] = keep * self.upkeep[arm] + (1.0 - keep) * preparing
+            self.upkeep[arm] = keep * self.upkeep[arm] + (1.0 - keep) * preparing * math.exp(-self._common)
             self._kept_up[arm] += 1
         if iterations > 0 and iterating > 0.0:
             self._observe_unit(arm, iterating / (iterations + _STARTING))
@@ -134,26 +158,23 @@ class Beliefs:
     def _observe_unit(self, arm: int, unit: float) -> None:
         """Take in what an iteration cost.
 
-        The better an arm is known, the more it is the machine's doing when its iteration costs more or less than before:
-        then all costs move, or whoever plays would be blamed for a machine that has become slower.
+        The better an arm is known, the more it is the machine's doing when its iteration costs more or less than it
+        did: then all costs move, or whoever plays would be blamed for a machine that has become slower.
         """
         self._measurements[arm] += 1
         if self._measurements[arm] == 1:
+            self.settle()
             self.iterate_cost[arm] = unit
             self._measured[arm] = True
             self._rescale()
             return
         # A clock that jumps must not count for more than a factor.
-        ratio = min(max(unit / float(self.iterate_cost[arm]), 1.0 / _LARGEST_CHANGE), _LARGEST_CHANGE)
+        believed = float(self.iterate_cost[arm]) * math.exp(self._common)
+        ratio = min(max(unit / believed, 1.0 / _LARGEST_CHANGE), _LARGEST_CHANGE)
         step = (1.0 - _KEEP) * math.log(ratio)
         common = step * (1.0 - _OWN_MEASUREMENTS / (_OWN_MEASUREMENTS + int(self._measurements[arm])))
-        if abs(common) > _WORTH_MOVING:
-            factor = math.exp(common)
-            self.iterate_cost *= factor
-            self.setup *= factor
-            self.upkeep *= factor
-            step -= common
-        self.iterate_cost[arm] *= math.exp(step)
+        self._common += common
+        self.iterate_cost[arm] *= math.exp(step - common)
 
     def _rescale(self) -> None:
         """Forecasts of what has not been measured follow what has."""
@@ -189,8 +210,11 @@ class Beliefs:
 
     def _move(self, arm: int, step: float, variance: float) -> None:
         """Move an arm's strength, and those of its line with it."""
+        tells = float(self.variance[arm]) > _NOISE
         self._strength[arm] += step
         self.variance[arm] = variance
+        if not tells:
+            return
         same = (self._line == self._line[arm]) & ~self._seen
         self._seen[arm] = True
         same[arm] = False

@@ -26,6 +26,10 @@ _OVERRUN = 3.0  # times its believed iterations, after which even the best arm i
 _SLACK = 0.4  # log of how much more a trial may iterate for than the incumbent: handing over has its price
 _FEWEST = 3
 _TELLING = 0.3  # of the way to the target: who finishes with less than that left says little about itself
+_LOOKS = 16  # arms are compared again after a sixteenth of the solves so far, or when the incumbent surprises
+_LONGEST_WAIT = 6
+_CREDIBLE = 10.0  # times what was expected; a solve that costs more is not believed to have
+_SURPRISING = 1.5  # times what was believed
 _FEW = 10  # iterations: a run that short is not worth stopping
 _LEVELS = np.linspace(0.0, 14.0, 57)
 _UNCERTAIN = 0.3  # variance of the log difficulty from which on the next solve is a race
@@ -58,7 +62,8 @@ class Explorer(Policy):
     when that loss fits into the budget, 5 % of all cost so far and one solve. The number of solves so far stands for
     that of those to come: a stream that has gone on for so long goes on for as long again. A loss may also be
     paid from the cost that the arm, without any hope, would have saved already: then it is rent or buy. A trial is
-    stopped when it has iterated for as much as the incumbent takes in all, and the incumbent finishes from there.
+    stopped when it has iterated for as much as the incumbent takes in all, and the incumbent finishes from there. An
+    arm that has lost k trials in a row waits for 2^k solves, at most 64, for the next.
 
     Source of the parts: forecasts as hints and censored trials, see docs/architecture.md; the horizon is the doubling
     argument of ski rental. Guarantee: the cost of trials is at most 5 % of the total and one solve, plus what arms that
@@ -97,60 +102,86 @@ class Explorer(Policy):
         self._failures = np.zeros(beliefs.variance.size, dtype=np.int64)
         self._barred_until = np.zeros(beliefs.variance.size, dtype=np.int64)
         self._last_played = np.full(len(self.arms), -1)
+        self._losses = np.zeros(beliefs.variance.size, dtype=np.int64)
+        self._waits_until = np.zeros(beliefs.variance.size, dtype=np.int64)
         self._trial: Trial | None = None
+        self._incumbent = 0
+        self._steady = 0
+        self._looked = 0
         self._expected = 0.0
 
     def turns(self, context: Context, held: frozenset[str]) -> Turns:
         """Arms and their caps, for one solve; beliefs are asked again before every turn."""
         beliefs = self.beliefs
         beliefs.pass_by()
-        usable = self._barred_until <= self.solves
-        if held:
-            usable &= np.array([arm.method not in held for arm in self.arms], dtype=bool)
-        self._trial, self._expected, self.choice = None, 0.0, None
-        if not usable.any():
+        self._trial, self._expected = None, 0.0
+        if self._steady > 0 and not held:
+            self._steady -= 1
+            self._expected = beliefs.running_of(self._incumbent)
+            self.choice = Choice(self._incumbent, 1.0, context)
+            yield self.arms[self._incumbent], self._cap_of_incumbent(self._incumbent)
+            beliefs.settle()
+            yield from self._others(self._usable(held), {self._incumbent})
             return
-        incumbent = self._incumbent(usable)
-        first = incumbent
+        beliefs.settle()
+        usable = self._usable(held)
+        if not usable.any():
+            self.choice = None
+            return
+        incumbent = first = self._incumbent = self._best(usable)
         if beliefs.plays[incumbent]:
-            running = beliefs.running()
-            self._expected = float(running[incumbent])
-            self._trial = self._best_trial(usable, incumbent, running)
-            self._missed += np.maximum(self._expected - running, 0.0)
-            if self._trial is not None:
-                first = self._trial.arm
+            first = self._look_around(usable)
         self.choice = Choice(first, 1.0, context)
-        played = {first}
         if first != incumbent:
             yield self.arms[first], self._cap_of_trial(first)
-            played.add(incumbent)
-        arm: int | None = incumbent
-        while arm is not None:
-            yield self.arms[arm], self._cap(arm, usable, played)
-            arm = self._next(usable, played)
-            if arm is not None:
-                played.add(arm)
+        played = {first, incumbent}
+        yield self.arms[incumbent], self._cap(incumbent, usable, played)
+        yield from self._others(usable, played)
 
-    def _incumbent(self, usable: Mask) -> int:
+    def _others(self, usable: Mask, played: set[int]) -> Turns:
+        """Who goes on when those who played have not finished: always who is cheapest from here, as things look now."""
+        while True:
+            cost = np.where(usable, self.beliefs.immediate(), math.inf)
+            cost[list(played)] = math.inf
+            arm = int(np.argmin(cost))
+            if not cost[arm] < math.inf:
+                return
+            played.add(arm)
+            yield self.arms[arm], self._cap(arm, usable, played)
+
+    def _usable(self, held: frozenset[str]) -> Mask:
+        """The arms that may play at present."""
+        usable: Mask = self._barred_until <= self.solves
+        if held:
+            usable &= np.array([arm.method not in held for arm in self.arms], dtype=bool)
+        return usable
+
+    def _look_around(self, usable: Mask) -> int:
+        """The arm to try, or the incumbent where nothing is worth it; then nobody looks again for a while."""
+        running = self.beliefs.running()
+        incumbent = self._incumbent
+        self._expected = float(running[incumbent])
+        self._trial = self._best_trial(usable, incumbent, running)
+        passed = self.solves - self._looked
+        self._looked = self.solves
+        self._missed += passed * np.maximum(self._expected - running, 0.0)
+        if self._trial is not None:
+            return self._trial.arm
+        self._steady = self.solves // _LOOKS
+        return incumbent
+
+    def _best(self, usable: Mask) -> int:
         """The arm of least believed cost among those that have proved themselves, or among all as long as none has."""
         proven = usable & (self.beliefs.plays > 0)
         if proven.any():
             return int(np.argmin(np.where(proven, self.beliefs.running(), math.inf)))
         return int(np.argmin(np.where(usable, self.beliefs.immediate(), math.inf)))
 
-    def _next(self, usable: Mask, played: set[int]) -> int | None:
-        """The arm that is cheapest from here, as things look now."""
-        cost = np.where(usable, self.beliefs.immediate(), math.inf)
-        cost[list(played)] = math.inf
-        return int(np.argmin(cost)) if np.isfinite(cost).any() else None
-
     def _cap(self, arm: int, usable: Mask, played: set[int]) -> float:
         """Iterations after which another arm would have been cheaper from the start."""
         beliefs = self.beliefs
         if beliefs.plays[arm] and beliefs.difficulty_variance < _UNCERTAIN:
-            # Renewing an aged state, in the middle of the solve, is the arm's own affair.
-            renewing = float(beliefs.setup[arm] / beliefs.iterate_cost[arm])
-            return math.ceil(max(_OVERRUN * math.exp(beliefs.spread) * beliefs.iterations_of(arm), _FEW) + renewing)
+            return self._cap_of_incumbent(arm)
         others = usable.copy()
         others[list(played)] = False
         if not others.any():
@@ -161,6 +192,12 @@ class Explorer(Policy):
         if later.size == 0:
             return math.inf
         return max(math.ceil(beliefs.iterations_of(arm, float(levels[later[0]]))), _FEW)
+
+    def _cap_of_incumbent(self, arm: int) -> int:
+        """Several times what is believed. Renewing an aged state in the middle of a solve is the arm's own affair."""
+        beliefs = self.beliefs
+        renewing = float(beliefs.setup[arm] / beliefs.iterate_cost[arm])
+        return math.ceil(max(_OVERRUN * math.exp(beliefs.spread) * beliefs.iterations_of(arm), _FEW) + renewing)
 
     def _cap_of_trial(self, arm: int) -> int:
         """Iterations that cost somewhat more than the incumbent takes in all."""
@@ -175,7 +212,8 @@ class Explorer(Policy):
         loss = surplus + np.where(beliefs.ready, 0.0, beliefs.setup)
         bank = _ALLOWANCE * self.total + _HEAD_START * expected - self.spent
         horizon = float(self.solves)
-        wanted = usable & (gain > 0.0) & (gain * horizon > loss) & ((loss <= bank) | (loss <= self._missed))
+        wanted = usable & (self._waits_until <= self.solves)
+        wanted &= (gain > 0.0) & (gain * horizon > loss) & ((loss <= bank) | (loss <= self._missed))
         wanted[incumbent] = False
         if not wanted.any():
             return None
@@ -196,8 +234,12 @@ class Explorer(Policy):
             self.spent += max(cost - self._expected, 0.0)
             self.saved += float(self._missed[self._trial.arm])
             self._missed[self._trial.arm] = 0.0
+            self._take_trial(self._trial.arm, won=cost < self._expected)
+        elif self._expected and (len(pursuit.attempts) != 1 or cost > _SURPRISING * self._expected):
+            self._steady = 0
         self.solves += 1
-        self.total += cost
+        # A clock that jumped must not fill the budget.
+        self.total += min(cost, _CREDIBLE * self._expected) if self._expected else cost
 
     def remarks(self) -> list[str]:
         """What trials cost."""
@@ -208,9 +250,15 @@ class Explorer(Policy):
             f"{self.solves} solves so far; {self.trials} were trials of something else, for {share:.1f} % of all cost."
         ]
 
+    def _take_trial(self, arm: int, *, won: bool) -> None:
+        """After the k-th trial in a row that was lost, an arm waits for 2^k solves, at most 64, for the next one."""
+        self._losses[arm] = 0 if won else min(int(self._losses[arm]) + 1, _LONGEST_WAIT)
+        self._waits_until[arm] = self.solves + (1 if won else 2 ** int(self._losses[arm]))
+
     def opinions(self) -> list[Opinion]:
         """Every arm, the cheapest first."""
         beliefs = self.beliefs
+        beliefs.settle()
         running, iterations = beliefs.running(), beliefs.iterations()
         return [
             Opinion(
