@@ -28,7 +28,7 @@ def log(monkeypatch):
     initialize, refresh = factor_rslab.RslabFactor.__init__, factor_rslab.RslabFactor.refresh
 
     def building(self, instance, *arguments):
-        if instance.pattern.size > 8:  # what warms up is no larger
+        if instance.pattern.size > 16:  # what warms up is no larger
             done.append("build")
         initialize(self, instance, *arguments)
 

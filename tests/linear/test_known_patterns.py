@@ -8,7 +8,7 @@ import reiterate as rt
 from reiterate.linear import known_patterns
 from tests.matrices import laplacian
 
-_OF_WARM_UPS = 22  # entries
+_OF_WARM_UPS = 64  # entries
 
 
 @pytest.fixture

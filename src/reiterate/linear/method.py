@@ -43,12 +43,13 @@ class LinearMethod(Method):
     def warm_up(self, variant: Variant | None = None) -> None:
         """Run once on a system of a few unknowns, so that every kernel is compiled or loaded."""
         variant = variant or Variant()
-        shape = (8, 8)
-        A = sp.diags_array([-1.0, 4.0, -1.0], offsets=[-1, 0, 1], shape=shape).tocsr()
+        # A grid in the plane, of which incomplete factors are not exact, so that nothing converges at once.
+        line = sp.diags_array([-1.0, 2.0, -1.0], offsets=[-1, 0, 1], shape=(4, 4))
+        A = sp.csr_array(sp.kron(line, sp.eye_array(4)) + sp.kron(sp.eye_array(4), line))
         if variant.complex:
-            hermitian = sp.diags_array([-1j, 4.0, 1j], offsets=[-1, 0, 1], shape=shape, dtype=np.complex128).tocsr()
-            symmetric = sp.csr_array(A + 1j * sp.eye_array(shape[0]))
-            A = symmetric if self.accepts(_traits(symmetric)) else hermitian
+            symmetric = sp.csr_array(A + 1j * sp.eye_array(16))
+            turned = sp.diags_array([-0.1j, 0.1j], offsets=[-4, 4], shape=(16, 16), dtype=np.complex128)
+            A = symmetric if self.accepts(_traits(symmetric)) else sp.csr_array(A + turned)
         self.rehearse(A if variant.entries else aslinearoperator(A))
         operator.warm_up(A.dtype)
 
