@@ -431,6 +431,7 @@ def test_the_solver_tunes_it():
 def test_a_refresh_is_a_fresh_hierarchy_with_the_same_coarse_unknowns(family, longest, monkeypatch):
     monkeypatch.setattr(galerkin, "_LONGEST_PLAN", longest)
     A, B, door = laplacian(9, 3, shift=0.3), 3.0 * laplacian(9, 3, shift=0.301), Door()
+    monkeypatch.setattr(coarsening, "_REFRESHES", 1)  # the spectral radius is not estimated anew every time
     refreshed = build(family, A, door=door, theta=0.01)
     for numbers in (A, B):
         build(family, numbers, door=door, previous=refreshed, theta=0.01)
@@ -452,3 +453,27 @@ def test_a_plan_is_held_only_once_there_was_a_refresh():
     build(FAMILIES[0], A, door=door, previous=preconditioner)
     assert preconditioner.memory == memory + sum(product.memory for product in preconditioner._products) > memory
     assert preconditioner.setup_traffic < first < cost
+
+
+def test_between_estimates_the_spectral_radius_follows_the_norm(monkeypatch):
+    estimates = []
+    estimate = coarsening.spectral_radius
+    monkeypatch.setattr(
+        coarsening, "spectral_radius", lambda *level: estimates.append(estimate(*level)) or estimates[-1]
+    )
+    door = Door()
+    built = build(SmoothedAggregationMultigrid(), laplacian(9, 3, shift=0.3), door=door)
+    first = len(estimates)
+    radii = []
+    for k in range(7):
+        A = (k + 1.0) * laplacian(9, 3, shift=0.3 + 0.001 * k)
+        build(SmoothedAggregationMultigrid(), A, door=door, previous=built)
+        transfer = built._levels[0].transfer
+        radii.append(transfer._part * transfer._norm)
+        eigenvalues = np.linalg.eigvalsh((A / A.diagonal()[0]).toarray())
+        assert abs(radii[-1] - eigenvalues[-1]) <= 0.1 * eigenvalues[-1]
+    assert len(estimates) == first
+    build(SmoothedAggregationMultigrid(), laplacian(9, 3, shift=0.31), door=door, previous=built)
+    assert len(estimates) == 2 * first
+    build(SmoothedAggregationMultigrid(), laplacian(9, 3, shift=30.0), door=door, previous=built)
+    assert len(estimates) == 3 * first

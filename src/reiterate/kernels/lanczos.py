@@ -53,6 +53,21 @@ def orthogonalize(alpha, v, w):
     return square
 
 
+@reduction_kernel
+def largest_row_sum(indptr, indices, data, scale):
+    """‖S A S‖ in the maximum norm: the largest sum of moduli of a row."""
+    largest = 0.0
+    for i in range(scale.size):
+        begin = indptr[i]
+        prefetch(data, begin + PREFETCH_DISTANCE)
+        prefetch(indices, begin + PREFETCH_DISTANCE)
+        total = 0.0
+        for k in range(begin, indptr[i + 1]):
+            total += abs(data[k]) * scale[indices[k]]
+        largest = max(largest, scale[i] * total)
+    return largest
+
+
 @kernel
 def normalize(factor, scale, w, u):
     """Multiply ``w`` by ``factor`` and write S w to ``u``."""

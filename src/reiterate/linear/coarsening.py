@@ -20,6 +20,8 @@ from reiterate.linear.instance import Vector
 from reiterate.linear.pattern import Index
 
 _LANCZOS_STEPS = 6
+_REFRESHES = 8  # after which the spectral radius is estimated anew
+_SIMILAR = 0.05
 _DAMPING = 4.0 / 3.0
 
 
@@ -85,6 +87,8 @@ class SmoothedAggregation(Transfer):
         super().__init__(coarse_size, scaled)
         self.aggregate = aggregate
         self._smoothed = couplings is not None
+        self._norm = self._part = 1.0
+        self._refreshes = 0
         size = aggregate.size
         if couplings is None:  # P = T: as the smoothed pattern of a graph without edges
             couplings = np.zeros(size + 1, dtype=np.int32), np.empty(0, dtype=np.int32)
@@ -101,18 +105,29 @@ class SmoothedAggregation(Transfer):
         return self.aggregate.nbytes + self.coarse_candidate.nbytes
 
     def weights(self, level: LevelPattern, data: Vector, scale: Vector, above: Transfer | None) -> Vector:
-        """The numbers of P; a few Lanczos steps from a fixed vector give ρ."""
+        """The numbers of P."""
         candidate, norms = self.candidate(scale, above), self.coarse_candidate
         galerkin.aggregate_norms(candidate, self.aggregate, norms)
         if not (np.all(norms > 0.0) and np.all(np.isfinite(norms))):
             raise Breakdown("multigrid: the scaling of A is too extreme for a near-nullspace vector")
-        omega = _DAMPING / spectral_radius(level, data, scale) if self._smoothed else 0.0
+        omega = _DAMPING / self._radius(level, data, scale) if self._smoothed else 0.0
         weights = np.empty(self.indices.size)
         galerkin.smoothed_values(
             *level.arrays, data, scale, self.aggregate, candidate, norms, omega,
             np.zeros(self.coarse_size, dtype=np.int64), self.indptr, self.indices, weights,
         )  # fmt: skip
         return weights
+
+    def _radius(self, level: LevelPattern, data: Vector, scale: Vector) -> float:
+        """ρ: by a few Lanczos steps, or, while the norm hardly changes, as the same part of the norm as then.
+
+        Any ω gives a valid P; one that is a few per cent off is as good.
+        """
+        norm = float(lanczos.largest_row_sum(*level.arrays, data, scale))
+        if self._refreshes % _REFRESHES == 0 or not abs(norm - self._norm) <= _SIMILAR * self._norm:
+            self._norm, self._part, self._refreshes = norm, spectral_radius(level, data, scale) / norm, 0
+        self._refreshes += 1
+        return self._part * norm
 
     def simplified(self) -> Transfer | None:
         """P = T, with which a coarse matrix has at most the entries of the fine one."""
