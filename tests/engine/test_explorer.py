@@ -8,11 +8,13 @@ from hypothesis import strategies as st
 from reiterate.engine import Engine
 from reiterate.engine.beliefs import share_of
 from reiterate.engine.explorer import Explorer
+from reiterate.errors import Breakdown
 from tests.engine.priced import Hard, Priced, arms
 
 
 def engine(methods, **options):
     options.setdefault("cost", "work")
+    options.setdefault("patience", 8.0)
     table = {method.name: method for method in methods}
     return Engine(table, arms(methods), [], None, np.random.default_rng(0), **options)
 
@@ -182,3 +184,36 @@ def test_share_of_is_the_part_of_the_digits_that_was_gained(target, first, secon
 @pytest.mark.parametrize("merits", [(math.inf, 1.0, 0.5), (1.0, 0.5, 0.9), (0.0, 0.0, 0.0), (1.0, 1.0, math.nan)])
 def test_share_of_what_has_gained_nothing_is_the_least(merits):
     assert share_of(*merits, 1e-8) == 0.05
+
+
+def test_without_patience_nothing_is_stopped():
+    built = engine([Priced(*FAST), Priced(*DEAR)], patience=None)
+    built.solve(Hard(actual=5e3, version=0), 1.0)
+    (only,) = built.history.last.attempts
+    assert str(only.configuration) == "fast"
+
+
+def test_who_was_stopped_goes_on_when_the_others_cannot():
+    refused = Priced("refused", 500.0, 1.0, 1.0, 0.0)
+    built = engine([Priced(*FAST), refused])
+
+    def prepare(instance, values, previous=None):
+        raise Breakdown("too large")
+
+    refused.prepare = prepare
+    built.solve(Hard(actual=5e3, version=0), 1.0)
+    first, second, third = built.history.last.attempts
+    assert [str(a.configuration) for a in (first, second, third)] == ["fast", "refused", "fast"]
+    (policy,) = built._groups.values()
+    assert not policy.beliefs.ready[1]
+    assert policy.opinions()[-1].failing
+
+
+def test_few_race_however_many_there_are():
+    methods = [Priced(f"m{k}", 3.0 * 1.2**k, 1.0, 1.0 / 1.1**k, 1.0) for k in range(40)]
+    built = engine(methods)
+    instance = Hard(actual=1e5, version=0)
+    built.solve(instance, 1.0)
+    assert len(built.history.last.attempts) <= 12
+    best = min(method.true.setup + method.cost(instance) for method in methods)
+    assert built.history.last.cost <= 4.0 * best

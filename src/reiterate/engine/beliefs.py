@@ -107,6 +107,11 @@ class Beliefs:
         cost: Vector = (self.iterations(0.0, log_difficulty) + _STARTING) * self.iterate_cost + preparing
         return cost
 
+    def of_line(self, arm: int) -> NDArray[np.bool_]:
+        """The arms of the same line."""
+        same: NDArray[np.bool_] = self._line == self._line[arm]
+        return same
+
     @property
     def spread(self) -> float:
         """Standard deviation, lately, of the log iterations of arms that are known, from what was expected."""

@@ -113,10 +113,7 @@ class Engine:
         kind = instance.kind
         if self._last_group is not None and kind == self._last_kind and instance.traits == self._last_traits:
             return self._last_group
-        accepted = tuple(
-            method.accepts(instance.traits) and (self._suits is None or self._suits(method.name, instance.traits))
-            for method in self._arm_methods
-        )
+        accepted = self._accepted(instance)
         key = (kind, accepted)
         if key not in self._groups:
             names = {method.name for method, applies in zip(self._arm_methods, accepted, strict=True) if applies}
@@ -125,9 +122,16 @@ class Engine:
         self._last_kind, self._last_traits, self._last_group = kind, instance.traits, self._groups[key]
         return self._last_group
 
+    def _accepted(self, instance: Instance) -> tuple[bool, ...]:
+        """Of the methods of all arms, which apply and are worth trying."""
+        return tuple(
+            method.accepts(instance.traits) and (self._suits is None or self._suits(method.name, instance.traits))
+            for method in self._arm_methods
+        )
+
     def _policy(self, arms: Sequence[Configuration], instance: Instance) -> Policy:
         if self._learner_factory is None:
-            return explorer_for(arms, self._methods, instance, self._cost)
+            return explorer_for(arms, self._methods, instance, self._cost, stops=self._patience is not None)
         learner = self._learner_factory(len(arms), self._rng) if arms else None
         if arms and not isinstance(learner, Learner):
             raise InvalidInput("learner", f"built {learner!r}, which is not a reiterate Learner")
@@ -192,23 +196,25 @@ class Engine:
     def _turns(self, pursuit: Pursuit, group: Policy, index: int) -> Iterator[tuple[Configuration, Stop]]:
         """Who may try, in order: those whom the policy names; the rescuers; the last resorts."""
         begin = time.perf_counter()
-
         turns = itertools.chain(
-            group.turns(pursuit.instance.context, self._quarantine.held(index)),
+            group.turns(pursuit, self._quarantine.held(index)),
             ((rescuer, math.inf) for rescuer in self.rescuers),
             self._last_resorts(pursuit, group),
         )
-        tried: set[Configuration] = set()
+        done: set[Configuration] = set()
         for configuration, cap in turns:
             # What an attempt revealed may have made a later candidate pointless.
             applies = self._methods[configuration.method].accepts(pursuit.instance.traits)
-            if configuration in tried or not applies:
+            if configuration in done or not applies:
                 continue
             left = None if self._max_seconds is None else self._max_seconds - (time.perf_counter() - begin)
-            if left is not None and left <= 0.0 and tried:
+            if left is not None and left <= 0.0 and pursuit.attempts:
                 return
-            tried.add(configuration)
             yield configuration, Stop(pursuit.instance.target, int(min(cap, self._max_iterations)), left)
+            # Who was only stopped early may play again.
+            stopped = pursuit.attempts[-1].status is Status.ITERATION_CAP and cap < self._max_iterations
+            if not stopped:
+                done.add(configuration)
 
     def _last_resorts(self, pursuit: Pursuit, group: Policy) -> Iterator[tuple[Configuration, float]]:
         """Who is left when nobody else has helped: the choice if it was skipped, then an arm of each untried method.
@@ -218,8 +224,8 @@ class Engine:
         if group.choice is not None:
             yield group.arms[group.choice.arm], math.inf
         tried = {attempt.configuration.method for attempt in pursuit.attempts}
-        names = (arm.method for arm in self.group_for(pursuit.instance).arms)
-        untried = [name for name in dict.fromkeys(names) if name not in tried]
+        applicable = itertools.compress(self._arm_methods, self._accepted(pursuit.instance))
+        untried = [method.name for method in applicable if method.name not in tried]
         for name in untried[-_LAST_RESORTS:]:
             arms = [arm for arm in self.configurations if arm.method == name]
             yield arms[len(arms) // 2], math.inf

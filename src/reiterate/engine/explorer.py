@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reiterate.configuration import Configuration
-from reiterate.contracts import Attempt, Choice, Context, Forecast, Instance, Method, Status
+from reiterate.contracts import Attempt, Choice, Forecast, Instance, Method, Status
 from reiterate.engine.beliefs import Beliefs, Vector, share_of
 from reiterate.engine.cost import CostUnit
 from reiterate.engine.policy import Opinion, Policy, Turns
@@ -76,6 +76,8 @@ class Explorer(Policy):
         What is believed of them.
     unit
         What to make small.
+    stops
+        Whether an arm may be stopped before it has finished.
 
     Attributes
     ----------
@@ -88,8 +90,11 @@ class Explorer(Policy):
         What the arms tried had been believed to save, by the time they were.
     """
 
-    def __init__(self, arms: Sequence[Configuration], beliefs: Beliefs, unit: CostUnit) -> None:
+    def __init__(self, arms: Sequence[Configuration], beliefs: Beliefs, unit: CostUnit, *, stops: bool = True) -> None:
         super().__init__(arms)
+        self._stops = stops
+        self._taken_in = 0  # attempts of the present solve
+        self._cost_so_far = 0.0
         self.beliefs = beliefs
         self._unit: CostUnit = unit
         self._number = {arm: k for k, arm in enumerate(self.arms)}
@@ -110,18 +115,17 @@ class Explorer(Policy):
         self._looked = 0
         self._expected = 0.0
 
-    def turns(self, context: Context, held: frozenset[str]) -> Turns:
+    def turns(self, pursuit: Pursuit, held: frozenset[str]) -> Turns:
         """Arms and their caps, for one solve; beliefs are asked again before every turn."""
-        beliefs = self.beliefs
+        beliefs, context = self.beliefs, pursuit.instance.context
         beliefs.pass_by()
-        self._trial, self._expected = None, 0.0
+        self._trial, self._expected, self._taken_in = None, 0.0, 0
         if self._steady > 0 and not held:
             self._steady -= 1
             self._expected = beliefs.running_of(self._incumbent)
             self.choice = Choice(self._incumbent, 1.0, context)
             yield self.arms[self._incumbent], self._cap_of_incumbent(self._incumbent)
-            beliefs.settle()
-            yield from self._others(self._usable(held), {self._incumbent})
+            yield from self._others(pursuit, self._usable(held), self._incumbent)
             return
         beliefs.settle()
         usable = self._usable(held)
@@ -134,20 +138,30 @@ class Explorer(Policy):
         self.choice = Choice(first, 1.0, context)
         if first != incumbent:
             yield self.arms[first], self._cap_of_trial(first)
-        played = {first, incumbent}
-        yield self.arms[incumbent], self._cap(incumbent, usable, played)
-        yield from self._others(usable, played)
+            self._take_in(pursuit)
+        yield self.arms[incumbent], self._cap(incumbent, usable & ~beliefs.of_line(incumbent), 0.0)
+        yield from self._others(pursuit, usable, incumbent)
 
-    def _others(self, usable: Mask, played: set[int]) -> Turns:
-        """Who goes on when those who played have not finished: always who is cheapest from here, as things look now."""
+    def _others(self, pursuit: Pursuit, usable: Mask, played: int) -> Turns:
+        """Who goes on when those who played have not finished: always who is cheapest from here, as things look now.
+
+        Every turn may cost as much as all before it together, so that there are few. Of every line one arm plays; in
+        the end the cheapest of all goes on for as long as it takes.
+        """
+        beliefs = self.beliefs
+        left = usable & ~beliefs.of_line(played)
         while True:
-            cost = np.where(usable, self.beliefs.immediate(), math.inf)
-            cost[list(played)] = math.inf
-            arm = int(np.argmin(cost))
-            if not cost[arm] < math.inf:
-                return
-            played.add(arm)
-            yield self.arms[arm], self._cap(arm, usable, played)
+            self._take_in(pursuit)
+            beliefs.settle()
+            left &= self._barred_until <= self.solves
+            if not left.any():
+                break
+            arm = int(np.argmin(np.where(left, beliefs.immediate(), math.inf)))
+            left = left & ~beliefs.of_line(arm)
+            yield self.arms[arm], self._cap(arm, left, self._cost_so_far)
+        able = usable & (self._barred_until <= self.solves)
+        if able.any():
+            yield self.arms[int(np.argmin(np.where(able, beliefs.immediate(), math.inf)))], math.inf
 
     def _usable(self, held: frozenset[str]) -> Mask:
         """The arms that may play at present."""
@@ -177,30 +191,33 @@ class Explorer(Policy):
             return int(np.argmin(np.where(proven, self.beliefs.running(), math.inf)))
         return int(np.argmin(np.where(usable, self.beliefs.immediate(), math.inf)))
 
-    def _cap(self, arm: int, usable: Mask, played: set[int]) -> float:
-        """Iterations after which another arm would have been cheaper from the start."""
+    def _cap(self, arm: int, others: Mask, least: float) -> float:
+        """Iterations after which another arm would have been cheaper from the start, but ``least`` cost at least."""
         beliefs = self.beliefs
+        if not others.any() or not self._stops:
+            return math.inf
         if beliefs.plays[arm] and beliefs.difficulty_variance < _UNCERTAIN:
             return self._cap_of_incumbent(arm)
-        others = usable.copy()
-        others[list(played)] = False
-        if not others.any():
-            return math.inf
         levels = beliefs.log_difficulty + _LEVELS
         costs = beliefs.immediate(levels[:, None])
         later = np.flatnonzero(costs[:, others].min(axis=1) < costs[:, arm])
         if later.size == 0:
             return math.inf
-        return max(math.ceil(beliefs.iterations_of(arm, float(levels[later[0]]))), _FEW)
+        crossing = beliefs.iterations_of(arm, float(levels[later[0]]))
+        return math.ceil(max(crossing, least / float(beliefs.iterate_cost[arm]), _FEW))
 
-    def _cap_of_incumbent(self, arm: int) -> int:
+    def _cap_of_incumbent(self, arm: int) -> float:
         """Several times what is believed. Renewing an aged state in the middle of a solve is the arm's own affair."""
         beliefs = self.beliefs
+        if not self._stops:
+            return math.inf
         renewing = float(beliefs.setup[arm] / beliefs.iterate_cost[arm])
         return math.ceil(max(_OVERRUN * math.exp(beliefs.spread) * beliefs.iterations_of(arm), _FEW) + renewing)
 
-    def _cap_of_trial(self, arm: int) -> int:
+    def _cap_of_trial(self, arm: int) -> float:
         """Iterations that cost somewhat more than the incumbent takes in all."""
+        if not self._stops:
+            return math.inf
         slack = math.exp(max(_SLACK, _HOPE * self.beliefs.spread))
         return max(math.ceil(slack * self._expected / float(self.beliefs.iterate_cost[arm])), _FEWEST)
 
@@ -223,12 +240,7 @@ class Explorer(Policy):
 
     def report(self, pursuit: Pursuit, cost: float) -> None:
         """Take in how the turns of one solve went."""
-        start = before = pursuit.start
-        for attempt in pursuit.attempts:
-            arm = self._number.get(attempt.configuration)
-            if arm is not None:
-                self._take_in(arm, attempt, start, before, pursuit.instance.target)
-            before = min(before, attempt.merit)
+        self._take_in(pursuit)
         if self._trial is not None:
             self.trials += 1
             self.spent += max(cost - self._expected, 0.0)
@@ -273,29 +285,53 @@ class Explorer(Policy):
             for k in np.argsort(running, kind="stable")
         ]
 
-    def _take_in(self, arm: int, attempt: Attempt, start: float, before: float, target: float) -> None:
+    def _take_in(self, pursuit: Pursuit) -> None:
+        """Learn from the attempts that have been made since this was last done."""
+        start = pursuit.start
+        before = min((attempt.merit for attempt in pursuit.attempts[: self._taken_in]), default=start)
+        if not self._taken_in:
+            self._cost_so_far = 0.0
+        for attempt in pursuit.attempts[self._taken_in :]:
+            whole, preparing = (
+                (attempt.seconds, attempt.preparing) if self._unit == "time" else (attempt.work, attempt.preparing_work)
+            )
+            self._cost_so_far += whole
+            arm = self._number.get(attempt.configuration)
+            if arm is not None:
+                share = share_of(start, min(before, start), attempt.merit, pursuit.instance.target)
+                self._learn(arm, attempt, whole - preparing, preparing, 1.0 if before == start else share, share)
+            before = min(before, attempt.merit)
+        self._taken_in = len(pursuit.attempts)
+
+    def _learn(
+        self, arm: int, attempt: Attempt, iterating: float, preparing: float, whole: float, share: float
+    ) -> None:
+        """Take in one attempt, which gained a share of the digits, and all of them if it finished a whole solve."""
         beliefs = self.beliefs
-        whole, preparing = (
-            (attempt.seconds, attempt.preparing) if self._unit == "time" else (attempt.work, attempt.preparing_work)
-        )
         self._last_played[arm] = self.solves
-        beliefs.observe_cost(arm, attempt.iterations, whole - preparing, preparing, anew=not beliefs.ready[arm])
-        if attempt.status is Status.BREAKDOWN:
-            self._failures[arm] += 1
-            self._barred_until[arm] = self.solves + 2 ** min(int(self._failures[arm]) + 1, 12)
-            return
         finished = attempt.status is Status.CONVERGED
-        if finished:
+        if not attempt.iterations:
+            # Refused, or there was nothing to do: what that cost is not what the arm costs.
+            if not finished:
+                self._bar(arm)
+            return
+        beliefs.observe_cost(arm, attempt.iterations, iterating, preparing, anew=not beliefs.ready[arm])
+        if attempt.status is Status.BREAKDOWN:
+            self._bar(arm)
+        elif finished and whole == 1.0:
             self._failures[arm] = 0
-        share = 1.0 if finished and before == start else share_of(start, before, attempt.merit, target)
-        if share == 1.0:
             beliefs.observe_iterations(arm, attempt.iterations)
         elif not finished or share > _TELLING:
             beliefs.observe_iterations(arm, attempt.iterations / share, extrapolated=True)
 
+    def _bar(self, arm: int) -> None:
+        """Keep an arm that failed out of the way, the longer the more often it did."""
+        self._failures[arm] += 1
+        self._barred_until[arm] = self.solves + 2 ** min(int(self._failures[arm]) + 1, 12)
+
 
 def explorer_for(
-    arms: Sequence[Configuration], methods: Mapping[str, Method], instance: Instance, unit: CostUnit
+    arms: Sequence[Configuration], methods: Mapping[str, Method], instance: Instance, unit: CostUnit, *, stops: bool
 ) -> Explorer:
     """An explorer of these arms, with the forecasts of their methods for such an instance."""
     forecasts, lines = [], []
@@ -306,4 +342,4 @@ def explorer_for(
         lines.append((numbers[arm.method], places[arm.method]))
         places[arm.method] += 1
         forecasts.append(methods[arm.method].forecast(instance, arm.values) or _NO_IDEA)
-    return Explorer(arms, Beliefs(forecasts, lines, instance.difficulty()), unit)
+    return Explorer(arms, Beliefs(forecasts, lines, instance.difficulty()), unit, stops=stops)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from reiterate.configuration import Configuration
-from reiterate.contracts import Context, Learner
+from reiterate.contracts import Learner
 from reiterate.engine.history import ended_by_itself
 from reiterate.engine.policy import Opinion, Policy, Turns
 from reiterate.engine.pursuit import Pursuit
@@ -46,12 +46,12 @@ class Group(Policy):
         self._solves = 0
         self._standings: dict[Configuration, _Standing] = {}
 
-    def turns(self, context: Context, held: frozenset[str]) -> Turns:
+    def turns(self, pursuit: Pursuit, held: frozenset[str]) -> Turns:
         """What the learner chooses, under the patience cap; then the incumbent."""
         self.choice = None
         if self.learner is None:
             return
-        choice = self.learner.choose(context)
+        choice = self.learner.choose(pursuit.instance.context)
         if not 0 <= choice.arm < len(self.arms):
             raise InvalidInput("learner", f"chose arm {choice.arm!r}; there are {len(self.arms)}, numbered from 0")
         self.choice = choice

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from reiterate.configuration import Configuration
-from reiterate.contracts import Choice, Context
+from reiterate.contracts import Choice
 from reiterate.engine.pursuit import Pursuit
 
 Turns = Iterator[tuple[Configuration, float]]
@@ -62,10 +62,11 @@ class Policy(ABC):
         self.choice: Choice | None = None
 
     @abstractmethod
-    def turns(self, context: Context, held: frozenset[str]) -> Turns:
+    def turns(self, pursuit: Pursuit, held: frozenset[str]) -> Turns:
         """Configurations and caps in iterations, in the order in which they may try; asked for as they are needed.
 
-        ``held`` are the names of methods that sit out.
+        ``held`` are the names of methods that sit out. What came of a turn is in ``pursuit`` before the next one is
+        asked for.
         """
 
     @abstractmethod

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from reiterate.contracts import Instance, Method, Prepared, Values
 from reiterate.engine.cost import CostUnit
 from reiterate.engine.rental import Rental
+from reiterate.errors import OutOfTime
 
 _SLOTS = 4  # states of one configuration, for streams that alternate between matrices
 _HOPE = 0.5  # of the price of a build is what a refresh is taken to cost until one has been seen: most take 0.2 to 0.7
@@ -157,10 +158,16 @@ class Upkeep:
         # A failed refresh may have left the old numbers half overwritten.
         held.prepared, held.version = None, None
         begin = time.perf_counter()
-        if rebuild and previous is not None:
-            prepared = method.rebuild(instance, values, previous)
-        else:
-            prepared = method.prepare(instance, values, previous)
+        try:
+            if rebuild and previous is not None:
+                prepared = method.rebuild(instance, values, previous)
+            else:
+                prepared = method.prepare(instance, values, previous)
+        except OutOfTime:
+            # Refused or abandoned; what there was still serves, as an old state, where the method says so.
+            if previous is not None and method.serves(previous, instance):
+                held.prepared = previous
+            raise
         seconds = time.perf_counter() - begin
         held.prepared, held.version = prepared, instance.version
         held.price = {"time": seconds, "work": prepared.work, "iterations": 0.0}[self._cost]

@@ -77,7 +77,7 @@ def _story(opinion: Opinion, unit: str) -> str:
         return "has broken down and sits out for a while"
     if opinion.since is None:
         return f"expected from the cost model; not tried{preparing}"
-    when = "in the last solve" if opinion.since == 0 else f"{opinion.since} solves ago"
+    when = "in the last solve" if opinion.since == 0 else f"{several(opinion.since, 'solve')} ago"
     if opinion.plays == 0:
         return f"extrapolated from a trial that was stopped, {when}{preparing}"
     return f"measured, {when}{preparing}"
