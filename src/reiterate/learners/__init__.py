@@ -14,6 +14,7 @@ from reiterate.errors import InvalidInput
 from reiterate.learners.binned import BinnedTsallisINF
 from reiterate.learners.cheb_cb import ChebCB
 from reiterate.learners.simple import Fixed, Uniform
+from reiterate.learners.square_cb import SquareCB
 from reiterate.learners.tsallis_inf import TsallisINF
 
 __all__ = [
@@ -22,13 +23,14 @@ __all__ = [
     "BinnedTsallisINF",
     "ChebCB",
     "Fixed",
+    "SquareCB",
     "TsallisINF",
     "Uniform",
     "make_learner",
 ]
 
 LEARNERS: dict[str, type[Learner]] = {
-    learner.name: learner for learner in (TsallisINF, BinnedTsallisINF, ChebCB, Fixed, Uniform)
+    learner.name: learner for learner in (TsallisINF, BinnedTsallisINF, ChebCB, Fixed, Uniform, SquareCB)
 }
 
 DEFAULT = ChebCB.name
