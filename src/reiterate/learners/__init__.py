@@ -13,6 +13,7 @@ from reiterate.contracts import Learner
 from reiterate.errors import InvalidInput
 from reiterate.learners.binned import BinnedTsallisINF
 from reiterate.learners.cheb_cb import ChebCB
+from reiterate.learners.hierarchical import Hierarchical
 from reiterate.learners.simple import Fixed, Uniform
 from reiterate.learners.square_cb import SquareCB
 from reiterate.learners.tsallis_inf import TsallisINF
@@ -23,6 +24,7 @@ __all__ = [
     "BinnedTsallisINF",
     "ChebCB",
     "Fixed",
+    "Hierarchical",
     "SquareCB",
     "TsallisINF",
     "Uniform",
@@ -30,7 +32,7 @@ __all__ = [
 ]
 
 LEARNERS: dict[str, type[Learner]] = {
-    learner.name: learner for learner in (TsallisINF, BinnedTsallisINF, ChebCB, Fixed, Uniform, SquareCB)
+    learner.name: learner for learner in (TsallisINF, BinnedTsallisINF, ChebCB, Fixed, Uniform, SquareCB, Hierarchical)
 }
 
 DEFAULT = ChebCB.name

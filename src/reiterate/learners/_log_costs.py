@@ -21,8 +21,9 @@ STEEPEST = 50.0
 class LogCosts:
     """Turns costs into the responses of a regression, ``log(cost / unit)``.
 
-    The unit is the level of the first costs that were not all zero. The first three costs set the scale by
-    which outliers are told, and have no response; nor have costs as long as all recent ones are zero.
+    The unit is the level of the first costs that were not all zero. The first three costs set the scale by which
+    outliers are told: a response to them is there in hindsight only. There is none as long as all recent costs
+    are zero.
     """
 
     __slots__ = ("scale", "unit")
@@ -50,6 +51,14 @@ class LogCosts:
         if self.unit == 0.0:
             self.unit, limit = scale.level, max(limit, scale.level)
         return math.log(min(max(cost, LEAST * scale.level), limit)) - math.log(self.unit)
+
+    def early_response(self, cost: float) -> float | None:
+        """The response, in hindsight, to one of the first costs; ``None``: as long as they are too few or all zero."""
+        level = self.scale.level
+        if not self.scale.ready or level <= 0.0:
+            return None
+        self.unit = self.unit or level
+        return math.log(min(max(cost, LEAST * level), self.scale.limit)) - math.log(self.unit)
 
     def state_dict(self) -> dict[str, Any]:
         """Everything, as plain numbers."""
