@@ -109,6 +109,16 @@ def test_covariates_over_decades_count_by_their_logarithms():
     np.testing.assert_allclose(standardized, (logs - logs.mean()) / logs.std(), rtol=1e-9)
 
 
+def test_final_covariates_stay():
+    covariates = Covariates(8)
+    covariates.admit({"a": 1.0})
+    changes = [t for t in range(1, 40) if covariates.observe({"a": float(t)})]
+    assert changes == [1, 2, 4, 8]
+    restored = Covariates.from_state_dict(covariates.state_dict())
+    np.testing.assert_array_equal(restored.standardize(np.array([3.0])), covariates.standardize(np.array([3.0])))
+    assert not any(restored.observe({"a": 1e3}) for _ in range(40))
+
+
 def kinked_stream(seed, rounds, useless):
     """Costs of 8 arms: "load" moves the best one, with a jump; the other numbers of the context are noise."""
     rng = np.random.default_rng(seed)

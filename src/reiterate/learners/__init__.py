@@ -13,6 +13,7 @@ from reiterate.contracts import Learner
 from reiterate.errors import InvalidInput
 from reiterate.learners.binned import BinnedTsallisINF
 from reiterate.learners.cheb_cb import ChebCB
+from reiterate.learners.generalized_linear import GeneralizedLinear
 from reiterate.learners.hierarchical import Hierarchical
 from reiterate.learners.simple import Fixed, Uniform
 from reiterate.learners.square_cb import SquareCB
@@ -24,6 +25,7 @@ __all__ = [
     "BinnedTsallisINF",
     "ChebCB",
     "Fixed",
+    "GeneralizedLinear",
     "Hierarchical",
     "SquareCB",
     "TsallisINF",
@@ -32,7 +34,8 @@ __all__ = [
 ]
 
 LEARNERS: dict[str, type[Learner]] = {
-    learner.name: learner for learner in (TsallisINF, BinnedTsallisINF, ChebCB, Fixed, Uniform, SquareCB, Hierarchical)
+    learner.name: learner
+    for learner in (TsallisINF, BinnedTsallisINF, ChebCB, Fixed, Uniform, SquareCB, Hierarchical, GeneralizedLinear)
 }
 
 DEFAULT = ChebCB.name

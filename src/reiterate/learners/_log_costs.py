@@ -32,10 +32,11 @@ class LogCosts:
         self.scale = CostScale()
         self.unit = 0.0
 
-    def response(self, cost: float, expected: float, *, censored: bool) -> float | None:
+    def response(self, cost: float, expected: float, *, censored: bool, outlier: float = OUTLIER) -> float | None:
         """The response to a cost where another was expected; ``None``: there is nothing to learn from it.
 
-        A censored cost counts as no less than what was expected.
+        A censored cost counts as no less than what was expected. A cost counts as at most ``outlier`` times that, or
+        as recent costs allow if that is more.
         """
         scale = self.scale
         if not scale.ready:
@@ -44,7 +45,7 @@ class LogCosts:
         predicted = self.unit * math.exp(min(expected, STEEPEST))
         if censored:
             cost = max(cost, predicted)
-        limit = max(OUTLIER * predicted, scale.limit)
+        limit = max(outlier * predicted, scale.limit)
         scale.update(cost)
         if scale.level <= 0.0:
             return None
