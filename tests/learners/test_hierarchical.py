@@ -159,7 +159,7 @@ def test_an_outlier_does_not_ruin_the_posterior(play):
         spoilt = costs.copy()
         spoilt[at] *= 1000
         paid = play(Hierarchical(48, np.random.default_rng(0), lines=lines), spoilt)
-        assert np.delete(paid, at).sum() / best - 1 < 0.35
+        assert np.delete(paid, at).sum() / best - 1 < 0.4
 
 
 def test_the_unit_of_costs_does_not_matter(play):

@@ -65,7 +65,9 @@ def test_the_oracle_is_kernel_ridge_regression_on_every_observation():
         oracle.observe(int(arm), point, point, float(response))
     oracle.rescale(lambda raw: raw)
     at = rng.normal(size=(5, 2))
-    predicted = np.stack([oracle.predict(point)[0] for point in at], axis=2)
+    predicted = np.array([[oracle.predict(model, point)[0] for point in at] for model in range(4)]).transpose(0, 2, 1)
+    alone = np.array([[oracle.predict_arm(arm, point) for point in at] for arm in range(3)]).transpose(2, 0, 1)
+    np.testing.assert_allclose(alone, predicted)
     np.testing.assert_allclose(predicted[-1], dense_reference(points, arms, responses, at), rtol=1e-9, atol=1e-9)
     single = dense_reference(points[:, :1], arms, responses, at[:, :1])
     np.testing.assert_allclose(predicted[1], single, rtol=1e-9, atol=1e-9)
@@ -82,7 +84,8 @@ def test_groups_stay_bounded_and_lose_nothing():
     assert state["used"][0] == 1
     np.testing.assert_allclose(state["counts"][1:].sum(axis=(1, 2)), 150)
     np.testing.assert_allclose(state["sums"], state["counts"])
-    np.testing.assert_allclose(oracle.predict(np.zeros(3))[0], 1.0)
+    for model in range(5):
+        np.testing.assert_allclose(oracle.predict(model, np.zeros(3))[0], 1.0)
 
 
 @settings(max_examples=50, deadline=None)

@@ -52,8 +52,8 @@ class GroupedKernelRegression:
     over what has been seen. What is common to all arms is regressed first, then each arm's distance from it.
 
     Takes O(M K m) numbers of state for M models, K arms and m centers, and O(M K m**2) of matrices derived
-    from it. A prediction takes O(M K m**2) time, an observation O(M K m) and, while groups still grow by a
-    tenth with it, O(m**3) for each such model.
+    from it. A model's prediction takes O(K m**2) time, an observation O(M K m) and, while groups still grow by a
+    tenth with it, up to O(m**3) for each such model.
 
     Parameters
     ----------
@@ -85,15 +85,23 @@ class GroupedKernelRegression:
         self._matrices = np.zeros((count, arms + 1, centers, centers))
         self._derive_responses()
 
-    def predict(self, point: Vector) -> tuple[Array, Array]:
-        """Responses at a standardized point, and their variances in units of the noise's, each (M, K)."""
-        similar = kernel(self._distances(point))
-        count, rows, m = self._fitted.shape
-        weights = (self._matrices.reshape(count, rows * m, m) @ similar[:, :, None]).reshape(count, rows, m)
-        common = self._level + np.einsum("ij,ij->i", weights[:, -1], self._pooled)
-        responses = np.einsum("ikj,ikj->ik", weights[:, :-1], self._residuals) + common[:, None]
-        variances = (1.0 - np.einsum("ikj,ij->ik", weights[:, :-1], similar)) / ARM_PENALTY
+    def predict(self, model: int, point: Vector) -> tuple[Vector, Vector]:
+        """A model's responses at a standardized point, and their variances in units of the noise's, each (K,)."""
+        similar = kernel(self._distances(point)[model])
+        rows, m = self._fitted[model].shape
+        weights = (self._matrices[model].reshape(rows * m, m) @ similar).reshape(rows, m)
+        common = self._level[model] + float(weights[-1] @ self._pooled[model])
+        responses = np.einsum("kj,kj->k", weights[:-1], self._residuals[model]) + common
+        variances = (1.0 - weights[:-1] @ similar) / ARM_PENALTY
         return responses, np.maximum(variances, 0.0)
+
+    def predict_arm(self, arm: int, point: Vector) -> Vector:
+        """Every model's response of one arm at a standardized point, shape (M,)."""
+        similar = kernel(self._distances(point))
+        weights = np.einsum("ikjl,il->ikj", self._matrices[:, (arm, -1)], similar)
+        common = self._level + np.einsum("ij,ij->i", weights[:, 1], self._pooled)
+        responses: Vector = np.einsum("ij,ij->i", weights[:, 0], self._residuals[:, arm]) + common
+        return responses
 
     def observe(self, arm: int, raw: Vector, point: Vector, response: float) -> None:
         """Take in an arm's response at a point, given raw and standardized."""
@@ -113,6 +121,8 @@ class GroupedKernelRegression:
         """Adopt another standardization of the raw values."""
         self._standardized = standardize(self._positions)
         for model in range(self.models):
+            self._fitted[model, :-1] = self._counts[model]
+            self._fitted[model, -1] = self._counts[model].sum(axis=0)
             self._derive(model)
         self._derive_responses()
 
@@ -137,18 +147,23 @@ class GroupedKernelRegression:
         if used and distances[nearest] <= NOVEL:
             return nearest
         if used < self._centers:
-            group = used
             self._used[model] += 1
-        else:
-            first, second = divmod(int(self._separations[model].argmin()), self._centers)
-            if distances[nearest] <= self._separations[model, first, second]:
-                return nearest
-            self._merge(model, first, second)
-            group = second
+            self._found(model, used, raw, point)
+            return used
+        first, second = divmod(int(self._separations[model].argmin()), self._centers)
+        if distances[nearest] <= self._separations[model, first, second]:
+            return nearest
+        touched = np.flatnonzero((self._fitted[model, :, [first, second]] > 0.0).any(axis=0))
+        self._merge(model, first, second)
+        self._found(model, second, raw, point)
+        for row in touched:
+            self._solve(model, int(row))
+        return second
+
+    def _found(self, model: int, group: int, raw: Vector, point: Vector) -> None:
         self._positions[model, group] = raw
         self._standardized[model, group] = point
-        self._derive(model)
-        return group
+        self._compare(model)
 
     def _merge(self, model: int, first: int, second: int) -> None:
         """Move what is in the second group to the first, and that to the mean position of both."""
@@ -160,9 +175,18 @@ class GroupedKernelRegression:
         for table in (counts, sums):
             table[:, first] += table[:, second]
             table[:, second] = 0.0
+        fitted = self._fitted[model]
+        fitted[:, first] += fitted[:, second]
+        fitted[:, second] = 0.0
 
     def _derive(self, model: int) -> None:
-        """Compute a model's matrices anew, after its groups have changed."""
+        """Compute all of a model's matrices."""
+        self._compare(model)
+        for row in range(self._arms + 1):
+            self._solve(model, row)
+
+    def _compare(self, model: int) -> None:
+        """Kernel and distances between a model's centers."""
         used, points = self._used[model], self._standardized[model]
         strayed = points[:, None, :] - points[None, :, :]
         squares = (strayed * strayed) @ self._relevance[model]
@@ -170,31 +194,31 @@ class GroupedKernelRegression:
         np.fill_diagonal(squares, np.inf)
         squares[used:] = squares[:, used:] = np.inf
         self._separations[model] = squares
-        self._fitted[model, :-1] = self._counts[model]
-        self._fitted[model, -1] = self._counts[model].sum(axis=0)
-        self._solve(model, slice(None))
 
     def _refit(self, model: int, arm: int, group: int) -> None:
         """Renew the matrices of an arm and of all arms together, if the group has grown enough to matter."""
         counts, fitted = self._counts[model], self._fitted[model]
         if counts[arm, group] > REFIT * fitted[arm, group]:
             fitted[arm] = counts[arm]
-            self._solve(model, slice(arm, arm + 1))
+            self._solve(model, arm)
         pooled = counts.sum(axis=0)
         if pooled[group] > REFIT * fitted[-1, group]:
             fitted[-1] = pooled
-            self._solve(model, slice(self._arms, None))
+            self._solve(model, self._arms)
 
-    def _solve(self, model: int, rows: slice) -> None:
-        """``S (penalty + S G S)**-1 S`` for those rows, S the roots of the counts: 0 where nothing was seen."""
-        used = max(self._used[model], 1)
-        roots = np.sqrt(self._fitted[model, rows, :used])
-        scaled = roots[:, :, None] * self._gram[model, :used, :used] * roots[:, None, :]
-        penalties = np.full(self._arms + 1, ARM_PENALTY)
-        penalties[-1] = COMMON_PENALTY
-        scaled.reshape(len(roots), -1)[:, :: used + 1] += penalties[rows, None]
-        self._matrices[model, rows] = 0.0
-        self._matrices[model, rows, :used, :used] = roots[:, :, None] * np.linalg.inv(scaled) * roots[:, None, :]
+    def _solve(self, model: int, row: int) -> None:
+        """``S (penalty + S G S)**-1 S`` for an arm, or all together: S the roots of the counts, where there are any."""
+        matrix, fitted = self._matrices[model, row], self._fitted[model, row]
+        matrix[:] = 0.0
+        support = np.flatnonzero(fitted)
+        if support.size == 0:
+            return
+        roots = np.sqrt(fitted[support])
+        scale = roots[:, None] * roots
+        block = np.ix_(support, support)
+        scaled = scale * self._gram[model][block]
+        scaled.flat[:: support.size + 1] += COMMON_PENALTY if row == self._arms else ARM_PENALTY
+        matrix[block] = scale * np.linalg.inv(scaled)
 
     def _derive_responses(self) -> None:
         """What is regressed: means of the groups about their level, and of the arms about what is common."""
@@ -226,9 +250,6 @@ class GroupedKernelRegression:
             value = np.array(state[field], dtype=np.float64)
             setattr(self, f"_{field}", array(value.reshape(shape) if value.size == 0 else value, shape))
         self._used = [int(used) for used in state["used"]]
-        fitted = self._fitted.copy()
         for model in range(self.models):
             self._derive(model)
-            self._fitted[model] = fitted[model]
-            self._solve(model, slice(None))
         self._derive_responses()

@@ -24,6 +24,9 @@ FADING = 1.0 - 1.0 / 512.0
 NULL_SHARE = 0.5
 """Weight of the model without variables before anything has been seen."""
 
+UNHEARD = 1e-3
+"""Models of less weight have none."""
+
 STEEPEST = 50.0
 """Predicted log costs further apart than this count as this far apart."""
 
@@ -61,9 +64,10 @@ class SquareCB(FiniteLearner):
     depend on the costs' range. Averaging costs the oracle O(log d) squared errors against its best model.
 
     Takes O(M K m**2) numbers for d numbers in the context, M = d + 2 models, K arms and m centers, of which
-    O(M K m) are state. A decision takes O(M K m**2) time; feedback O(M K m), plus O(m**3) per model while
-    groups are new. Feedback may be late; only arm and context of a choice are used. The first three costs set
-    the unit without being learnt from. A censored cost counts as a cost, but as no less than was predicted.
+    O(M K m) are state. A decision takes O(K m**2) time for each model that has a say, feedback O(M K m + M m**2),
+    and up to O(m**3) more per model while groups are new. Feedback may be late; only arm and context of a choice
+    are used. The first three costs set the unit without being learnt from. A censored cost counts as a cost, but
+    as no less than was predicted.
 
     The right choice when several numbers are known of an instance, and it is not known which of them matter or
     how: say a time step, a load, a temperature and an angle, of which one moves the best arm, with a kink.
@@ -141,7 +145,7 @@ class SquareCB(FiniteLearner):
         if self._covariates.observe(choice.context):
             self._oracle.rescale(self._covariates.standardize)
         point = self._covariates.standardize(raw)
-        opinions = self._oracle.predict(point)[0][:, choice.arm]
+        opinions = self._oracle.predict_arm(choice.arm, point)
         expected = float(self._weights() @ opinions)
         response = self._costs.response(cost, expected, censored=censored)
         if response is None:
@@ -169,14 +173,20 @@ class SquareCB(FiniteLearner):
         least = float(self._errors.min())
         if least > 0.0:
             weights *= np.exp(-0.5 * self._tally * (self._errors / least - 1.0))
+        weights /= weights.sum()
+        weights[weights < UNHEARD] = 0.0
         normalized: Vector = weights / weights.sum()
         return normalized
 
     def _predict(self, point: Vector) -> tuple[Vector, Vector]:
         """Log costs in the learner's unit, and their variances in units of the noise's, each (K,)."""
-        logs, variances = self._oracle.predict(point)
-        weights = self._weights()
-        return weights @ logs, weights @ variances
+        logs, variances = np.zeros(self._arms), np.zeros(self._arms)
+        for model, weight in enumerate(self._weights()):
+            if weight > 0.0:
+                responses, spreads = self._oracle.predict(model, point)
+                logs += weight * responses
+                variances += weight * spreads
+        return logs, variances
 
     def _gamma(self, least: float) -> float:
         """What multiplies gaps relative to the least predicted cost, given by its logarithm in the unit."""
