@@ -183,3 +183,14 @@ def test_stopping_early_never_makes_an_arm_look_better():
 def test_options_out_of_range():
     with pytest.raises(InvalidInput, match="confidence"):
         GeneralizedLinear(2, np.random.default_rng(0), confidence=0.0)
+
+
+@pytest.mark.parametrize("rounds", [60, 255, 300])
+def test_a_restored_learner_goes_on_while_all_is_fitted_anew_and_after(rounds):
+    costs, expected, contexts = power_laws(0, rounds + 80)
+    learner = GeneralizedLinear(8, np.random.default_rng(0))
+    regret(learner, costs[:rounds], expected[:rounds], contexts[:rounds])
+    restored = GeneralizedLinear.from_state_dict(learner.state_dict())
+    rest = costs[rounds:], expected[rounds:], contexts[rounds:]
+    assert regret(restored, *rest) == regret(learner, *rest)
+    np.testing.assert_array_equal(restored.predict(contexts[0]), learner.predict(contexts[0]))

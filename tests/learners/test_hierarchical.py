@@ -184,3 +184,15 @@ def test_options_out_of_range():
             Hierarchical(2, rng, lines=lines)
     with pytest.raises(InvalidInput, match="neighborhood"):
         Hierarchical(2, rng, neighborhood=0.0)
+
+
+@pytest.mark.parametrize("rounds", [60, 255, 300])
+def test_a_restored_learner_goes_on_while_all_is_taken_in_again_and_after(play, rounds):
+    rng = np.random.default_rng(0)
+    costs, contexts = np.exp(rng.normal(size=(rounds + 80, 6))), rng.normal(size=rounds + 80)
+    learner = Hierarchical(6, np.random.default_rng(0), lines=LINES)
+    play(learner, costs[:rounds], contexts[:rounds])
+    restored = Hierarchical.from_state_dict(learner.state_dict())
+    paid = [play(one, costs[rounds:], contexts[rounds:]) for one in (learner, restored)]
+    np.testing.assert_array_equal(*paid)
+    np.testing.assert_array_equal(learner.predict({"c": 0.3}), restored.predict({"c": 0.3}))

@@ -208,3 +208,31 @@ def test_options_and_contexts_out_of_range():
     for value in (float("nan"), float("inf"), 1e200, "high"):
         with pytest.raises(InvalidInput, match="context: c="):
             SquareCB(2, rng).choose({"c": value})
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    st.lists(st.tuples(st.floats(0, 1e12), st.floats(-1e90, 1e90)), min_size=1, max_size=40),
+    st.integers(1, 5),
+    st.integers(0, 3),
+    st.integers(1, 4),
+)
+def test_everything_stays_finite(rounds, arms, variables, centers):
+    learner = SquareCB(arms, np.random.default_rng(0), centers=centers)
+    for t, (cost, value) in enumerate(rounds):
+        choice = learner.choose({f"v{j}": value if j == 0 else (j * t) % 5 for j in range(variables)})
+        assert 0 <= choice.arm < arms
+        assert 0 < choice.probability <= 1
+        learner.learn(choice, cost, censored=t % 5 == 4)
+    assert np.isfinite(learner.predict()).all()
+    assert sum(learner.relevance.values()) == pytest.approx(1)
+
+
+def test_a_restored_learner_goes_on_after_groups_have_merged():
+    costs, contexts, _ = kinked_stream(0, 240, 2)
+    learner = SquareCB(8, np.random.default_rng(0), centers=6)
+    total(learner, costs[:120], contexts[:120])
+    assert learner.state_dict()["oracle"]["used"] == [1, 6, 6, 6, 6]
+    restored = SquareCB.from_state_dict(learner.state_dict())
+    assert total(restored, costs[120:], contexts[120:]) == total(learner, costs[120:], contexts[120:])
+    np.testing.assert_array_equal(restored.predict(contexts[0]), learner.predict(contexts[0]))
