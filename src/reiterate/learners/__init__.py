@@ -13,7 +13,10 @@ from reiterate.contracts import Learner
 from reiterate.errors import InvalidInput
 from reiterate.learners.binned import BinnedTsallisINF
 from reiterate.learners.cheb_cb import ChebCB
+from reiterate.learners.generalized_linear import GeneralizedLinear
+from reiterate.learners.hierarchical import Hierarchical
 from reiterate.learners.simple import Fixed, Uniform
+from reiterate.learners.square_cb import SquareCB
 from reiterate.learners.tsallis_inf import TsallisINF
 
 __all__ = [
@@ -22,13 +25,17 @@ __all__ = [
     "BinnedTsallisINF",
     "ChebCB",
     "Fixed",
+    "GeneralizedLinear",
+    "Hierarchical",
+    "SquareCB",
     "TsallisINF",
     "Uniform",
     "make_learner",
 ]
 
 LEARNERS: dict[str, type[Learner]] = {
-    learner.name: learner for learner in (TsallisINF, BinnedTsallisINF, ChebCB, Fixed, Uniform)
+    learner.name: learner
+    for learner in (TsallisINF, BinnedTsallisINF, ChebCB, Fixed, Uniform, SquareCB, Hierarchical, GeneralizedLinear)
 }
 
 DEFAULT = ChebCB.name
