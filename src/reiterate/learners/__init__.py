@@ -12,6 +12,7 @@ import numpy as np
 from reiterate.contracts import Learner
 from reiterate.errors import InvalidInput
 from reiterate.learners.binned import BinnedTsallisINF
+from reiterate.learners.change_point import ChangePoint
 from reiterate.learners.cheb_cb import ChebCB
 from reiterate.learners.simple import Fixed, Uniform
 from reiterate.learners.tsallis_inf import TsallisINF
@@ -20,6 +21,7 @@ __all__ = [
     "DEFAULT",
     "LEARNERS",
     "BinnedTsallisINF",
+    "ChangePoint",
     "ChebCB",
     "Fixed",
     "TsallisINF",
@@ -28,7 +30,15 @@ __all__ = [
 ]
 
 LEARNERS: dict[str, type[Learner]] = {
-    learner.name: learner for learner in (TsallisINF, BinnedTsallisINF, ChebCB, Fixed, Uniform)
+    learner.name: learner
+    for learner in (
+        TsallisINF,
+        BinnedTsallisINF,
+        ChebCB,
+        Fixed,
+        Uniform,
+        ChangePoint,
+    )
 }
 
 DEFAULT = ChebCB.name
