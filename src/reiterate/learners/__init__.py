@@ -15,6 +15,7 @@ from reiterate.learners.binned import BinnedTsallisINF
 from reiterate.learners.change_point import ChangePoint
 from reiterate.learners.cheb_cb import ChebCB
 from reiterate.learners.simple import Fixed, Uniform
+from reiterate.learners.single_pass import SinglePass
 from reiterate.learners.tsallis_inf import TsallisINF
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "ChangePoint",
     "ChebCB",
     "Fixed",
+    "SinglePass",
     "TsallisINF",
     "Uniform",
     "make_learner",
@@ -38,6 +40,7 @@ LEARNERS: dict[str, type[Learner]] = {
         Fixed,
         Uniform,
         ChangePoint,
+        SinglePass,
     )
 }
 
