@@ -16,6 +16,7 @@ from reiterate.learners.change_point import ChangePoint
 from reiterate.learners.cheb_cb import ChebCB
 from reiterate.learners.simple import Fixed, Uniform
 from reiterate.learners.single_pass import SinglePass
+from reiterate.learners.strongly_adaptive import StronglyAdaptive
 from reiterate.learners.tsallis_inf import TsallisINF
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "ChebCB",
     "Fixed",
     "SinglePass",
+    "StronglyAdaptive",
     "TsallisINF",
     "Uniform",
     "make_learner",
@@ -41,6 +43,7 @@ LEARNERS: dict[str, type[Learner]] = {
         Uniform,
         ChangePoint,
         SinglePass,
+        StronglyAdaptive,
     )
 }
 
