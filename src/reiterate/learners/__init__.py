@@ -14,6 +14,7 @@ from reiterate.errors import InvalidInput
 from reiterate.learners.binned import BinnedTsallisINF
 from reiterate.learners.change_point import ChangePoint
 from reiterate.learners.cheb_cb import ChebCB
+from reiterate.learners.patient import Patient
 from reiterate.learners.simple import Fixed, Uniform
 from reiterate.learners.single_pass import SinglePass
 from reiterate.learners.strongly_adaptive import StronglyAdaptive
@@ -26,6 +27,7 @@ __all__ = [
     "ChangePoint",
     "ChebCB",
     "Fixed",
+    "Patient",
     "SinglePass",
     "StronglyAdaptive",
     "TsallisINF",
@@ -44,6 +46,7 @@ LEARNERS: dict[str, type[Learner]] = {
         ChangePoint,
         SinglePass,
         StronglyAdaptive,
+        Patient,
     )
 }
 
