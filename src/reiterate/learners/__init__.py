@@ -14,6 +14,7 @@ from reiterate.errors import InvalidInput
 from reiterate.learners.binned import BinnedTsallisINF
 from reiterate.learners.change_point import ChangePoint
 from reiterate.learners.cheb_cb import ChebCB
+from reiterate.learners.delayed import Delayed
 from reiterate.learners.patient import Patient
 from reiterate.learners.simple import Fixed, Uniform
 from reiterate.learners.single_pass import SinglePass
@@ -26,6 +27,7 @@ __all__ = [
     "BinnedTsallisINF",
     "ChangePoint",
     "ChebCB",
+    "Delayed",
     "Fixed",
     "Patient",
     "SinglePass",
@@ -47,6 +49,7 @@ LEARNERS: dict[str, type[Learner]] = {
         SinglePass,
         StronglyAdaptive,
         Patient,
+        Delayed,
     )
 }
 
