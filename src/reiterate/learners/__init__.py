@@ -14,6 +14,7 @@ from reiterate.errors import InvalidInput
 from reiterate.learners.binned import BinnedTsallisINF
 from reiterate.learners.change_point import ChangePoint
 from reiterate.learners.cheb_cb import ChebCB
+from reiterate.learners.combined import Combined
 from reiterate.learners.delayed import Delayed
 from reiterate.learners.patient import Patient
 from reiterate.learners.simple import Fixed, Uniform
@@ -27,6 +28,7 @@ __all__ = [
     "BinnedTsallisINF",
     "ChangePoint",
     "ChebCB",
+    "Combined",
     "Delayed",
     "Fixed",
     "Patient",
@@ -50,6 +52,7 @@ LEARNERS: dict[str, type[Learner]] = {
         StronglyAdaptive,
         Patient,
         Delayed,
+        Combined,
     )
 }
 
