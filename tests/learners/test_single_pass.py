@@ -81,7 +81,7 @@ def test_challengers_play_no_more_than_their_share(exploration):
         choice = learner.choose()
         challenged += choice.arm != king
         assert challenged <= exploration * t ** (2 / 3)
-        learner.learn(choice, 1.0 + 0.01 * (choice.arm % 7) + 0.05 * rng.random())
+        learner.learn(choice, (1.0 if choice.arm == king else 2.0) + 0.05 * rng.random())
     assert challenged > 0.9 * exploration * 1000 ** (2 / 3)
 
 

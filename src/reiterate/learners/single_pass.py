@@ -41,14 +41,16 @@ class SinglePass(FiniteLearner):
     ``n >= 8 (sigma / (accuracy m))**2 s_l`` and the challenger's mean is below the king's, ``m``, by half the accuracy;
     or at once if it is below by ``sigma sqrt(2 (s_l + log(i (i + 1))) / n)`` after its cost number ``i``. The
     challenger is sent away as soon as its mean is above by as much with ``log(1/delta)`` for ``s_l``: after one cost,
-    mostly.
+    mostly. So that no challenger takes all the time there is, at most ``exploration t**(1/3)`` costs decide the
+    first level in round ``t``, and the accuracy is until then the one that these allow.
 
     Guarantee, for subgaussian costs of known, constant ``sigma``: an arm better than the king by ``accuracy`` replaces
     it with probability at least ``1 - 1.1 delta``, and one that is no better wins level ``l`` with probability at most
     ``2 delta exp(-3**l)``. In the source that makes the king the best arm with probability ``1 - O(delta)`` if its gap
     exceeds the accuracy, from O(K sigma**2 / accuracy**2 log(1/delta)) costs. Here ``sigma`` is estimated, relative to
     the mean, from the costs of all kings so far. Of the first T rounds, at most ``exploration T**(2/3)`` go to
-    challengers: the regret is of that order against the best arm met, and few arms need be met for one of the best.
+    challengers that do not look better than the king at that time: exploring costs no more than that, and few arms need
+    be met for one of the best.
 
     The right choice for ten thousand arms, of which a good one is wanted after a thousand rounds: a fine grid of
     parameters. For fewer arms than rounds, others use what they see better; costs that drift are not followed.
@@ -68,7 +70,7 @@ class SinglePass(FiniteLearner):
     delta
         Probability with which a challenger may be misjudged, in (0, 1).
     exploration
-        Of T rounds, at most this times ``T**(2/3)`` are played by challengers.
+        Of T rounds, at most this times ``T**(2/3)`` are played by challengers that do not look better than the king.
 
     Raises
     ------
@@ -115,17 +117,19 @@ class SinglePass(FiniteLearner):
         return self._met
 
     def choose(self, context: Context | None = None) -> Choice:
-        """The challenger if there is one and it is time to explore, else the king."""
+        """The challenger, if there is one and it is time to explore or it looks better, else the king."""
         self._rounds += 1
-        arm = self._king
-        if self._explored + 1 <= self._exploration * self._rounds ** (2.0 / 3.0):
-            if self._challenger is None and self._met < self._arms and self._king_plays >= SETTLED:
-                self._admit()
-            # A challenger cannot be known to be better than a king who is known less well.
-            if self._challenger is not None and self._king_plays >= self._plays:
-                self._explored += 1
-                arm = self._challenger
-        return Choice(arm, 1.0, snapshot(context))
+        may_explore = self._explored + 1 <= self._exploration * self._rounds ** (2.0 / 3.0)
+        if may_explore and self._challenger is None and self._met < self._arms and self._king_plays >= SETTLED:
+            self._admit()
+        # A challenger cannot be known to be better than a king who is known less well.
+        if self._challenger is None or self._king_plays < self._plays:
+            return Choice(self._king, 1.0, snapshot(context))
+        if self._plays == 0 or self._mean >= self._king_mean:
+            if not may_explore:
+                return Choice(self._king, 1.0, snapshot(context))
+            self._explored += 1
+        return Choice(self._challenger, 1.0, snapshot(context))
 
     def learn(self, choice: Choice, cost: float, *, censored: bool = False) -> None:
         """Take in what a choice cost, if its arm is still remembered."""
@@ -166,7 +170,10 @@ class SinglePass(FiniteLearner):
         """Decide the levels that the challenger's costs so far decide."""
         deviation = math.sqrt(self._squares / max(self._freedom, 1))
         sigma = deviation * self._king_mean
-        margin = 0.5 * self._accuracy * self._king_mean
+        # Costs for a unit of evidence at the accuracy asked for, or as many as there is time for so far.
+        rate = 8.0 * (deviation / self._accuracy) ** 2
+        rate = min(rate, self._exploration * self._rounds ** (1.0 / 3.0) / self._evidence(1))
+        margin = 0.5 * sigma * math.sqrt(8.0 / rate) if rate > 0 else 0.5 * self._accuracy * self._king_mean
         ahead = self._king_mean - self._mean
         # Both means are estimates: together they are as good as this many costs against a known one.
         n = self._plays * self._king_plays / (self._plays + self._king_plays)
@@ -176,7 +183,7 @@ class SinglePass(FiniteLearner):
             return
         while self._challenger is not None:
             evidence = self._evidence(self._level)
-            decided = n >= 8.0 * (deviation / self._accuracy) ** 2 * evidence
+            decided = n >= rate * evidence
             sure = ahead > sigma * math.sqrt(2.0 * (evidence + looks) / n)
             if not (sure or (decided and ahead > margin)):
                 if decided:
