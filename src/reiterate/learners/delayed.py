@@ -18,7 +18,7 @@ from reiterate.learners._state import array, check_state, pack_generator, unpack
 UNIT = 0.5
 """The cost that counts as loss 1, in mean costs."""
 
-OPEN = 4096
+OPEN = 1024
 """At most this many choices are remembered while their feedback is incomplete."""
 
 STEPS_AN_OCTAVE = 4
@@ -97,9 +97,9 @@ class Delayed(FiniteLearner):
     is safe against the worst of delays, at the price of learning slowly: where costs are random,
     :class:`~reiterate.learners.tsallis_inf.TsallisINF` with late feedback is better.
 
-    Takes O(K + d) numbers with d choices under way; a round takes O(K) time, several times that of Tsallis-INF.
-    Outliers count as the recent level plus ten means; the first three choices told set the unit without being learnt
-    from.
+    Takes O(K + d) numbers with d choices under way, of which the last 1024 can be corrected; a
+    round takes O(K) time, several times that of Tsallis-INF. Outliers count as the recent level plus ten means; the
+    first three choices told set the unit and are not learnt from.
 
     Parameters
     ----------
