@@ -77,6 +77,28 @@ def test_a_jump_is_found_within_a_few_observations_and_an_outlier_is_none():
     assert detector.changed(2)[0] > 0.95
 
 
+def test_at_most_one_detection_in_twenty_is_false_where_the_model_holds():
+    rng = np.random.default_rng(0)
+    hazard, found, false = 0.02, 0, 0
+    for _ in range(15):
+        detector, changes, begin = RunLengths(hazard, SPREAD), [0], 0
+        detector.restart(0.0)
+        for t in range(150):
+            if t in changes:
+                deviation = np.sqrt(ALPHA * SPREAD**2 / rng.gamma(ALPHA))
+                mean = deviation / np.sqrt(KAPPA) * rng.standard_normal()
+            detector.update(mean + deviation * rng.standard_normal())
+            if detector.changed(2)[0] > 0.95:
+                found += 1
+                false += not any(begin < change <= t - 1 for change in changes)
+                detector.restart()
+                begin = t + 1
+            if rng.random() < hazard:
+                changes.append(t + 1)
+    assert found > 20
+    assert false <= found / 20
+
+
 def jumping(seed, rounds=1500, arms=8):
     """The best arm jumps twice; the one that was best becomes the worst."""
     costs = np.full((rounds, arms), 10.0)
