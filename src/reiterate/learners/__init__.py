@@ -12,22 +12,34 @@ import numpy as np
 from reiterate.contracts import Learner
 from reiterate.errors import InvalidInput
 from reiterate.learners.binned import BinnedTsallisINF
+from reiterate.learners.change_point import ChangePoint
 from reiterate.learners.cheb_cb import ChebCB
+from reiterate.learners.combined import Combined
+from reiterate.learners.delayed import Delayed
 from reiterate.learners.generalized_linear import GeneralizedLinear
 from reiterate.learners.hierarchical import Hierarchical
+from reiterate.learners.patient import Patient
 from reiterate.learners.simple import Fixed, Uniform
+from reiterate.learners.single_pass import SinglePass
 from reiterate.learners.square_cb import SquareCB
+from reiterate.learners.strongly_adaptive import StronglyAdaptive
 from reiterate.learners.tsallis_inf import TsallisINF
 
 __all__ = [
     "DEFAULT",
     "LEARNERS",
     "BinnedTsallisINF",
+    "ChangePoint",
     "ChebCB",
+    "Combined",
+    "Delayed",
     "Fixed",
     "GeneralizedLinear",
     "Hierarchical",
+    "Patient",
+    "SinglePass",
     "SquareCB",
+    "StronglyAdaptive",
     "TsallisINF",
     "Uniform",
     "make_learner",
@@ -35,7 +47,22 @@ __all__ = [
 
 LEARNERS: dict[str, type[Learner]] = {
     learner.name: learner
-    for learner in (TsallisINF, BinnedTsallisINF, ChebCB, Fixed, Uniform, SquareCB, Hierarchical, GeneralizedLinear)
+    for learner in (
+        TsallisINF,
+        BinnedTsallisINF,
+        ChebCB,
+        Fixed,
+        Uniform,
+        ChangePoint,
+        Combined,
+        Delayed,
+        GeneralizedLinear,
+        Hierarchical,
+        Patient,
+        SinglePass,
+        SquareCB,
+        StronglyAdaptive,
+    )
 }
 
 DEFAULT = ChebCB.name
