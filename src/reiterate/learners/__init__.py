@@ -15,10 +15,12 @@ from reiterate.learners.binned import BinnedTsallisINF
 from reiterate.learners.cheb_cb import ChebCB
 from reiterate.learners.simple import Fixed, Uniform
 from reiterate.learners.tsallis_inf import TsallisINF
+from reiterate.learners.ucb1 import UCB1
 
 __all__ = [
     "DEFAULT",
     "LEARNERS",
+    "UCB1",
     "BinnedTsallisINF",
     "ChebCB",
     "Fixed",
@@ -28,7 +30,7 @@ __all__ = [
 ]
 
 LEARNERS: dict[str, type[Learner]] = {
-    learner.name: learner for learner in (TsallisINF, BinnedTsallisINF, ChebCB, Fixed, Uniform)
+    learner.name: learner for learner in (TsallisINF, BinnedTsallisINF, ChebCB, Fixed, Uniform, UCB1)
 }
 
 DEFAULT = ChebCB.name
