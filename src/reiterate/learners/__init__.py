@@ -13,12 +13,14 @@ from reiterate.contracts import Learner
 from reiterate.errors import InvalidInput
 from reiterate.learners.binned import BinnedTsallisINF
 from reiterate.learners.cheb_cb import ChebCB
+from reiterate.learners.exp3_ix import EXP3IX
 from reiterate.learners.simple import Fixed, Uniform
 from reiterate.learners.tsallis_inf import TsallisINF
 from reiterate.learners.ucb1 import UCB1
 
 __all__ = [
     "DEFAULT",
+    "EXP3IX",
     "LEARNERS",
     "UCB1",
     "BinnedTsallisINF",
@@ -30,7 +32,7 @@ __all__ = [
 ]
 
 LEARNERS: dict[str, type[Learner]] = {
-    learner.name: learner for learner in (TsallisINF, BinnedTsallisINF, ChebCB, Fixed, Uniform, UCB1)
+    learner.name: learner for learner in (TsallisINF, BinnedTsallisINF, ChebCB, Fixed, Uniform, UCB1, EXP3IX)
 }
 
 DEFAULT = ChebCB.name
