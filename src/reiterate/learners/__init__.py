@@ -15,6 +15,7 @@ from reiterate.learners.binned import BinnedTsallisINF
 from reiterate.learners.cheb_cb import ChebCB
 from reiterate.learners.exp3_ix import EXP3IX
 from reiterate.learners.simple import Fixed, Uniform
+from reiterate.learners.thompson import Thompson
 from reiterate.learners.tsallis_inf import TsallisINF
 from reiterate.learners.ucb1 import UCB1
 
@@ -26,13 +27,14 @@ __all__ = [
     "BinnedTsallisINF",
     "ChebCB",
     "Fixed",
+    "Thompson",
     "TsallisINF",
     "Uniform",
     "make_learner",
 ]
 
 LEARNERS: dict[str, type[Learner]] = {
-    learner.name: learner for learner in (TsallisINF, BinnedTsallisINF, ChebCB, Fixed, Uniform, UCB1, EXP3IX)
+    learner.name: learner for learner in (TsallisINF, BinnedTsallisINF, ChebCB, Fixed, Uniform, UCB1, EXP3IX, Thompson)
 }
 
 DEFAULT = ChebCB.name
