@@ -14,6 +14,7 @@ from reiterate.errors import InvalidInput
 from reiterate.learners.binned import BinnedTsallisINF
 from reiterate.learners.cheb_cb import ChebCB
 from reiterate.learners.exp3_ix import EXP3IX
+from reiterate.learners.sequential_halving import SequentialHalving
 from reiterate.learners.simple import Fixed, Uniform
 from reiterate.learners.thompson import Thompson
 from reiterate.learners.tsallis_inf import TsallisINF
@@ -27,6 +28,7 @@ __all__ = [
     "BinnedTsallisINF",
     "ChebCB",
     "Fixed",
+    "SequentialHalving",
     "Thompson",
     "TsallisINF",
     "Uniform",
@@ -34,7 +36,8 @@ __all__ = [
 ]
 
 LEARNERS: dict[str, type[Learner]] = {
-    learner.name: learner for learner in (TsallisINF, BinnedTsallisINF, ChebCB, Fixed, Uniform, UCB1, EXP3IX, Thompson)
+    learner.name: learner
+    for learner in (TsallisINF, BinnedTsallisINF, ChebCB, Fixed, Uniform, UCB1, EXP3IX, Thompson, SequentialHalving)
 }
 
 DEFAULT = ChebCB.name
