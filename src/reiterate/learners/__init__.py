@@ -14,6 +14,7 @@ from reiterate.errors import InvalidInput
 from reiterate.learners.binned import BinnedTsallisINF
 from reiterate.learners.cheb_cb import ChebCB
 from reiterate.learners.exp3_ix import EXP3IX
+from reiterate.learners.rising import Rising
 from reiterate.learners.sequential_halving import SequentialHalving
 from reiterate.learners.simple import Fixed, Uniform
 from reiterate.learners.thompson import Thompson
@@ -28,6 +29,7 @@ __all__ = [
     "BinnedTsallisINF",
     "ChebCB",
     "Fixed",
+    "Rising",
     "SequentialHalving",
     "Thompson",
     "TsallisINF",
@@ -37,7 +39,18 @@ __all__ = [
 
 LEARNERS: dict[str, type[Learner]] = {
     learner.name: learner
-    for learner in (TsallisINF, BinnedTsallisINF, ChebCB, Fixed, Uniform, UCB1, EXP3IX, Thompson, SequentialHalving)
+    for learner in (
+        TsallisINF,
+        BinnedTsallisINF,
+        ChebCB,
+        Fixed,
+        Uniform,
+        UCB1,
+        EXP3IX,
+        Thompson,
+        SequentialHalving,
+        Rising,
+    )
 }
 
 DEFAULT = ChebCB.name
