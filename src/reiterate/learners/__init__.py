@@ -14,6 +14,7 @@ from reiterate.errors import InvalidInput
 from reiterate.learners.binned import BinnedTsallisINF
 from reiterate.learners.cheb_cb import ChebCB
 from reiterate.learners.exp3_ix import EXP3IX
+from reiterate.learners.hyperband import Hyperband
 from reiterate.learners.rising import Rising
 from reiterate.learners.sequential_halving import SequentialHalving
 from reiterate.learners.simple import Fixed, Uniform
@@ -29,6 +30,7 @@ __all__ = [
     "BinnedTsallisINF",
     "ChebCB",
     "Fixed",
+    "Hyperband",
     "Rising",
     "SequentialHalving",
     "Thompson",
@@ -50,6 +52,7 @@ LEARNERS: dict[str, type[Learner]] = {
         Thompson,
         SequentialHalving,
         Rising,
+        Hyperband,
     )
 }
 
