@@ -16,18 +16,26 @@ from reiterate.learners.change_point import ChangePoint
 from reiterate.learners.cheb_cb import ChebCB
 from reiterate.learners.combined import Combined
 from reiterate.learners.delayed import Delayed
+from reiterate.learners.exp3_ix import EXP3IX
 from reiterate.learners.generalized_linear import GeneralizedLinear
 from reiterate.learners.hierarchical import Hierarchical
+from reiterate.learners.hyperband import Hyperband
 from reiterate.learners.patient import Patient
+from reiterate.learners.rising import Rising
+from reiterate.learners.sequential_halving import SequentialHalving
 from reiterate.learners.simple import Fixed, Uniform
 from reiterate.learners.single_pass import SinglePass
 from reiterate.learners.square_cb import SquareCB
 from reiterate.learners.strongly_adaptive import StronglyAdaptive
+from reiterate.learners.thompson import Thompson
 from reiterate.learners.tsallis_inf import TsallisINF
+from reiterate.learners.ucb1 import UCB1
 
 __all__ = [
     "DEFAULT",
+    "EXP3IX",
     "LEARNERS",
+    "UCB1",
     "BinnedTsallisINF",
     "ChangePoint",
     "ChebCB",
@@ -36,10 +44,14 @@ __all__ = [
     "Fixed",
     "GeneralizedLinear",
     "Hierarchical",
+    "Hyperband",
     "Patient",
+    "Rising",
+    "SequentialHalving",
     "SinglePass",
     "SquareCB",
     "StronglyAdaptive",
+    "Thompson",
     "TsallisINF",
     "Uniform",
     "make_learner",
@@ -56,12 +68,18 @@ LEARNERS: dict[str, type[Learner]] = {
         ChangePoint,
         Combined,
         Delayed,
+        EXP3IX,
         GeneralizedLinear,
         Hierarchical,
+        Hyperband,
         Patient,
+        Rising,
+        SequentialHalving,
         SinglePass,
         SquareCB,
         StronglyAdaptive,
+        Thompson,
+        UCB1,
     )
 }
 

@@ -39,6 +39,11 @@ class CostScale:
         """Beyond it, a cost is an outlier."""
         return self.level + OUTLIER * self.mean
 
+    @property
+    def lowest(self) -> float:
+        """Smallest of the recent costs."""
+        return min(self._recent, default=0.0)
+
     def update(self, cost: float) -> None:
         """Take in one cost."""
         recent = self._recent
