@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,21 +27,13 @@ _FEWEST = 3
 _TELLING = 0.3  # of the way to the target: who finishes with less than that left says little about itself
 _LOOKS = 16  # arms are compared again after a sixteenth of the solves so far, or when the incumbent surprises
 _LONGEST_WAIT = 6
+_LEAST_LOSS = 1e-3  # of a solve
 _CREDIBLE = 10.0  # times what was expected; a solve that costs more is not believed to have
 _SURPRISING = 1.5  # times what was believed
 _FEW = 10  # iterations: a run that short is not worth stopping
 _LEVELS = np.linspace(0.0, 14.0, 57)
 _UNCERTAIN = 0.3  # variance of the log difficulty from which on the next solve is a race
 _NO_IDEA = Forecast(setup=1.0, upkeep=1.0, iteration=1.0, strength=1.0, power=1.0)
-
-
-@dataclass(frozen=True, slots=True)
-class Trial:
-    """What may be gained and lost by trying an arm now."""
-
-    arm: int
-    gain: float
-    loss: float
 
 
 class Explorer(Policy):
@@ -109,7 +100,7 @@ class Explorer(Policy):
         self._last_played = np.full(len(self.arms), -1)
         self._losses = np.zeros(beliefs.variance.size, dtype=np.int64)
         self._waits_until = np.zeros(beliefs.variance.size, dtype=np.int64)
-        self._trial: Trial | None = None
+        self._trial: int | None = None
         self._incumbent = 0
         self._steady = 0
         self._looked = 0
@@ -180,7 +171,7 @@ class Explorer(Policy):
         self._looked = self.solves
         self._missed += passed * np.maximum(self._expected - running, 0.0)
         if self._trial is not None:
-            return self._trial.arm
+            return self._trial
         self._steady = self.solves // _LOOKS
         return incumbent
 
@@ -221,7 +212,8 @@ class Explorer(Policy):
         slack = math.exp(max(_SLACK, _HOPE * self.beliefs.spread))
         return max(math.ceil(slack * self._expected / float(self.beliefs.iterate_cost[arm])), _FEWEST)
 
-    def _best_trial(self, usable: Mask, incumbent: int, running: Vector) -> Trial | None:
+    def _best_trial(self, usable: Mask, incumbent: int, running: Vector) -> int | None:
+        """The arm whose trial promises most for what it is expected to lose, if any is worth it."""
         beliefs = self.beliefs
         expected = running[incumbent]
         gain = expected - beliefs.running(_HOPE)
@@ -234,9 +226,7 @@ class Explorer(Policy):
         wanted[incumbent] = False
         if not wanted.any():
             return None
-        index = np.where(wanted, gain * horizon / np.maximum(loss, 1e-3 * expected), -math.inf)
-        arm = int(np.argmax(index))
-        return Trial(arm, float(gain[arm]), float(loss[arm]))
+        return int(np.argmax(np.where(wanted, gain / np.maximum(loss, _LEAST_LOSS * expected), -math.inf)))
 
     def report(self, pursuit: Pursuit, cost: float) -> None:
         """Take in how the turns of one solve went."""
@@ -244,9 +234,9 @@ class Explorer(Policy):
         if self._trial is not None:
             self.trials += 1
             self.spent += max(cost - self._expected, 0.0)
-            self.saved += float(self._missed[self._trial.arm])
-            self._missed[self._trial.arm] = 0.0
-            self._take_trial(self._trial.arm, won=cost < self._expected)
+            self.saved += float(self._missed[self._trial])
+            self._missed[self._trial] = 0.0
+            self._take_trial(self._trial, won=cost < self._expected)
         elif self._expected and (len(pursuit.attempts) != 1 or cost > _SURPRISING * self._expected):
             self._steady = 0
         self.solves += 1
