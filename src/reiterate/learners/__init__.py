@@ -13,11 +13,13 @@ from reiterate.contracts import Learner
 from reiterate.errors import InvalidInput
 from reiterate.learners.binned import BinnedTsallisINF
 from reiterate.learners.cheb_cb import ChebCB
+from reiterate.learners.gp_ucb import GPUCB
 from reiterate.learners.simple import Fixed, Uniform
 from reiterate.learners.tsallis_inf import TsallisINF
 
 __all__ = [
     "DEFAULT",
+    "GPUCB",
     "LEARNERS",
     "BinnedTsallisINF",
     "ChebCB",
@@ -28,7 +30,7 @@ __all__ = [
 ]
 
 LEARNERS: dict[str, type[Learner]] = {
-    learner.name: learner for learner in (TsallisINF, BinnedTsallisINF, ChebCB, Fixed, Uniform)
+    learner.name: learner for learner in (TsallisINF, BinnedTsallisINF, ChebCB, Fixed, Uniform, GPUCB)
 }
 
 DEFAULT = ChebCB.name
