@@ -12,6 +12,7 @@ import numpy as np
 from reiterate.contracts import Learner
 from reiterate.errors import InvalidInput
 from reiterate.learners.binned import BinnedTsallisINF
+from reiterate.learners.bisection import Bisection
 from reiterate.learners.cheb_cb import ChebCB
 from reiterate.learners.gp_ucb import GPUCB
 from reiterate.learners.simple import Fixed, Uniform
@@ -22,6 +23,7 @@ __all__ = [
     "GPUCB",
     "LEARNERS",
     "BinnedTsallisINF",
+    "Bisection",
     "ChebCB",
     "Fixed",
     "TsallisINF",
@@ -30,7 +32,7 @@ __all__ = [
 ]
 
 LEARNERS: dict[str, type[Learner]] = {
-    learner.name: learner for learner in (TsallisINF, BinnedTsallisINF, ChebCB, Fixed, Uniform, GPUCB)
+    learner.name: learner for learner in (TsallisINF, BinnedTsallisINF, ChebCB, Fixed, Uniform, GPUCB, Bisection)
 }
 
 DEFAULT = ChebCB.name
