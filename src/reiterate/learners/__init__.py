@@ -16,6 +16,7 @@ from reiterate.learners.bisection import Bisection
 from reiterate.learners.cheb_cb import ChebCB
 from reiterate.learners.gp_ucb import GPUCB
 from reiterate.learners.simple import Fixed, Uniform
+from reiterate.learners.surrogate import Surrogate
 from reiterate.learners.tsallis_inf import TsallisINF
 
 __all__ = [
@@ -26,13 +27,15 @@ __all__ = [
     "Bisection",
     "ChebCB",
     "Fixed",
+    "Surrogate",
     "TsallisINF",
     "Uniform",
     "make_learner",
 ]
 
 LEARNERS: dict[str, type[Learner]] = {
-    learner.name: learner for learner in (TsallisINF, BinnedTsallisINF, ChebCB, Fixed, Uniform, GPUCB, Bisection)
+    learner.name: learner
+    for learner in (TsallisINF, BinnedTsallisINF, ChebCB, Fixed, Uniform, GPUCB, Bisection, Surrogate)
 }
 
 DEFAULT = ChebCB.name
