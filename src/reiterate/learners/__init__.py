@@ -13,6 +13,7 @@ from reiterate.contracts import Learner
 from reiterate.errors import InvalidInput
 from reiterate.learners.binned import BinnedTsallisINF
 from reiterate.learners.bisection import Bisection
+from reiterate.learners.censored_threshold import CensoredThreshold
 from reiterate.learners.cheb_cb import ChebCB
 from reiterate.learners.gp_ucb import GPUCB
 from reiterate.learners.simple import Fixed, Uniform
@@ -25,6 +26,7 @@ __all__ = [
     "LEARNERS",
     "BinnedTsallisINF",
     "Bisection",
+    "CensoredThreshold",
     "ChebCB",
     "Fixed",
     "Surrogate",
@@ -35,7 +37,17 @@ __all__ = [
 
 LEARNERS: dict[str, type[Learner]] = {
     learner.name: learner
-    for learner in (TsallisINF, BinnedTsallisINF, ChebCB, Fixed, Uniform, GPUCB, Bisection, Surrogate)
+    for learner in (
+        TsallisINF,
+        BinnedTsallisINF,
+        ChebCB,
+        Fixed,
+        Uniform,
+        GPUCB,
+        Bisection,
+        Surrogate,
+        CensoredThreshold,
+    )
 }
 
 DEFAULT = ChebCB.name
