@@ -15,6 +15,7 @@ from reiterate.learners.binned import BinnedTsallisINF
 from reiterate.learners.bisection import Bisection
 from reiterate.learners.censored_threshold import CensoredThreshold
 from reiterate.learners.cheb_cb import ChebCB
+from reiterate.learners.few_candidates import FewCandidates
 from reiterate.learners.gp_ucb import GPUCB
 from reiterate.learners.simple import Fixed, Uniform
 from reiterate.learners.surrogate import Surrogate
@@ -28,6 +29,7 @@ __all__ = [
     "Bisection",
     "CensoredThreshold",
     "ChebCB",
+    "FewCandidates",
     "Fixed",
     "Surrogate",
     "TsallisINF",
