@@ -49,6 +49,7 @@ LEARNERS: dict[str, type[Learner]] = {
         Bisection,
         Surrogate,
         CensoredThreshold,
+        FewCandidates,
     )
 }
 
