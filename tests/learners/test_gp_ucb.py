@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import multivariate_normal, truncnorm
+from scipy.stats import multivariate_normal
 
 from reiterate.contracts import Choice
 from reiterate.errors import InvalidInput
 from reiterate.learners import Uniform
 from reiterate.learners._gaussian import RATIOS, Kernel, Pool, correlation, likeliest_kernel, posterior
-from reiterate.learners._line import truncated_mean, unit_box
+from reiterate.learners._line import unit_box
 from reiterate.learners.gp_ucb import CONFIDENCE, GPUCB
 from reiterate.learners.tsallis_inf import TsallisINF
 
@@ -109,16 +109,6 @@ def test_merging_keeps_the_size_the_weight_and_the_mean(seed, size, dimension):
     np.testing.assert_allclose(pool.weights @ pool.places, places.sum(axis=0))
 
 
-@settings(max_examples=60, deadline=None)
-@given(st.floats(-3, 3), st.floats(0.05, 3), st.floats(-20, 20))
-def test_truncated_means(mean, deviation, bound):
-    ours = truncated_mean(mean, deviation, bound)
-    assert ours >= max(mean, bound)
-    if abs(bound - mean) < 15 * deviation:
-        expected = truncnorm.mean((bound - mean) / deviation, np.inf, loc=mean, scale=deviation)
-        assert ours == pytest.approx(expected, rel=2e-3, abs=2e-3 * deviation)
-
-
 @pytest.mark.parametrize("seed", range(3))
 def test_regret_is_below_the_theorems_bound(seed):
     rng, arms, rounds, noise = np.random.default_rng(seed), 30, 150, 0.3
@@ -167,11 +157,10 @@ def test_forgetting_follows_a_valley_that_moves(play):
     bottoms = np.where(np.arange(600) < 400, 0.2, 0.8)[:, None]
     costs = 10 * np.exp(2 * (u - bottoms) ** 2 + 0.05 * np.random.default_rng(1).standard_normal((600, 25)))
     forgetful, faithful = (
-        play(GPUCB(25, np.random.default_rng(0), memory=memory), costs)[400:].sum() for memory in (50, None)
+        play(GPUCB(25, np.random.default_rng(0), memory=memory), costs)[400:].sum() for memory in (30, None)
     )
-    best = costs[400:].sum(axis=0).min()
-    assert forgetful < 1.12 * best
-    assert faithful > 1.2 * best
+    assert forgetful < 1.12 * costs[400:].sum(axis=0).min()
+    assert forgetful < 0.95 * faithful
 
 
 def test_few_places_suffice_for_many_arms(play):

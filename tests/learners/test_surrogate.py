@@ -52,7 +52,7 @@ def test_the_quadratic_fit_is_the_least_squares_parabola_of_log_costs(seed):
     learner = Surrogate(12, rng, model="quadratic")
     arms, costs = rng.integers(12, size=60), rng.uniform(1, 3, 60)
     for arm, cost in zip(arms, costs, strict=True):
-        learner.learn(Choice(int(arm), 1.0), cost)
+        learner._observe(int(arm), math.log(cost))
     parabola = np.polyfit(arms, np.log(costs), 2)
     np.testing.assert_allclose(learner.predict(), np.polyval(parabola, np.arange(12)), atol=2e-3)
 

@@ -26,6 +26,15 @@ FADING = 0.95
 GONE = 0.05
 """… down to this; then it is no longer waited for."""
 
+GAINS = (0.0, 0.1, 0.3, 0.6)
+"""Gains with which the common level of log-costs may follow them."""
+
+MARGIN = 1.1
+"""Following the level must reduce squared errors by this factor to be preferred to not following it."""
+
+RECENT = 40.0
+"""Number of costs over which squared errors are averaged."""
+
 LARGEST = 1e100
 """Beyond it, distances would leave double precision's range."""
 
@@ -69,12 +78,51 @@ def truncated_mean(mean: float, deviation: float, bound: float) -> float:
     return max(mean + deviation * density / (0.5 * math.erfc(z / math.sqrt(2.0))), bound)
 
 
+class CommonLevel:
+    """Follows what log-costs have in common now, as instances become harder and easier together.
+
+    Residuals, log-costs less what the model expects of their arms, are averaged exponentially with each of ``GAINS``;
+    ``value`` is the average of the gain that has predicted them best of late. Gain 0, nothing in common, is preferred
+    by ``MARGIN``: the averages of noise predict it worse than that.
+    """
+
+    __slots__ = ("_averages", "_errors")
+
+    def __init__(self) -> None:
+        self._averages = [0.0] * len(GAINS)
+        self._errors = [0.0] * len(GAINS)
+
+    @property
+    def value(self) -> float:
+        """The level, in log-costs."""
+        best = min(range(len(GAINS)), key=lambda i: self._errors[i] * (MARGIN if i else 1.0))
+        return self._averages[best]
+
+    def update(self, residual: float, trust: float) -> None:
+        """Take in one residual, of which the share ``trust`` of the variance is not the model's own uncertainty."""
+        for i, gain in enumerate(GAINS):
+            surprise = residual - self._averages[i]
+            self._errors[i] += (surprise * surprise - self._errors[i]) * trust / RECENT
+            self._averages[i] += gain * trust * surprise
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything, as plain numbers."""
+        return {"averages": list(self._averages), "errors": list(self._errors)}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Set what :meth:`state_dict` gave."""
+        self._averages = [float(average) for average in state["averages"]]
+        self._errors = [float(error) for error in state["errors"]]
+
+
 class LineLearner(FiniteLearner):
     """A learner that models the logarithm of the cost over the places of its arms.
 
     The first three costs wait for each other, so that an outlier among them is recognized; from then on a cost
-    counts at most as the recent level plus ten mean costs, and at least as a thousandth of that level. Choices whose
-    feedback is due are counted for every arm, and fade. A subclass supplies :meth:`choose` and ``_observe``.
+    counts at most as the recent level plus ten mean costs, and at least as a thousandth of that level. What costs have
+    in common is followed by :class:`CommonLevel` and subtracted. A censored cost is replaced by its expectation, given
+    what the model expects and that it is no less than that. Choices whose feedback is due are counted for every arm,
+    and fade. A subclass supplies :meth:`choose`, ``_expect`` and ``_observe``.
 
     Parameters
     ----------
@@ -90,6 +138,8 @@ class LineLearner(FiniteLearner):
         self._due: Vector = np.zeros(self._arms)
         self._costs = CostScale()
         self._held: list[tuple[int, float, bool]] = []
+        self._common = CommonLevel()
+        self._rounds = 0
 
     @property
     def points(self) -> Matrix:
@@ -110,11 +160,25 @@ class LineLearner(FiniteLearner):
             self._due[arm] = max(self._due[arm] - 1.0, 0.0)
             # Instances that are all free teach nothing.
             if least > 0:
-                self._observe(arm, math.log(max(min(cost, limit), least)), early)
+                self._take(arm, math.log(max(min(cost, limit), least)), early)
+
+    def _take(self, arm: int, value: float, censored: bool) -> None:
+        level = self._common.value
+        if self._rounds:
+            mean, variance, noise = self._expect(arm)
+            if censored:
+                value = truncated_mean(mean + level, math.sqrt(variance + noise), value)
+            self._common.update(value - mean, noise / (variance + noise))
+        self._rounds += 1
+        self._observe(arm, value - level)
 
     @abstractmethod
-    def _observe(self, arm: int, value: float, censored: bool) -> None:
-        """Take in the logarithm of a cost, or a lower bound for it."""
+    def _expect(self, arm: int) -> tuple[float, float, float]:
+        """The mean of the log-cost of an arm less the common level, that mean's variance, and the noise's."""
+
+    @abstractmethod
+    def _observe(self, arm: int, value: float) -> None:
+        """Take in the logarithm of a cost, less the common level."""
 
     def _play(self, arm: int, context: Context | None, probability: float = 1.0) -> Choice:
         """Choose the arm, and count its feedback as due."""
@@ -129,9 +193,13 @@ class LineLearner(FiniteLearner):
             "due": self._due.copy(),
             "costs": self._costs.state_dict(),
             "held": [list(held) for held in self._held],
+            "common": self._common.state_dict(),
+            "rounds": self._rounds,
         }
 
     def _restore_line(self, state: Mapping[str, Any]) -> None:
         self._due = np.array(state["due"], dtype=np.float64)
         self._costs = CostScale.from_state_dict(state["costs"])
         self._held = [(int(arm), float(cost), bool(early)) for arm, cost, early in state["held"]]
+        self._common.restore(state["common"])
+        self._rounds = int(state["rounds"])

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from reiterate.contracts import Choice, Context
 from reiterate.errors import InvalidInput
 from reiterate.learners._finite import Vector, positive
-from reiterate.learners._line import LineLearner, Matrix, truncated_mean, unit_box
+from reiterate.learners._line import LineLearner, Matrix, unit_box
 from reiterate.learners._state import array, check_state, pack_generator, unpack_generator
 
 Model = Literal["quadratic", "tradeoff", "sor"]
@@ -105,7 +105,8 @@ class Surrogate(LineLearner):
     The right choice when theory says how the cost depends on the parameter, or when a handful of trials must do. Takes
     O(K) numbers for any number of rounds and O(G K p²) time a choice for p coefficients and G points of the grid.
 
-    A censored cost counts as its expectation given the fit and that it is no less than that.
+    What costs have in common when instances become harder and easier together is followed and subtracted. A censored
+    cost counts as its expectation given the fit and that it is no less than that.
 
     Parameters
     ----------
@@ -157,7 +158,6 @@ class Surrogate(LineLearner):
         self._weights: Vector = np.zeros(self._arms)
         self._means: Vector = np.zeros(self._arms)
         self._scatter = 0.0
-        self._rounds = 0
         center = ((unit_box(self._places) - 0.5) ** 2).sum(axis=1)
         self._central_first = center.argsort(kind="stable")
 
@@ -176,7 +176,7 @@ class Surrogate(LineLearner):
         return sor_features(omega)
 
     def predict(self) -> Vector:
-        """The log-cost of every arm by the fit, (K,)."""
+        """The log-cost of every arm by the fit, less what is common to all at a time, (K,)."""
         return self._fit(np.zeros(self._arms))[0]
 
     def choose(self, context: Context | None = None) -> Choice:
@@ -225,10 +225,11 @@ class Surrogate(LineLearner):
             return response + level
         return np.log(np.maximum(response, math.exp(-30.0))) + level
 
-    def _observe(self, arm: int, value: float, censored: bool) -> None:
-        if censored and self._rounds:
-            fit, _, noise = self._fit(np.zeros(self._arms))
-            value = truncated_mean(float(fit[arm]), math.sqrt(noise), value)
+    def _expect(self, arm: int) -> tuple[float, float, float]:
+        fit, _, noise = self._fit(np.zeros(self._arms))
+        return float(fit[arm]), noise / (1.0 + float(self._weights[arm])), noise
+
+    def _observe(self, arm: int, value: float) -> None:
         if self._memory is not None:
             self._weights *= 1.0 - 1.0 / self._memory
             self._scatter *= 1.0 - 1.0 / self._memory
@@ -237,7 +238,6 @@ class Surrogate(LineLearner):
         self._weights[arm] += 1.0
         self._means[arm] += surprise / self._weights[arm]
         self._scatter += float(surprise * surprise * before / self._weights[arm])
-        self._rounds += 1
 
     def state_dict(self) -> dict[str, Any]:
         """Everything learnt and the random state."""
@@ -252,7 +252,6 @@ class Surrogate(LineLearner):
             "weights": self._weights.copy(),
             "means": self._means.copy(),
             "scatter": self._scatter,
-            "rounds": self._rounds,
         }
 
     @classmethod
@@ -271,5 +270,4 @@ class Surrogate(LineLearner):
         learner._weights = array(state["weights"], (learner._arms,))
         learner._means = array(state["means"], (learner._arms,))
         learner._scatter = float(state["scatter"])
-        learner._rounds = int(state["rounds"])
         return learner
