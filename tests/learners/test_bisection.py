@@ -151,10 +151,40 @@ def test_feedback_that_belongs_to_no_pair_is_ignored():
     before = learner.weights
     for arm in (0, 1, 9):
         learner.learn(Choice(arm, 1.0), 1.0)
-    for _ in range(100):
+    for _ in range(15):
         learner.learn(Choice(3, 1.0), 1.0)
     np.testing.assert_array_equal(learner.weights, before)
-    assert len(learner.state_dict()["waiting"][0]) <= 16
+
+
+def test_an_arm_that_is_never_heard_of_loses():
+    learner = Bisection(10, np.random.default_rng(0))
+    for _ in range(16):
+        learner.learn(Choice(6, 1.0), 1.0)
+    assert learner.weights[3] < learner.weights[4]
+    assert learner.weights[9] > learner.weights[0]
+
+
+def test_arms_that_are_never_heard_of_do_not_stop_the_search():
+    learner = Bisection(10, np.random.default_rng(0))
+    for _ in range(2000):
+        choice = learner.choose()
+        if choice.arm not in (3, 6):
+            learner.learn(choice, 1.0 + abs(choice.arm - 8))
+    assert learner.weights.argmax() == 8
+
+
+def test_a_majority_of_comparisons_decides():
+    learner = Bisection(10, np.random.default_rng(0), repeats=3)
+    for left, right in ((2.0, 1.0), (1.0, 2.0), (2.0, 1.0)):
+        learner.learn(Choice(3, 1.0), left)
+        learner.learn(Choice(6, 1.0), right)
+    likely = majority_reliability(0.75, 3)
+    assert learner.weights[9] / learner.weights[0] == pytest.approx(likely / (1 - likely))
+    undecided = Bisection(10, np.random.default_rng(0), repeats=3)
+    for left, right in ((2.0, 1.0), (1.0, 2.0), (1.0, 1.0)):
+        undecided.learn(Choice(3, 1.0), left)
+        undecided.learn(Choice(6, 1.0), right)
+    assert undecided.weights[0] == undecided.weights[9] < undecided.weights[5]
 
 
 def test_options_out_of_range():

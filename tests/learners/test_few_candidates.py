@@ -108,6 +108,17 @@ def test_switching_stays_rare_when_feedback_is_late():
     assert paid < 1.15 * costs.sum(axis=0).min()
 
 
+def test_a_candidate_that_is_never_heard_of_does_not_stop_the_search():
+    learner, arms = FewCandidates(9, np.random.default_rng(0)), []
+    for _ in range(400):
+        choice = learner.choose()
+        arms.append(choice.arm)
+        if choice.arm != 4:  # the first to be played
+            learner.learn(choice, 1.0 + abs(choice.arm - 6) / 4)
+    assert arms[0] == 4
+    assert arms[-100:].count(6) > 90
+
+
 def test_batches_are_no_longer_than_the_play_before_them():
     learner = FewCandidates(9, np.random.default_rng(0))
     arms = []

@@ -28,7 +28,10 @@ SUREST = 1.0 - 1e-4
 """Answers are trusted no more than this, however many votes they rest on."""
 
 WAITING = 16
-"""Costs of one side of a pair that wait for the other's, at most."""
+"""When so many costs of one side of a pair wait for the other's, the other has failed."""
+
+UNANSWERED = 100
+"""After so many choices without an answer another pair is taken."""
 
 
 def majority_reliability(reliability: float, votes: int) -> float:
@@ -62,9 +65,10 @@ class Bisection(FiniteLearner):
     spread of costs matters. Takes somewhat more than ``log₂ K / (1 - H(p))`` comparisons (H: binary entropy in bits; 23
     for 20 arms, 41 for 200), O(K) numbers and O(K) time a round: some 3 µs when measured.
 
-    Late feedback is paired in the order in which it comes; what belongs to no present pair is ignored. Equal costs mean
-    that the best arm is one of the pair or between them. A censored cost counts as more than any that is not, since the
-    arm was stopped for being slow; among two censored ones the larger bound.
+    Late feedback is paired in the order in which it comes; what belongs to no present pair is ignored. An arm of which
+    nothing is heard loses against one that has been heard of 16 times; after 100 choices without an answer two other
+    arms are compared, at random. Equal costs mean that the best arm is one of the pair or between them. A censored cost
+    counts as more than any that is not, since the arm was stopped for being slow; of two such the larger bound.
 
     Parameters
     ----------
@@ -121,6 +125,7 @@ class Bisection(FiniteLearner):
         self._waiting: tuple[list[tuple[bool, float]], list[tuple[bool, float]]] = ([], [])
         self._exploited = 0
         self._verified = 0
+        self._unanswered = 0
         self._take_pair()
 
     @property
@@ -136,6 +141,10 @@ class Bisection(FiniteLearner):
             if self._due_for_verification():
                 self._verify(low)
             return Choice(int(self._order[low]), 1.0, snapshot(context))
+        self._unanswered += 1
+        if self._unanswered > UNANSWERED:
+            low, high = sorted(int(place) for place in self._rng.choice(self._arms, 2, replace=False))
+            self._set_pair(low, high)
         probability = 1.0
         if self._next < 0:
             # In random order, so that a steady rise of all costs favors neither.
@@ -156,17 +165,22 @@ class Bisection(FiniteLearner):
             return
         side = self._waiting[0 if place == low else 1]
         side.append((bool(censored), cost))
-        if len(side) > WAITING:
-            del side[0]
         left, right = self._waiting
         if left and right:
             self._vote(left.pop(0), right.pop(0))
+        elif len(side) == WAITING:
+            failed = (True, math.inf)
+            self._vote(left.pop(0) if left else failed, right.pop(0) if right else failed)
 
     def _vote(self, left: tuple[bool, float], right: tuple[bool, float]) -> None:
         self._votes[0 if left < right else 2 if right < left else 1] += 1
-        if sum(self._votes) == self._repeats:
-            self._update(self._votes.index(max(self._votes)))
-            self._take_pair()
+        self._unanswered = 0
+        if sum(self._votes) < self._repeats:
+            return
+        wins, ties, losses = self._votes
+        undecided = wins == losses or ties > max(wins, losses)
+        self._update(1 if undecided else 0 if wins > losses else 2)
+        self._take_pair()
 
     def _update(self, answer: int) -> None:
         """Bayes' rule: the left arm was better (0), both were equal (1), the right one was better (2)."""
@@ -187,6 +201,7 @@ class Bisection(FiniteLearner):
 
     def _set_pair(self, low: int, high: int) -> None:
         self._pair, self._next, self._votes, self._waiting = (low, high), -1, [0, 0, 0], ([], [])
+        self._unanswered = 0
 
     def _due_for_verification(self) -> bool:
         wanted = self._recheck if self._recheck is not None else (self._verified + 1) ** 2
@@ -218,6 +233,7 @@ class Bisection(FiniteLearner):
             "waiting": [[list(one) for one in side] for side in self._waiting],
             "exploited": self._exploited,
             "verified": self._verified,
+            "unanswered": self._unanswered,
         }
 
     @classmethod
@@ -241,4 +257,5 @@ class Bisection(FiniteLearner):
         learner._waiting = (left, right)
         learner._exploited = int(state["exploited"])
         learner._verified = int(state["verified"])
+        learner._unanswered = int(state["unanswered"])
         return learner

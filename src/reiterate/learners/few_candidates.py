@@ -13,6 +13,9 @@ from reiterate.errors import InvalidInput
 from reiterate.learners._finite import positive
 from reiterate.learners.gp_ucb import GPUCB
 
+UNANSWERED = 15.0
+"""A batch ends when the feedback of so many choices of its candidate, fading as they do, is due: it may never come."""
+
 
 class FewCandidates(GPUCB):
     r"""GP-UCB that stays with a candidate for as long as that teaches enough.
@@ -71,7 +74,7 @@ class FewCandidates(GPUCB):
 
     def choose(self, context: Context | None = None) -> Choice:
         """The candidate of the present batch, or that of a new one."""
-        if self._left == 0:
+        if self._left == 0 or self._due[self._candidate] > UNANSWERED:
             self._candidate, deviation = self._most_promising()
             self._left = self._batch(deviation)
         self._left -= 1
