@@ -14,6 +14,7 @@ from reiterate.contracts import Choice, Context
 from reiterate.errors import InvalidInput
 from reiterate.learners._cost_scale import CostScale
 from reiterate.learners._finite import FiniteLearner, Vector, snapshot
+from reiterate.learners._state import array
 
 Matrix = NDArray[np.float64]
 
@@ -198,7 +199,7 @@ class LineLearner(FiniteLearner):
         }
 
     def _restore_line(self, state: Mapping[str, Any]) -> None:
-        self._due = np.array(state["due"], dtype=np.float64)
+        self._due = array(state["due"], (self._arms,))
         self._costs = CostScale.from_state_dict(state["costs"])
         self._held = [(int(arm), float(cost), bool(early)) for arm, cost, early in state["held"]]
         self._common.restore(state["common"])
