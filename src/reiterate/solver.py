@@ -48,8 +48,8 @@ class Solver:
         parameters. Default: what may pay for the kind and size of the matrix.
     learner : str or callable
         Name of an online learner (``"auto"``, ``"cheb_cb"``, ``"tsallis_inf"``, ``"binned_tsallis_inf"``,
-        ``"uniform"``, ``"fixed"``), or a callable ``(arms, rng) -> Learner``. ``"fixed"`` learns nothing: it always
-        plays the first of ``methods`` that applies to the matrix.
+        ``"uniform"``, ``"fixed"`` and those over grids of parameters), or a callable ``(arms, rng) -> Learner``.
+        ``"fixed"`` learns nothing: it always plays the first of ``methods`` that applies to the matrix.
     cost : {"time", "iterations", "work"}
         What to make small. With ``"iterations"`` or ``"work"``, which are counted and not timed, and a
         ``seed``, two runs make the same decisions bit for bit.
