@@ -12,12 +12,16 @@ import numpy as np
 from reiterate.contracts import Learner
 from reiterate.errors import InvalidInput
 from reiterate.learners.binned import BinnedTsallisINF
+from reiterate.learners.bisection import Bisection
+from reiterate.learners.censored_threshold import CensoredThreshold
 from reiterate.learners.change_point import ChangePoint
 from reiterate.learners.cheb_cb import ChebCB
 from reiterate.learners.combined import Combined
 from reiterate.learners.delayed import Delayed
 from reiterate.learners.exp3_ix import EXP3IX
+from reiterate.learners.few_candidates import FewCandidates
 from reiterate.learners.generalized_linear import GeneralizedLinear
+from reiterate.learners.gp_ucb import GPUCB
 from reiterate.learners.hierarchical import Hierarchical
 from reiterate.learners.hyperband import Hyperband
 from reiterate.learners.patient import Patient
@@ -27,6 +31,7 @@ from reiterate.learners.simple import Fixed, Uniform
 from reiterate.learners.single_pass import SinglePass
 from reiterate.learners.square_cb import SquareCB
 from reiterate.learners.strongly_adaptive import StronglyAdaptive
+from reiterate.learners.surrogate import Surrogate
 from reiterate.learners.thompson import Thompson
 from reiterate.learners.tsallis_inf import TsallisINF
 from reiterate.learners.ucb1 import UCB1
@@ -34,13 +39,17 @@ from reiterate.learners.ucb1 import UCB1
 __all__ = [
     "DEFAULT",
     "EXP3IX",
+    "GPUCB",
     "LEARNERS",
     "UCB1",
     "BinnedTsallisINF",
+    "Bisection",
+    "CensoredThreshold",
     "ChangePoint",
     "ChebCB",
     "Combined",
     "Delayed",
+    "FewCandidates",
     "Fixed",
     "GeneralizedLinear",
     "Hierarchical",
@@ -51,6 +60,7 @@ __all__ = [
     "SinglePass",
     "SquareCB",
     "StronglyAdaptive",
+    "Surrogate",
     "Thompson",
     "TsallisINF",
     "Uniform",
@@ -65,10 +75,14 @@ LEARNERS: dict[str, type[Learner]] = {
         ChebCB,
         Fixed,
         Uniform,
+        Bisection,
+        CensoredThreshold,
         ChangePoint,
         Combined,
         Delayed,
         EXP3IX,
+        FewCandidates,
+        GPUCB,
         GeneralizedLinear,
         Hierarchical,
         Hyperband,
@@ -78,6 +92,7 @@ LEARNERS: dict[str, type[Learner]] = {
         SinglePass,
         SquareCB,
         StronglyAdaptive,
+        Surrogate,
         Thompson,
         UCB1,
     )
