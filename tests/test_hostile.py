@@ -47,6 +47,31 @@ def test_nor_does_the_size_of_the_matrix(size_of_A, size_of_b):
     assert excess(A, b, rt.solve(A, b)) <= 1.001
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("shape", [(3,), (3, 2)])
+@pytest.mark.parametrize(
+    ("size_of_A", "size_of_b"), [(1e-200, 1e200), (1e100, 1e-250), (1e-200, 1e200 + 1e200j), (1e-200 + 1e-200j, 1e200)]
+)
+def test_a_solution_that_double_precision_cannot_hold_is_none(size_of_A, size_of_b, shape):
+    A, b = sp.csr_array(sp.diags_array(np.full(3, 4.0 * size_of_A))), np.full(shape, size_of_b)
+    for methods in (None, ["cg"]):
+        solver = rt.Solver(methods)
+        for _ in range(3):
+            with pytest.raises(rt.NotConverged, match="leaves double precision") as caught:
+                solver.solve(A, b)
+            assert caught.value.x.shape == shape
+            assert np.isfinite(caught.value.x).all()
+            assert 1e-8 < caught.value.merit <= 1.0
+
+
+def test_one_column_that_leaves_double_precision_does_not_pass_with_the_others():
+    A, b = sp.csr_array(sp.diags_array(np.full(3, 4e-200))), np.array([[1e200, 1.0, 0.0]] * 3)
+    with pytest.raises(rt.NotConverged, match="leaves double precision") as caught:
+        rt.Solver().solve(A, b)
+    assert np.isfinite(caught.value.x).all()
+    np.testing.assert_allclose(caught.value.x[:, 1:], [[2.5e199, 0.0]] * 3)
+
+
 def test_an_unsymmetric_matrix_stays_so_however_it_is_scaled():
     for factor in (1e-170, 1.0, 1e160):
         assert not Door().admit(factor * unsymmetric(9), np.ones(9), None, rtol=1e-8, atol=0.0).traits.symmetric

@@ -224,12 +224,12 @@ class Columns:
         start[:, ~np.isfinite(start).all(axis=0)] = 0.0  # too large next to its b to be of use
         return start
 
-    def leave(self, x: Block) -> NDArray[Any]:
-        """An iterate of the instance in the shape and scale of the caller."""
-        full = self.instance.leave(x)
+    def spread(self, x: Block) -> NDArray[Any]:
+        """The instance's columns, already in the caller's scale, in the caller's shape."""
+        full = x
         if len(self._kept) < self._count:
             full = np.zeros((x.shape[0], self._count), dtype=x.dtype)
-            full[:, self._kept] = self.instance.leave(x)
+            full[:, self._kept] = x
         if self._halved:
             full = full[:, ::2] + 1j * full[:, 1::2]
         return full.reshape(self._shape)

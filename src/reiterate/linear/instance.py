@@ -332,6 +332,11 @@ def _exponent_of(b: Vector, norm_b: float, atol: float) -> int:
 
 def _scale(x: Any, exponent: int) -> Any:
     """Multiply by 2^exponent, in two steps, because the power itself may leave the range."""
+    if np.iscomplexobj(x):
+        # Part by part: the product of an infinite part with a complex number is no number.
+        scaled = np.empty_like(x)
+        scaled.real, scaled.imag = _scale(x.real, exponent), _scale(x.imag, exponent)
+        return scaled
     half = exponent // 2
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
         return x * math.ldexp(1.0, half) * math.ldexp(1.0, exponent - half)
