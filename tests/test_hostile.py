@@ -373,6 +373,24 @@ def test_one_huge_row_and_badly_scaled_rows():
     assert np.linalg.norm(c - B @ rt.Solver(seed=0).solve(B, c)) <= 1e-8 * np.linalg.norm(c)
 
 
+def test_complex_columns_with_badly_scaled_rows():
+    n = 20
+    rows = sp.diags_array(10.0 ** np.linspace(-60, 60, n))
+    A = sp.csr_array(rows @ sp.diags_array([-1.0, 4.0 + 1.0j, -1.5], offsets=[-1, 0, 1], shape=(n, n)))
+    B = A @ ((1 + 1j) * np.ones((n, 2)))
+    X = rt.Solver(["superlu"], fallback=None).solve(A, B)
+    assert np.all(np.linalg.norm(B - A @ X, axis=0) <= 1e-8 * np.linalg.norm(B, axis=0))
+
+
+@pytest.mark.parametrize("method", ["deflated_cg", "jacobi_deflated_cg", "gcrodr", "jacobi_gcrodr"])
+@pytest.mark.parametrize("size_of_b", [1.0, 1e-13, 1e-60])
+def test_a_residual_that_falls_to_zero_at_any_size(method, size_of_b):
+    for diagonal in ([2.0], [1.0, 2.0, 3.0]):
+        A = sp.csr_array(sp.diags_array(np.array(diagonal)))
+        x = rt.Solver([method], fallback=None).solve(A, A @ np.full(len(diagonal), size_of_b))
+        np.testing.assert_allclose(x, size_of_b, rtol=1e-8)
+
+
 @pytest.mark.parametrize("size_of_b", [1e165, 1e200, 1e-160, 1e-250])
 def test_singular_systems_of_any_size(size_of_b):
     A = TestNeumann.matrix()

@@ -13,6 +13,7 @@ from reiterate.linear.instance import LinearInstance, LinearTraits, Vector
 from reiterate.linear.krylov import KrylovMethod, KrylovState
 from reiterate.linear.lanczos import LanczosWindow
 from reiterate.linear.method import Variant
+from reiterate.linear.payoff import decades_between
 from reiterate.linear.preconditioned_cg import PreconditionedConjugateGradients
 from reiterate.linear.preconditioner import Family
 from reiterate.linear.recycled_space import RecycledSpace
@@ -168,7 +169,7 @@ class DeflatedConjugateGradients(KrylovMethod):
                 if deflating and not space.payoff.matures:
                     moved += price
                 extra += price - progress.iterations * gathering
-            decades = 0.5 * math.log10(run.first_square / max(run.square, 1e-300 * run.first_square))
+            decades = 0.5 * decades_between(run.first_square, run.square)
             space.payoff.record(
                 used=deflating, exists=space.exists, iterations=progress.iterations, decades=decades, unit=unit,
                 moved=moved,
