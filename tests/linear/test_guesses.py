@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+import scipy.sparse as sp
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -92,3 +93,14 @@ def test_a_stream_from_zero_needs_fewer_iterations():
         totals.append(sum(record.iterations for record in solver.history))
     assert totals[1] < 0.9 * totals[0]
     assert "solves began at" in solver.summary()
+
+
+@pytest.mark.filterwarnings("error")
+def test_solutions_near_the_end_of_double_precision_make_no_guesses_and_no_noise():
+    rng = np.random.default_rng(0)
+    A = sp.csr_array(sp.diags_array(np.full(40, 1e-150)))
+    solver = rt.Solver(["cg"])
+    for _ in range(8):
+        b = rng.uniform(0.5, 1.0, 40) * rng.choice([-1.0, 1.0], 40) * 1.7e158
+        x = solver.solve(A, b)
+        np.testing.assert_allclose(x, b / 1e-150)
