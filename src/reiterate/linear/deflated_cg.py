@@ -10,7 +10,7 @@ from reiterate.configuration import Parameter
 from reiterate.contracts import Prepared, Progress, Status, Stop, Values
 from reiterate.kernels import codes, vectors
 from reiterate.linear.instance import LinearInstance, LinearTraits, Vector
-from reiterate.linear.krylov import KrylovMethod, KrylovState
+from reiterate.linear.krylov import REAL_DEFINITE, KrylovMethod, KrylovState, needs
 from reiterate.linear.lanczos import LanczosWindow
 from reiterate.linear.method import Variant
 from reiterate.linear.payoff import decades_between
@@ -122,7 +122,7 @@ class DeflatedConjugateGradients(KrylovMethod):
         """``plain`` takes its place while there is nothing to recycle; it must share the family's state."""
         super().__init__(family)
         self._plain = PreconditionedConjugateGradients(family) if plain is None else plain
-        self.requires = "a real symmetric positive definite matrix"
+        self.requires = needs(REAL_DEFINITE, family)
 
     def fits(self, traits: LinearTraits) -> bool:
         """Nothing seen that speaks against a real symmetric positive definite matrix."""
