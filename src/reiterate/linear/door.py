@@ -210,7 +210,7 @@ class Columns:
 
     def enter(self, x0: ArrayLike | None) -> Block:
         """The caller's initial guess, of the shape of b, as an iterate of the instance; zeros where none is given."""
-        if x0 is None or not self.instance.b.any():
+        if x0 is None:
             return self.instance.origin()
         start = as_array("x0", x0)
         if start.shape != self._shape:
@@ -220,6 +220,8 @@ class Columns:
             start = np.stack((start.real, start.imag), axis=2).reshape(self._shape[0], -1)
         elif start.dtype.kind == "c" and self.instance.b.dtype.kind != "c":
             raise InvalidInput("x0", "is complex, but A and b are real; pass x0.real")
+        if not self.instance.b.any():
+            return self.instance.origin()
         start = self.instance.enter(start[:, self._kept].astype(self.instance.b.dtype, order="C"))
         start[:, ~np.isfinite(start).all(axis=0)] = 0.0  # too large next to its b to be of use
         return start
