@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from reiterate.linear.forecast import difficulty
 from reiterate.linear.null_space import NullSpace
 from reiterate.linear.operator import Operator, SparseOperator
 from reiterate.linear.pattern import Pattern
@@ -230,8 +231,6 @@ class LinearInstance:
 
     def difficulty(self) -> float:
         """Iterations that CG with Jacobi might take."""
-        from reiterate.linear.forecast import difficulty
-
         return difficulty(self)
 
     @property
