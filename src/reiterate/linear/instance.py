@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Hashable, Mapping
+import weakref
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -104,8 +105,6 @@ class Facts:
         Equal for equal matrices of one stream.
     data : array of shape (nnz,)
         The entries; none where only products are known.
-    operator : Operator or None
-        Products with A, where nothing else is known of it.
     null_space : NullSpace or None
         What A is known to map to zero.
     """
@@ -123,13 +122,24 @@ class Facts:
     ) -> None:
         self.A = A
         self.data: Vector = A.data if operator is None else np.empty(0)
-        self.operator = operator
+        self._operator: Callable[[], Operator | None] = lambda: operator
         self.pattern = pattern
         self.diagonal = diagonal
         self.traits = traits
         self.features = dict(features)
         self.version = version
         self.null_space = null_space
+
+    def operator(self, threads: int) -> Operator:
+        """Products with A: by one operator, and one copy of the entries, for all instances that are there at a time.
+
+        They ask for the same number of threads, that of their door.
+        """
+        operator = self._operator()
+        if operator is None:
+            operator = SparseOperator(self.pattern, self.data, threads)
+            self._operator = weakref.ref(operator)
+        return operator
 
     def release(self) -> None:
         """Let go of the entries, which are the caller's; what was found out about them stays."""
@@ -192,7 +202,7 @@ class LinearInstance:
         self.pattern = facts.pattern
         self.diagonal = facts.diagonal
         self.data: Vector = facts.data
-        self.operator: Operator = facts.operator or SparseOperator(facts.pattern, self.data, threads)
+        self.operator: Operator = facts.operator(threads)
         self._context = dict(context)
         # Next to a much larger atol, b counts as zero: the merit is then an absolute one.
         relative = norm_b > 0.0 and math.isfinite(atol / norm_b)
