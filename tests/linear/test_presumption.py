@@ -1,6 +1,10 @@
 """What was revealed of one matrix is presumed of the next, and never stays so for long where it is wrong."""
 
+import gc
+import weakref
+
 import numpy as np
+import pytest
 import scipy.sparse as sp
 
 import reiterate as rt
@@ -102,3 +106,21 @@ def test_the_record_names_what_was_played():
     for record in solver.history:
         assert record.configuration == record.attempts[0].configuration
         assert record.probability == (1.0 if record.configuration.method == "direct" else 0.5)
+
+
+def test_what_is_revealed_of_a_matrix_that_came_back_counts():
+    door, A = Door(), shifted(0.5)
+    admit(door, A)
+    admit(door, A).reveal({"definite": False})
+    assert admit(door, 1.01 * A).traits.presumed_indefinite
+
+
+@pytest.mark.parametrize("recognizes", [True, False])
+def test_no_matrix_is_kept_for_it(recognizes):
+    door, A = Door(recognizes=recognizes), shifted(0.5)
+    held = weakref.ref(A.data)
+    admit(door, A)
+    admit(door, A.copy())
+    del A
+    gc.collect()
+    assert held() is None

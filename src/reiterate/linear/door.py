@@ -152,7 +152,7 @@ class Door:
             if known.traits.negated:
                 matrix = _negative(matrix, known.data)
             known = Facts(
-                matrix, pattern, known.diagonal, known.traits, known.features, version, null_space=known.null_space
+                matrix, pattern, known.diagonal, known.knowledge, known.features, version, null_space=known.null_space
             )
         if version is None:
             return known

@@ -39,7 +39,8 @@ class LinearTraits:
     positive_diagonal : bool
         Every diagonal entry is positive: necessary for positive definiteness.
     definite : bool or None
-        Whether A is positive definite; ``None`` while nothing speaks against it.
+        Whether A is positive definite, or semidefinite where its null space is known; ``None`` while nothing speaks
+        against it.
     complex : bool
         Whether A has complex entries.
     entries : bool
@@ -88,6 +89,18 @@ class LinearTraits:
         return self.maybe_definite and not self.presumed_indefinite
 
 
+class Knowledge:
+    """What is known of one matrix, however often it comes; revelations change it. Without the matrix.
+
+    Attributes
+    ----------
+    traits : LinearTraits
+    """
+
+    def __init__(self, traits: LinearTraits) -> None:
+        self.traits = traits
+
+
 class Facts:
     """A matrix and what is known of it: shared by all instances that have it.
 
@@ -98,7 +111,8 @@ class Facts:
     pattern : Pattern
     diagonal : array of shape (n,) or None
         Where the whole diagonal is stored.
-    traits : LinearTraits
+    knowledge : Knowledge
+        Shared by the facts of all matrices that were recognized as this one.
     features : dict of str to float
         Numbers that may predict what a method costs.
     version
@@ -114,7 +128,7 @@ class Facts:
         A: Any,
         pattern: Pattern,
         diagonal: Vector | None,
-        traits: LinearTraits,
+        known: LinearTraits | Knowledge,
         features: Mapping[str, float],
         version: Hashable = None,
         operator: Operator | None = None,
@@ -125,10 +139,15 @@ class Facts:
         self._operator: Callable[[], Operator | None] = lambda: operator
         self.pattern = pattern
         self.diagonal = diagonal
-        self.traits = traits
+        self.knowledge = known if isinstance(known, Knowledge) else Knowledge(known)
         self.features = dict(features)
         self.version = version
         self.null_space = null_space
+
+    @property
+    def traits(self) -> LinearTraits:
+        """What is known of A before solving."""
+        return self.knowledge.traits
 
     def operator(self, threads: int) -> Operator:
         """Products with A: by one operator, and one copy of the entries, for all instances that are there at a time.
@@ -288,10 +307,12 @@ class LinearInstance:
         with np.errstate(over="ignore"):
             data[added] += _sizes_of_pins(self.A, rows, columns, data[added])
         diagonal = data[pattern.position] if pattern.full_diagonal else None
+        mirrored = np.array_equal(rows, columns)
         traits = replace(
             self.traits,
             nnz=pattern.nnz,
-            symmetric=self.traits.symmetric and np.array_equal(rows, columns),
+            symmetric=self.traits.symmetric and mirrored,
+            self_adjoint=self.traits.self_adjoint and mirrored,
             full_diagonal=diagonal is not None and bool(np.all(diagonal)),
             constant_null_space=False,
         )
@@ -322,7 +343,7 @@ class LinearInstance:
 
     def reveal(self, revealed: Mapping[str, Any]) -> None:
         """Correct the traits, e.g. ``{"definite": False}`` after a direction of negative curvature."""
-        self._facts.traits = replace(self._facts.traits, **revealed)
+        self._facts.knowledge.traits = replace(self.traits, **revealed)
 
 
 def _sizes_of_pins(A: Any, rows: NDArray[Any], columns: NDArray[Any], present: Vector) -> Vector:
