@@ -91,9 +91,10 @@ class Solver:
         unknowns on, on processors that have nothing else to do. ``None``: one.
     reuse : "all" or collection of str
         Which ways of using again what earlier systems left behind are on, of ``"same_matrix"`` (a matrix that is
-        recognized is not prepared again), ``"ageing"`` (a state serves later matrices while that is cheaper than
-        renewing it; off: every new matrix has its own), ``"refresh"`` (a state is renewed by its numbers; off: built
-        anew) and ``"recycling"`` (deflated_cg and gcrodr keep spaces). ``()``: none. Guesses: see ``guesses``.
+        recognized is not prepared again, and Chebyshev learns its interval from solves), ``"ageing"`` (a state serves
+        later matrices while that is cheaper than renewing it; off: every new matrix has its own), ``"refresh"`` (a
+        state is renewed by its numbers; off: built anew) and ``"recycling"`` (deflated_cg and gcrodr keep spaces).
+        ``()``: none. Guesses: see ``guesses``.
 
     Examples
     --------
