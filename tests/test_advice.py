@@ -66,3 +66,19 @@ def test_a_solver_says_why_it_cannot_be_pickled(duplicate):
     with pytest.raises(TypeError, match="same arguments"):
         duplicate(solver)
     assert pickle.loads(pickle.dumps(solver.history)).solves == 1
+
+
+@pytest.mark.parametrize(
+    ("method", "needed"),
+    [
+        ("amg_cg", "a real symmetric positive definite matrix"),
+        ("deflated_cg", "a real symmetric positive definite matrix"),
+        ("ic_deflated_cg", "a real symmetric positive definite matrix"),
+        ("jacobi_deflated_cg", "a real symmetric positive definite matrix, and a diagonal without zeros"),
+    ],
+)
+def test_what_a_method_needs_is_what_its_preconditioner_needs_too(method, needed):
+    A = laplacian(4).astype(complex)
+    A[0, 1], A[1, 0] = -1.0 + 0.5j, -1.0 - 0.5j
+    with pytest.raises(rt.NotConverged, match=f"{method} needs {needed}. The instance"):
+        rt.Solver([method], fallback=None).solve(A, np.ones(16))

@@ -383,3 +383,18 @@ def test_a_rebuilt_state_keeps_its_recycled_space():
     instance = door.admit(A, b, None, rtol=1e-8, atol=0.0)
     rebuilt = method.rebuild(instance, {"space": 8}, held.prepared)
     assert rebuilt.state.recycled == recycled
+
+
+@pytest.mark.parametrize(
+    ("x0", "message"),
+    [("abc", "x0"), (np.ones(36), "shape"), (np.full((36, 2), np.nan), "finite"), (np.ones((36, 2)) * 1j, r"x0\.real")],
+)
+@pytest.mark.parametrize("size_of_b", [0.0, 1.0])
+def test_a_guess_is_checked_whatever_the_right_hand_sides(x0, message, size_of_b):
+    with pytest.raises(rt.InvalidInput, match=message):
+        rt.Solver().solve(laplacian(6), np.full((36, 2), size_of_b), x0=x0)
+
+
+def test_a_guess_for_zero_right_hand_sides_is_of_no_use():
+    x = rt.Solver().solve(laplacian(6), np.zeros((36, 2)), x0=np.ones((36, 2)))
+    np.testing.assert_array_equal(x, 0.0)

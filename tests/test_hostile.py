@@ -47,6 +47,31 @@ def test_nor_does_the_size_of_the_matrix(size_of_A, size_of_b):
     assert excess(A, b, rt.solve(A, b)) <= 1.001
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("shape", [(3,), (3, 2)])
+@pytest.mark.parametrize(
+    ("size_of_A", "size_of_b"), [(1e-200, 1e200), (1e100, 1e-250), (1e-200, 1e200 + 1e200j), (1e-200 + 1e-200j, 1e200)]
+)
+def test_a_solution_that_double_precision_cannot_hold_is_none(size_of_A, size_of_b, shape):
+    A, b = sp.csr_array(sp.diags_array(np.full(3, 4.0 * size_of_A))), np.full(shape, size_of_b)
+    for methods in (None, ["cg"]):
+        solver = rt.Solver(methods)
+        for _ in range(3):
+            with pytest.raises(rt.NotConverged, match="leaves double precision") as caught:
+                solver.solve(A, b)
+            assert caught.value.x.shape == shape
+            assert np.isfinite(caught.value.x).all()
+            assert 1e-8 < caught.value.merit <= 1.0
+
+
+def test_one_column_that_leaves_double_precision_does_not_pass_with_the_others():
+    A, b = sp.csr_array(sp.diags_array(np.full(3, 4e-200))), np.array([[1e200, 1.0, 0.0]] * 3)
+    with pytest.raises(rt.NotConverged, match="leaves double precision") as caught:
+        rt.Solver().solve(A, b)
+    assert np.isfinite(caught.value.x).all()
+    np.testing.assert_allclose(caught.value.x[:, 1:], [[2.5e199, 0.0]] * 3)
+
+
 def test_an_unsymmetric_matrix_stays_so_however_it_is_scaled():
     for factor in (1e-170, 1.0, 1e160):
         assert not Door().admit(factor * unsymmetric(9), np.ones(9), None, rtol=1e-8, atol=0.0).traits.symmetric
@@ -346,6 +371,24 @@ def test_one_huge_row_and_badly_scaled_rows():
     B = sp.csr_array(D @ laplacian(8) @ D)
     c = B @ rng.normal(size=64)
     assert np.linalg.norm(c - B @ rt.Solver(seed=0).solve(B, c)) <= 1e-8 * np.linalg.norm(c)
+
+
+def test_complex_columns_with_badly_scaled_rows():
+    n = 20
+    rows = sp.diags_array(10.0 ** np.linspace(-60, 60, n))
+    A = sp.csr_array(rows @ sp.diags_array([-1.0, 4.0 + 1.0j, -1.5], offsets=[-1, 0, 1], shape=(n, n)))
+    B = A @ ((1 + 1j) * np.ones((n, 2)))
+    X = rt.Solver(["superlu"], fallback=None).solve(A, B)
+    assert np.all(np.linalg.norm(B - A @ X, axis=0) <= 1e-8 * np.linalg.norm(B, axis=0))
+
+
+@pytest.mark.parametrize("method", ["deflated_cg", "jacobi_deflated_cg", "gcrodr", "jacobi_gcrodr"])
+@pytest.mark.parametrize("size_of_b", [1.0, 1e-13, 1e-60])
+def test_a_residual_that_falls_to_zero_at_any_size(method, size_of_b):
+    for diagonal in ([2.0], [1.0, 2.0, 3.0]):
+        A = sp.csr_array(sp.diags_array(np.array(diagonal)))
+        x = rt.Solver([method], fallback=None).solve(A, A @ np.full(len(diagonal), size_of_b))
+        np.testing.assert_allclose(x, size_of_b, rtol=1e-8)
 
 
 @pytest.mark.parametrize("size_of_b", [1e165, 1e200, 1e-160, 1e-250])

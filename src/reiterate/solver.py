@@ -17,9 +17,10 @@ from reiterate.engine.cost import UNITS, CostUnit
 from reiterate.errors import InvalidInput, NotConverged, ReiterateError
 from reiterate.linear import team
 from reiterate.linear.block import BlockInstance, ColumnByColumn
+from reiterate.linear.departure import leave_finite, leave_verified
 from reiterate.linear.door import Door, admit_start, as_array, check_tolerances
 from reiterate.linear.guesses import Guesses
-from reiterate.linear.instance import Vector
+from reiterate.linear.instance import LinearInstance, Vector
 from reiterate.linear.portfolio import (
     DEFAULT,
     DEFAULT_FOR_ITERATIONS,
@@ -90,9 +91,10 @@ class Solver:
         unknowns on, on processors that have nothing else to do. ``None``: one.
     reuse : "all" or collection of str
         Which ways of using again what earlier systems left behind are on, of ``"same_matrix"`` (a matrix that is
-        recognized is not prepared again), ``"ageing"`` (a state serves later matrices while that is cheaper than
-        renewing it; off: every new matrix has its own), ``"refresh"`` (a state is renewed by its numbers; off: built
-        anew) and ``"recycling"`` (deflated_cg and gcrodr keep spaces). ``()``: none. Guesses: see ``guesses``.
+        recognized is not prepared again, and Chebyshev learns its interval from solves), ``"ageing"`` (a state serves
+        later matrices while that is cheaper than renewing it; off: every new matrix has its own), ``"refresh"`` (a
+        state is renewed by its numbers; off: built anew) and ``"recycling"`` (deflated_cg and gcrodr keep spaces).
+        ``()``: none. Guesses: see ``guesses``.
 
     Examples
     --------
@@ -248,16 +250,17 @@ class Solver:
             X[:, j] = guess.start(column, np.ascontiguousarray(X[:, j]))
         self._remarks.take_in(instance)
         try:
-            X = self._engine.solve(instance, X)
+            X = instance.normalize(self._engine.solve(instance, X))
+            solution = leave_verified(instance, X)
         except NotConverged as error:
-            error.x = columns.leave(instance.normalize(error.x))
+            error.x, error.merit = _best_of(error, instance)
+            error.x = columns.spread(error.x)
             raise
-        X = instance.normalize(X)
         if self.last is not None:
             work = self.last.work / len(instance.columns)
             for j, (column, guess) in enumerate(zip(instance.columns, guesses, strict=False)):
                 guess.solved(column, np.ascontiguousarray(X[:, j]), work)
-        return columns.leave(X)
+        return columns.spread(solution)
 
     def _guesses_of(self, instance: BlockInstance) -> list[Guesses]:
         """Those of every column; none where that would take too much memory, or there is nothing to solve."""
@@ -280,14 +283,14 @@ class Solver:
             start = self._guesses.start(instance, start)
         self._remarks.take_in(instance)
         try:
-            x = cast(Vector, self._engine.solve(instance, start))
+            x = instance.normalize(cast(Vector, self._engine.solve(instance, start)))
+            solution = leave_verified(instance, x)
         except NotConverged as error:
-            error.x = instance.leave(instance.normalize(error.x))
+            error.x, error.merit = _best_of(error, instance)
             raise
-        x = instance.normalize(x)
         if self._guesses is not None and self.last is not None:
             self._guesses.solved(instance, x, self.last.work)
-        return instance.leave(x)
+        return solution
 
     @property
     def last(self) -> Record | None:
@@ -340,6 +343,12 @@ class Solver:
             f"Solver({len(self.configurations)} configurations, cost={self._cost!r}, rtol={self._rtol:g}, "
             f"atol={self._atol:g}; {self.history.solves} solves)"
         )
+
+
+def _best_of(error: NotConverged, instance: LinearInstance) -> tuple[Vector, float]:
+    """The best iterate on the error, finite and in the caller's scale, and its merit there."""
+    x = instance.normalize(error.x)
+    return leave_finite(instance, x) if instance.scaled else (x, error.merit)
 
 
 def _is_complex(A: Any) -> bool:

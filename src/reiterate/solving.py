@@ -39,7 +39,7 @@ def solve_stream(
 
     Yields
     ------
-    ndarray of shape (n,)
+    ndarray of the shape of b, (n,) or (n, k)
     """
     if solver is not None and options:
         raise InvalidInput("solver", f"has options of its own; give either it or {', '.join(options)}")

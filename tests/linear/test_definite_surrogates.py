@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.sparse.linalg import LinearOperator, minres
 
+import reiterate as rt
 from reiterate.contracts import Status
 from reiterate.errors import Breakdown
 from reiterate.linear.absolute_blocks import AbsoluteBlockJacobi
@@ -207,3 +208,25 @@ def test_what_they_accept():
         assert METHODS[name].accepts(adjoint) == (name != "amg_minres")
         assert not METHODS[name].accepts(complex_symmetric)
         assert not METHODS[name].accepts(LinearTraits(3, 0, True, False, False, entries=False))
+
+
+def test_blocks_whose_entries_are_hundreds_of_orders_of_magnitude_apart():
+    B = np.zeros((5, 5), dtype=complex)
+    # Not rounded, because of nearly all other blocks of this kind LAPACK does find the eigenvalues.
+    B[0, 1], B[0, 4] = -2.4130814739253218e61, -3.06447718758599e-07j
+    B[0, 3] = -3.258855654793427e89 + 5.314129242368667e89j
+    B[1, 2], B[1, 3], B[1, 4] = 1.4332366016082133e-140, 5.639234769929231e-45, 1.9183305992853933e-140
+    B[2, 4], B[3, 4] = -7.824814130748122e-209, 2.782252442468919e-112
+    A = sp.csr_array(B + B.conj().T)
+    inverse = dense_inverse(AbsoluteBlockJacobi().build(admit(A), {"block": 5}), 5, complex)
+    assert np.isfinite(inverse).all()
+    with pytest.raises(rt.NotConverged):
+        rt.Solver(["block_jacobi_minres(block=5)"]).solve(A, np.ones(5, dtype=complex))
+
+
+@pytest.mark.parametrize("scale", [1e-300, 1e300])
+def test_the_size_of_blocks_does_not_matter(scale):
+    A = laplacian(4, shift=-0.6)
+    expected = dense_inverse(AbsoluteBlockJacobi().build(admit(A), {"block": 4}), 16, float)
+    inverse = dense_inverse(AbsoluteBlockJacobi().build(admit(scale * A), {"block": 4}), 16, float)
+    np.testing.assert_allclose(inverse * scale, expected, rtol=1e-10, atol=1e-14)

@@ -229,3 +229,19 @@ def test_matrices_of_the_past_are_let_go():
     del matrix, matrices
     gc.collect()
     assert sum(reference() is not None for reference in kept) <= 1
+
+
+def test_the_columns_of_a_block_share_one_copy_of_the_entries():
+    rng = np.random.default_rng(0)
+    A = sp.random_array((3000, 3000), density=2e-3, rng=rng, format="csr") + sp.eye_array(3000)
+    door, B = Door(), rng.normal(size=(3000, 3))
+    instance = door.admit_block(sp.csr_array(A), B, None, rtol=1e-8, atol=0.0).instance
+    assert instance.pattern.groups is not None
+    operator = instance.columns[0].operator
+    assert all(column.operator is operator for column in instance.columns)
+    held = weakref.ref(operator)
+    again = door.admit(sp.csr_array(A), B[:, 0], None, rtol=1e-8, atol=0.0)
+    assert again.operator is not operator  # its entries may lie elsewhere, or have been overwritten
+    del instance, operator
+    gc.collect()
+    assert held() is None  # nor does anything hold the copy when they are solved

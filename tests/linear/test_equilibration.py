@@ -54,3 +54,11 @@ def test_scaling_changes_no_digit():
     moved = scale(complex_values, np.array([1, -1], dtype=np.int32))
     np.testing.assert_array_equal(moved, complex_values * np.array([[2.0], [0.5]]))
     assert np.isinf(scale(np.array([1e300]), np.array([500], dtype=np.int32)))[0]
+
+
+def test_complex_blocks_are_scaled_in_any_order_of_memory():
+    block = np.arange(12.0).reshape(4, 3) * (1 + 2j)
+    exponents = np.array([0, 3, -2, 700], dtype=np.int32)
+    expected = block * (2.0**exponents)[:, None]
+    for given_block in (block, np.asfortranarray(block), np.repeat(block, 2, axis=1)[:, ::2]):
+        np.testing.assert_array_equal(scale(given_block, exponents), expected)

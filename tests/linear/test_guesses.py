@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+import scipy.sparse as sp
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -92,3 +93,15 @@ def test_a_stream_from_zero_needs_fewer_iterations():
         totals.append(sum(record.iterations for record in solver.history))
     assert totals[1] < 0.9 * totals[0]
     assert "solves began at" in solver.summary()
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("size_of_A", [1e-150, 1e-300])
+def test_solutions_near_the_end_of_double_precision_make_no_guesses_and_no_noise(size_of_A):
+    rng = np.random.default_rng(0)
+    _, start, instance = play(
+        lambda k: sp.csr_array(sp.diags_array(np.full(40, size_of_A * (1.0 + 0.1 * k)))),
+        lambda k: (-1.0) ** k * rng.uniform(0.5, 1.0, 40) * 1.7e308,
+        6,
+    )
+    assert instance.merit(start) <= 1.0

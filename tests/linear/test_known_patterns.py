@@ -78,3 +78,13 @@ def test_other_zeros_in_the_same_pattern_are_noticed():
     assert not pattern.symmetric
     assert number != first[0]
     np.testing.assert_array_equal(patterns.find(HIDDEN)[1].toarray(), HIDDEN.toarray())
+
+
+def test_an_extension_by_the_diagonal_does_not_push_out_that_by_pins():
+    A = sp.csr_array(sp.diags_array([1.0, 1.0], offsets=[-1, 1], shape=(6, 6)))
+    pattern, pin = known_patterns.Pattern(A.indptr, A.indices), np.array([2])
+    pinned = pattern.with_entries(pin, pin)[0]
+    complete = pattern.with_diagonal[0]
+    assert (pinned.nnz, complete.nnz) == (A.nnz + 1, A.nnz + 6)
+    assert pattern.with_entries(pin, pin)[0] is pinned
+    assert pattern.with_entries(np.arange(6), np.arange(6))[0] is complete

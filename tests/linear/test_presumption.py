@@ -1,6 +1,10 @@
 """What was revealed of one matrix is presumed of the next, and never stays so for long where it is wrong."""
 
+import gc
+import weakref
+
 import numpy as np
+import pytest
 import scipy.sparse as sp
 
 import reiterate as rt
@@ -102,3 +106,42 @@ def test_the_record_names_what_was_played():
     for record in solver.history:
         assert record.configuration == record.attempts[0].configuration
         assert record.probability == (1.0 if record.configuration.method == "direct" else 0.5)
+
+
+def test_what_is_revealed_of_a_matrix_that_came_back_counts():
+    door, A = Door(), shifted(0.5)
+    admit(door, A)
+    admit(door, A).reveal({"definite": False})
+    assert admit(door, 1.01 * A).traits.presumed_indefinite
+
+
+@pytest.mark.parametrize("recognizes", [True, False])
+def test_no_matrix_is_kept_for_it(recognizes):
+    door, A = Door(recognizes=recognizes), shifted(0.5)
+    held = weakref.ref(A.data)
+    admit(door, A)
+    admit(door, A.copy())
+    del A
+    gc.collect()
+    assert held() is None
+
+
+@pytest.mark.parametrize("null_space", ["constant", np.ones(64)])
+@pytest.mark.parametrize("method", ["rslab", "superlu"])
+def test_factors_of_a_pinned_matrix_prove_what_they_prove_of_the_matrix(method, null_space):
+    A = laplacian(8)
+    neumann = sp.csr_array(A - sp.diags_array(np.asarray(A.sum(axis=1)).ravel()))
+    edge = np.eye(64)[27] - np.eye(64)[36]
+    indefinite = sp.csr_array(neumann - 3.0 * sp.csr_array(np.outer(edge, edge)))
+    for matrix, definite in ((neumann, True), (indefinite, False)):
+        eigenvalues = np.linalg.eigvalsh(matrix.toarray())
+        assert (eigenvalues[0] > -1e-12) == definite
+        solver = rt.Solver([method], null_space=null_space)
+        door = solver._door
+        instance = admit(door, matrix)
+        assert (instance.traits.positive_diagonal, instance.traits.definite) == (True, None)
+        if definite:
+            instance.reveal({"presumed_indefinite": True})
+        solver.solve(matrix, np.arange(64.0))
+        assert admit(door, matrix).traits.definite is definite
+        assert not admit(door, matrix).traits.presumed_indefinite

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from reiterate.contracts import Values
 from reiterate.errors import Breakdown
 from reiterate.linear.block_jacobi import BlockDiagonal, BlockJacobi, detect_block
+from reiterate.linear.equilibration import scale
 from reiterate.linear.instance import LinearInstance, LinearTraits
 from reiterate.linear.preconditioner import Family, Preconditioner
 
@@ -25,18 +25,28 @@ class _AbsoluteBlocks(BlockDiagonal):
         rows, columns = rows[within], columns[within]
         blocks = np.zeros_like(self._inverses)
         blocks[rows // block, rows % block, columns % block] = instance.data[within]
-        values, vectors = np.linalg.eigh(0.5 * blocks + 0.5 * blocks.conj().transpose(0, 2, 1))
+        # Blocks are brought near one first, because the eigenvalues of entries that are far from it may not be found.
+        exponents = np.frexp(np.maximum(np.abs(blocks.real), np.abs(blocks.imag)).max(axis=(1, 2)))[1]
+        blocks = scale(blocks, -exponents)
+        try:
+            values, vectors = np.linalg.eigh(0.5 * blocks + 0.5 * blocks.conj().transpose(0, 2, 1))
+        except np.linalg.LinAlgError as error:
+            raise Breakdown(f"the eigenvalues of a diagonal block cannot be found: {error}") from None
         moduli = np.abs(values)
         largest = moduli.max(axis=1, keepdims=True)
-        largest[largest == 0.0] = float(largest.max()) or 1.0
+        empty = largest[:, 0] == 0.0
+        if not empty.all():
+            exponents[empty] = exponents[~empty].max()  # nothing to invert: about as large as the largest of the others
+        largest[empty] = 1.0
         lost = moduli <= _NOTHING * largest
         self.replaced = int(np.count_nonzero(lost.any(axis=1)))
         moduli = np.where(lost, largest, moduli)
-        with np.errstate(over="ignore"):
-            inverse: NDArray[np.float64] = 1.0 / moduli
-        if not np.all(np.isfinite(inverse)):
+        with np.errstate(over="ignore", invalid="ignore"):
+            inverses = np.matmul(vectors / moduli[:, None, :], vectors.conj().transpose(0, 2, 1))
+            inverses = scale(inverses, -exponents)
+        if not np.all(np.isfinite(inverses)):
             raise Breakdown("a diagonal block is so small that its inverse overflows")
-        np.matmul(vectors * inverse[:, None, :], vectors.conj().transpose(0, 2, 1), out=self._inverses)
+        self._inverses[:] = inverses
 
 
 class AbsoluteBlockJacobi(Family):

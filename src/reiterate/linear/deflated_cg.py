@@ -10,9 +10,10 @@ from reiterate.configuration import Parameter
 from reiterate.contracts import Prepared, Progress, Status, Stop, Values
 from reiterate.kernels import codes, vectors
 from reiterate.linear.instance import LinearInstance, LinearTraits, Vector
-from reiterate.linear.krylov import KrylovMethod, KrylovState
+from reiterate.linear.krylov import REAL_DEFINITE, KrylovMethod, KrylovState, needs
 from reiterate.linear.lanczos import LanczosWindow
 from reiterate.linear.method import Variant
+from reiterate.linear.payoff import decades_between
 from reiterate.linear.preconditioned_cg import PreconditionedConjugateGradients
 from reiterate.linear.preconditioner import Family
 from reiterate.linear.recycled_space import RecycledSpace
@@ -121,7 +122,7 @@ class DeflatedConjugateGradients(KrylovMethod):
         """``plain`` takes its place while there is nothing to recycle; it must share the family's state."""
         super().__init__(family)
         self._plain = PreconditionedConjugateGradients(family) if plain is None else plain
-        self.requires = "a real symmetric positive definite matrix"
+        self.requires = needs(REAL_DEFINITE, family)
 
     def fits(self, traits: LinearTraits) -> bool:
         """Nothing seen that speaks against a real symmetric positive definite matrix."""
@@ -168,7 +169,7 @@ class DeflatedConjugateGradients(KrylovMethod):
                 if deflating and not space.payoff.matures:
                     moved += price
                 extra += price - progress.iterations * gathering
-            decades = 0.5 * math.log10(run.first_square / max(run.square, 1e-300 * run.first_square))
+            decades = 0.5 * decades_between(run.first_square, run.square)
             space.payoff.record(
                 used=deflating, exists=space.exists, iterations=progress.iterations, decades=decades, unit=unit,
                 moved=moved,

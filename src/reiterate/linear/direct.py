@@ -146,11 +146,23 @@ def _refine(factor: Factor, instance: LinearInstance, x: NDArray[Any], stop: Sto
 
 def _revealing(progress: Progress, factor: Factor, instance: LinearInstance) -> Progress:
     """With what the inertia of the factors proves."""
-    if instance.traits.maybe_definite and factor.indefinite and factor.holds(instance):
+    traits = instance.traits
+    if traits.maybe_definite and factor.indefinite and _proves(factor, instance):
         progress.revealed = {"definite": False}
-    elif instance.traits.presumed_indefinite and factor.definite and factor.holds(instance):
+    elif traits.maybe_definite and traits.presumed_indefinite and factor.definite and _proves(factor, instance):
         progress.revealed = {"definite": True, "presumed_indefinite": False}
     return progress
+
+
+def _proves(factor: Factor, instance: LinearInstance) -> bool:
+    """Whether the definiteness of what was factored is that of A: semidefiniteness where A has a known null space.
+
+    With k pins that are the same rows as columns, B = A + P is factored, P positive semidefinite of rank k because the
+    diagonal is positive (:meth:`~reiterate.linear.instance.LinearInstance.pinned`). If A is semidefinite, so is B. If B
+    is definite, n − k eigenvalues of A at least are positive (Weyl), and the other k are those of the null space.
+    """
+    pinned = instance.pinned()
+    return pinned.traits.hermitian and factor.holds(pinned)
 
 
 def _reason(factor: Factor) -> str:

@@ -152,7 +152,7 @@ class Door:
             if known.traits.negated:
                 matrix = _negative(matrix, known.data)
             known = Facts(
-                matrix, pattern, known.diagonal, known.traits, known.features, version, null_space=known.null_space
+                matrix, pattern, known.diagonal, known.knowledge, known.features, version, null_space=known.null_space
             )
         if version is None:
             return known
@@ -210,7 +210,7 @@ class Columns:
 
     def enter(self, x0: ArrayLike | None) -> Block:
         """The caller's initial guess, of the shape of b, as an iterate of the instance; zeros where none is given."""
-        if x0 is None or not self.instance.b.any():
+        if x0 is None:
             return self.instance.origin()
         start = as_array("x0", x0)
         if start.shape != self._shape:
@@ -220,16 +220,18 @@ class Columns:
             start = np.stack((start.real, start.imag), axis=2).reshape(self._shape[0], -1)
         elif start.dtype.kind == "c" and self.instance.b.dtype.kind != "c":
             raise InvalidInput("x0", "is complex, but A and b are real; pass x0.real")
+        if not self.instance.b.any():
+            return self.instance.origin()
         start = self.instance.enter(start[:, self._kept].astype(self.instance.b.dtype, order="C"))
         start[:, ~np.isfinite(start).all(axis=0)] = 0.0  # too large next to its b to be of use
         return start
 
-    def leave(self, x: Block) -> NDArray[Any]:
-        """An iterate of the instance in the shape and scale of the caller."""
-        full = self.instance.leave(x)
+    def spread(self, x: Block) -> NDArray[Any]:
+        """The instance's columns, already in the caller's scale, in the caller's shape."""
+        full = x
         if len(self._kept) < self._count:
             full = np.zeros((x.shape[0], self._count), dtype=x.dtype)
-            full[:, self._kept] = self.instance.leave(x)
+            full[:, self._kept] = x
         if self._halved:
             full = full[:, ::2] + 1j * full[:, 1::2]
         return full.reshape(self._shape)

@@ -63,6 +63,7 @@ class Equilibration:
 
 def scale(values: NDArray[Any], exponents: Exponents) -> NDArray[Any]:
     """``values`` · 2^``exponents``, entry by entry along the first axis; overflow gives infinity, as ever."""
+    values = np.ascontiguousarray(values)  # complex numbers can be seen as pairs only where rows lie in one piece
     real = values.view(values.real.dtype).reshape(values.shape[0], -1)
     with np.errstate(over="ignore", under="ignore"):
         scaled = np.ldexp(real, exponents[:, None])

@@ -2,7 +2,8 @@
 
 Compiled code that factors looks neither at clocks nor at Ctrl-C. So it runs in a thread beside the one that waits for
 it, which looks at both. What can be canceled is canceled; what cannot is left to finish by itself, and its result is
-dropped.
+dropped. While such a thread of any solver runs, no solver of the process that has a deadline begins another: at most
+one processor is lost to work that nobody waits for.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ SHORT: Final = 0.02
 _GLANCE: Final = 0.05  # seconds from one look at Ctrl-C to the next, where waiting for a lock is not interrupted by it
 _ANALYSIS_SECONDS: Final = 1e-6  # per entry of A; from 2e-6 to 6e-6 was measured
 
-_left_behind: list[threading.Thread] = []
+_left_behind: list[threading.Thread] = []  # of the process, because that is what shares the processors
 
 
 def seconds_left(instance: LinearInstance) -> float:
@@ -70,14 +71,15 @@ def run_until_deadline(
     Raises
     ------
     OutOfTime
-        It would miss, or has missed, the deadline; or what missed an earlier one is still running.
+        It would miss, or has missed, the deadline; or what missed an earlier one, of whichever solver of this process,
+        is still running.
     """
     refuse_slow(title, instance, seconds)
     if seconds < SHORT:
         return task()
     _left_behind[:] = [thread for thread in _left_behind if thread.is_alive()]
     if _left_behind and instance.deadline is not None:
-        raise OutOfTime(f"{title}: an analysis that could not be stopped in time is still running")
+        raise OutOfTime(f"{title}: an analysis that this or another solver of the process gave up is still running")
     results: list[Result] = []
     failures: list[BaseException] = []
     ended = threading.Event()

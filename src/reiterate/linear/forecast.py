@@ -11,10 +11,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from reiterate.contracts import Forecast, Values
-from reiterate.linear.instance import LinearInstance
+
+if TYPE_CHECKING:
+    from reiterate.linear.instance import LinearInstance
 
 _ENTRY = 0.5e-9  # seconds to read an entry of A and multiply
 _ROW = 1.5e-9

@@ -84,7 +84,8 @@ class Guesses:
         best_name, best = "given", given
         given_merit = smallest = self._merit(instance, given, r) if given.any() else norm(instance.b) / instance.norm_b
         for name in names:
-            candidate = self._candidate(name, instance)
+            with np.errstate(over="ignore", invalid="ignore"):
+                candidate = self._candidate(name, instance)
             merit = self._merit(instance, candidate, r)
             self._judge(name, given_merit, merit)
             if merit < smallest:
@@ -160,7 +161,10 @@ class Guesses:
         scale[scale == 0.0] = 1.0
         image_rows /= scale[:, None]
         gram = image_rows.conj() @ image_rows.T
-        values, rotation = np.linalg.eigh(gram)
+        try:
+            values, rotation = np.linalg.eigh(gram)
+        except np.linalg.LinAlgError:  # the solutions were so large that their differences or products overflow
+            return instance.origin()
         kept = values > _TRUNCATION * max(values[-1], 1e-300)
         rotation, values = rotation[:, kept], values[kept]
         right = rotation.conj().T @ (image_rows.conj() @ instance.leave(instance.b))

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Hashable, Mapping
+import weakref
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from reiterate.linear.forecast import difficulty
 from reiterate.linear.null_space import NullSpace
 from reiterate.linear.operator import Operator, SparseOperator
 from reiterate.linear.pattern import Pattern
@@ -37,7 +39,8 @@ class LinearTraits:
     positive_diagonal : bool
         Every diagonal entry is positive: necessary for positive definiteness.
     definite : bool or None
-        Whether A is positive definite; ``None`` while nothing speaks against it.
+        Whether A is positive definite, or semidefinite where its null space is known; ``None`` while nothing speaks
+        against it.
     complex : bool
         Whether A has complex entries.
     entries : bool
@@ -86,6 +89,18 @@ class LinearTraits:
         return self.maybe_definite and not self.presumed_indefinite
 
 
+class Knowledge:
+    """What is known of one matrix, however often it comes; revelations change it. Without the matrix.
+
+    Attributes
+    ----------
+    traits : LinearTraits
+    """
+
+    def __init__(self, traits: LinearTraits) -> None:
+        self.traits = traits
+
+
 class Facts:
     """A matrix and what is known of it: shared by all instances that have it.
 
@@ -96,15 +111,14 @@ class Facts:
     pattern : Pattern
     diagonal : array of shape (n,) or None
         Where the whole diagonal is stored.
-    traits : LinearTraits
+    knowledge : Knowledge
+        Shared by the facts of all matrices that were recognized as this one.
     features : dict of str to float
         Numbers that may predict what a method costs.
     version
         Equal for equal matrices of one stream.
     data : array of shape (nnz,)
         The entries; none where only products are known.
-    operator : Operator or None
-        Products with A, where nothing else is known of it.
     null_space : NullSpace or None
         What A is known to map to zero.
     """
@@ -114,7 +128,7 @@ class Facts:
         A: Any,
         pattern: Pattern,
         diagonal: Vector | None,
-        traits: LinearTraits,
+        known: LinearTraits | Knowledge,
         features: Mapping[str, float],
         version: Hashable = None,
         operator: Operator | None = None,
@@ -122,13 +136,29 @@ class Facts:
     ) -> None:
         self.A = A
         self.data: Vector = A.data if operator is None else np.empty(0)
-        self.operator = operator
+        self._operator: Callable[[], Operator | None] = lambda: operator
         self.pattern = pattern
         self.diagonal = diagonal
-        self.traits = traits
+        self.knowledge = known if isinstance(known, Knowledge) else Knowledge(known)
         self.features = dict(features)
         self.version = version
         self.null_space = null_space
+
+    @property
+    def traits(self) -> LinearTraits:
+        """What is known of A before solving."""
+        return self.knowledge.traits
+
+    def operator(self, threads: int) -> Operator:
+        """Products with A: by one operator, and one copy of the entries, for all instances that are there at a time.
+
+        They ask for the same number of threads, that of their door.
+        """
+        operator = self._operator()
+        if operator is None:
+            operator = SparseOperator(self.pattern, self.data, threads)
+            self._operator = weakref.ref(operator)
+        return operator
 
     def release(self) -> None:
         """Let go of the entries, which are the caller's; what was found out about them stays."""
@@ -191,7 +221,7 @@ class LinearInstance:
         self.pattern = facts.pattern
         self.diagonal = facts.diagonal
         self.data: Vector = facts.data
-        self.operator: Operator = facts.operator or SparseOperator(facts.pattern, self.data, threads)
+        self.operator: Operator = facts.operator(threads)
         self._context = dict(context)
         # Next to a much larger atol, b counts as zero: the merit is then an absolute one.
         relative = norm_b > 0.0 and math.isfinite(atol / norm_b)
@@ -230,8 +260,6 @@ class LinearInstance:
 
     def difficulty(self) -> float:
         """Iterations that CG with Jacobi might take."""
-        from reiterate.linear.forecast import difficulty
-
         return difficulty(self)
 
     @property
@@ -279,10 +307,12 @@ class LinearInstance:
         with np.errstate(over="ignore"):
             data[added] += _sizes_of_pins(self.A, rows, columns, data[added])
         diagonal = data[pattern.position] if pattern.full_diagonal else None
+        mirrored = np.array_equal(rows, columns)
         traits = replace(
             self.traits,
             nnz=pattern.nnz,
-            symmetric=self.traits.symmetric and np.array_equal(rows, columns),
+            symmetric=self.traits.symmetric and mirrored,
+            self_adjoint=self.traits.self_adjoint and mirrored,
             full_diagonal=diagonal is not None and bool(np.all(diagonal)),
             constant_null_space=False,
         )
@@ -313,7 +343,7 @@ class LinearInstance:
 
     def reveal(self, revealed: Mapping[str, Any]) -> None:
         """Correct the traits, e.g. ``{"definite": False}`` after a direction of negative curvature."""
-        self._facts.traits = replace(self._facts.traits, **revealed)
+        self._facts.knowledge.traits = replace(self.traits, **revealed)
 
 
 def _sizes_of_pins(A: Any, rows: NDArray[Any], columns: NDArray[Any], present: Vector) -> Vector:
@@ -332,6 +362,11 @@ def _exponent_of(b: Vector, norm_b: float, atol: float) -> int:
 
 def _scale(x: Any, exponent: int) -> Any:
     """Multiply by 2^exponent, in two steps, because the power itself may leave the range."""
+    if np.iscomplexobj(x):
+        # Part by part: the product of an infinite part with a complex number is no number.
+        scaled = np.empty_like(x)
+        scaled.real, scaled.imag = _scale(x.real, exponent), _scale(x.imag, exponent)
+        return scaled
     half = exponent // 2
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
         return x * math.ldexp(1.0, half) * math.ldexp(1.0, exponent - half)

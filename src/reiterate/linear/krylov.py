@@ -16,7 +16,18 @@ from reiterate.linear.method import LinearMethod, Variant
 from reiterate.linear.preconditioner import Family, Preconditioner
 from reiterate.linear.work import in_matvecs, traffic
 
+HERMITIAN_DEFINITE = "a Hermitian positive definite matrix"
+REAL_DEFINITE = "a real symmetric positive definite matrix"
+
 _DEAR = 1.0  # products with A
+
+
+def needs(kind: str, family: Family) -> str:
+    """What an iteration for matrices of this kind, one of the above, requires with a family that may ask for more."""
+    if not family.name or family.requires == HERMITIAN_DEFINITE:
+        return kind
+    implied = family.requires.startswith((kind, REAL_DEFINITE))
+    return family.requires if implied else f"{kind}, and {family.requires}"
 
 
 class Recycled(Protocol):

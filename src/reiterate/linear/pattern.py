@@ -16,6 +16,7 @@ from reiterate.linear.row_groups import RowGroups
 Index = NDArray[np.uint32]
 Extended = tuple["Pattern", NDArray[np.int64], NDArray[np.int64]]
 
+_EXTENSIONS = 2  # by a null space's pins, and by the diagonal
 _ENTRIES_OF_A_ROW = 7.0  # as much traffic as the vectors cause: 84 bytes a row, 12 an entry
 
 
@@ -83,7 +84,8 @@ class Pattern:
         """The pattern with entries (rows[i], columns[i]) too; where the stored ones lie in it, and where these do."""
         name = rows.tobytes() + columns.tobytes()
         if name not in self._extended:
-            self._extended.clear()
+            while len(self._extended) >= _EXTENSIONS:
+                del self._extended[next(iter(self._extended))]
             keys = self.rows * self.size + self.indices.astype(np.int64)
             union = np.union1d(keys, rows * self.size + columns)
             pattern = self

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections import deque
 
@@ -11,6 +12,7 @@ _MATURING = 2  # a new space is improved in its first solves whatever they say
 _PAUSE = (8, 256)
 _RECHECK = 32
 _MEANINGFUL_DECADES = 1.0
+_MOST_DECADES = 300.0
 
 
 class Payoff:
@@ -101,3 +103,10 @@ class Payoff:
         if self._baseline is None:
             self._baseline = rate
         self._rent += max(rate - self._baseline, 0.0) * decades * unit
+
+
+def decades_between(first: float, last: float) -> float:
+    """Orders of magnitude by which a residual fell from ``first`` to ``last``, 300 at most: it may arrive at zero."""
+    if not (first > 0.0 and last > 0.0):
+        return _MOST_DECADES if first > 0.0 else 0.0
+    return min(math.log10(first) - math.log10(last), _MOST_DECADES)

@@ -9,7 +9,7 @@ from reiterate.kernels import codes, vectors
 from reiterate.linear import block_cg
 from reiterate.linear.block import Block, BlockInstance
 from reiterate.linear.instance import LinearInstance, LinearTraits, Vector
-from reiterate.linear.krylov import KrylovMethod, KrylovState
+from reiterate.linear.krylov import HERMITIAN_DEFINITE, KrylovMethod, KrylovState, needs
 from reiterate.linear.lanczos import tridiagonal
 from reiterate.linear.preconditioner import Family
 from reiterate.linear.segments import run_in_segments
@@ -28,7 +28,7 @@ class PreconditionedConjugateGradients(KrylovMethod):
 
     def __init__(self, family: Family) -> None:
         super().__init__(family)
-        self.requires = "a Hermitian positive definite matrix"
+        self.requires = needs(HERMITIAN_DEFINITE, family)
 
     def fits(self, traits: LinearTraits) -> bool:
         """Nothing seen that speaks against a Hermitian positive definite matrix."""

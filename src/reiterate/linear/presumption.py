@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from reiterate.linear.instance import Facts
+from reiterate.linear.instance import Facts, Knowledge
 
 _LONGEST = 9
 _ROUNDING = 1e-12
@@ -22,17 +22,17 @@ class Presumption:
     """
 
     def __init__(self) -> None:
-        self._latest: Facts | None = None
+        self._latest: Knowledge | None = None  # without the matrix, which is the caller's to let go of
         self._failures = 0
         self._left = 0
 
     def judge(self, facts: Facts) -> None:
         """Write to the traits of a matrix that has not been solved with yet what is presumed of it."""
         self._learn()
-        self._latest = facts
+        self._latest = facts.knowledge
         if self._left > 0 and facts.traits.maybe_definite and not _is_dominant(facts):
             self._left -= 1
-            facts.traits = replace(facts.traits, presumed_indefinite=True)
+            facts.knowledge.traits = replace(facts.traits, presumed_indefinite=True)
 
     def _learn(self) -> None:
         """Take in what has become known of the matrix before."""

@@ -17,7 +17,7 @@ from reiterate.linear.gmres import Cycle
 from reiterate.linear.harmonic import HarmonicChoice
 from reiterate.linear.instance import LinearInstance, LinearTraits, Vector
 from reiterate.linear.krylov import KrylovMethod, KrylovState
-from reiterate.linear.payoff import Payoff
+from reiterate.linear.payoff import Payoff, decades_between
 from reiterate.linear.restarting import one_by_one
 from reiterate.linear.segments import run_in_segments
 from reiterate.linear.vectors import norm
@@ -285,7 +285,7 @@ class RecyclingGeneralizedMinimalResidual(KrylovMethod):
                 space.payoff.built(choosing)
             space.payoff.record(
                 used=used, exists=space.count > 0, iterations=progress.iterations,
-                decades=math.log10(first / max(last, 1e-300 * first)), unit=unit,
+                decades=decades_between(first, last), unit=unit,
                 moved=progress.iterations * unit + extra,
             )  # fmt: skip
         return progress
