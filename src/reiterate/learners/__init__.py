@@ -13,6 +13,7 @@ from reiterate.contracts import Learner
 from reiterate.errors import InvalidInput
 from reiterate.learners.binned import BinnedTsallisINF
 from reiterate.learners.cheb_cb import ChebCB
+from reiterate.learners.coin_betting import CoinBetting
 from reiterate.learners.simple import Fixed, Uniform
 from reiterate.learners.tsallis_inf import TsallisINF
 
@@ -21,6 +22,7 @@ __all__ = [
     "LEARNERS",
     "BinnedTsallisINF",
     "ChebCB",
+    "CoinBetting",
     "Fixed",
     "TsallisINF",
     "Uniform",
@@ -28,7 +30,7 @@ __all__ = [
 ]
 
 LEARNERS: dict[str, type[Learner]] = {
-    learner.name: learner for learner in (TsallisINF, BinnedTsallisINF, ChebCB, Fixed, Uniform)
+    learner.name: learner for learner in (TsallisINF, BinnedTsallisINF, ChebCB, Fixed, Uniform, CoinBetting)
 }
 
 DEFAULT = ChebCB.name
