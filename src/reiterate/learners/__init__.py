@@ -14,6 +14,7 @@ from reiterate.errors import InvalidInput
 from reiterate.learners.binned import BinnedTsallisINF
 from reiterate.learners.cheb_cb import ChebCB
 from reiterate.learners.coin_betting import CoinBetting
+from reiterate.learners.optimistic import Optimistic
 from reiterate.learners.simple import Fixed, Uniform
 from reiterate.learners.tsallis_inf import TsallisINF
 
@@ -24,13 +25,14 @@ __all__ = [
     "ChebCB",
     "CoinBetting",
     "Fixed",
+    "Optimistic",
     "TsallisINF",
     "Uniform",
     "make_learner",
 ]
 
 LEARNERS: dict[str, type[Learner]] = {
-    learner.name: learner for learner in (TsallisINF, BinnedTsallisINF, ChebCB, Fixed, Uniform, CoinBetting)
+    learner.name: learner for learner in (TsallisINF, BinnedTsallisINF, ChebCB, Fixed, Uniform, CoinBetting, Optimistic)
 }
 
 DEFAULT = ChebCB.name
