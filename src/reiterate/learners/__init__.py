@@ -14,6 +14,7 @@ from reiterate.errors import InvalidInput
 from reiterate.learners.binned import BinnedTsallisINF
 from reiterate.learners.cheb_cb import ChebCB
 from reiterate.learners.coin_betting import CoinBetting
+from reiterate.learners.delayed import DelayedDualAveraging
 from reiterate.learners.optimistic import Optimistic
 from reiterate.learners.simple import Fixed, Uniform
 from reiterate.learners.tsallis_inf import TsallisINF
@@ -24,6 +25,7 @@ __all__ = [
     "BinnedTsallisINF",
     "ChebCB",
     "CoinBetting",
+    "DelayedDualAveraging",
     "Fixed",
     "Optimistic",
     "TsallisINF",
@@ -32,7 +34,8 @@ __all__ = [
 ]
 
 LEARNERS: dict[str, type[Learner]] = {
-    learner.name: learner for learner in (TsallisINF, BinnedTsallisINF, ChebCB, Fixed, Uniform, CoinBetting, Optimistic)
+    learner.name: learner
+    for learner in (TsallisINF, BinnedTsallisINF, ChebCB, Fixed, Uniform, CoinBetting, Optimistic, DelayedDualAveraging)
 }
 
 DEFAULT = ChebCB.name
