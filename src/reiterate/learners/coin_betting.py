@@ -116,9 +116,11 @@ class CoinBetting(FiniteLearner):
         heard = self._plays > 0
         if not heard.any():
             return np.ones(self._arms)
-        least = float(self._first[heard].min())
+        # An arm that cost nothing once may cost anything: that says nothing about ratios.
+        positive_ones = self._first[self._first > 0]
         ratio = np.ones(self._arms)
-        np.divide(least, self._first, out=ratio, where=self._first > 0)
+        if len(positive_ones):
+            np.divide(positive_ones.min(), self._first, out=ratio, where=self._first > 0)
         weights: Vector = np.where(heard, np.maximum(ratio, LEAST_RATIO) ** 2, 0.0)
         return weights
 
