@@ -20,7 +20,7 @@ MEMORY = 16
 DOUBT = 0.1
 """Errors of this share of recent costs are expected of predictions, however small those seen are."""
 
-ENTROPY_WEIGHT = 0.2
+ENTROPY_WEIGHT = 0.15
 """Of the negative entropy, relative to the Tsallis entropy's; the analysis has one, for the worst case of delays."""
 
 PATIENCE = 256
@@ -100,7 +100,7 @@ class DelayedDualAveraging(FiniteLearner):
       arm's last costs, before the first the least of the others', so that each is soon tried. One cost moves
       its arm by no more than half its distance, or by its own error: a batch of late feedback cannot turn a bad arm
       into the favorite;
-    - the Tsallis part has the weight ``a sqrt(V)``, the entropy's is ``a/5 sqrt(2 D / log K)``: ``V`` sums the squared
+    - the Tsallis part has the weight ``a sqrt(V)``, the entropy's ``0.15 a sqrt(2 D / log K)``: ``V`` sums the squared
       errors ``l - m_I`` and that of a tenth of recent costs, ``D`` each of them times what was outstanding when it
       came. So no scale is needed. ``a`` is ``steadiness``; the analysis has weights of about 1.
 
@@ -133,7 +133,7 @@ class DelayedDualAveraging(FiniteLearner):
 
     name: ClassVar[str] = "delayed_dual_averaging"
 
-    def __init__(self, arms: int, rng: np.random.Generator, *, steadiness: float = 0.5) -> None:
+    def __init__(self, arms: int, rng: np.random.Generator, *, steadiness: float = 0.7) -> None:
         super().__init__(arms, rng)
         self._steadiness = positive("steadiness", steadiness)
         self._losses: Vector = np.zeros(self._arms)
