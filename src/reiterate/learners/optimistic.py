@@ -84,9 +84,9 @@ class Optimistic(FiniteLearner):
     - ``trust`` is the number of rounds for which predictions count as seen before the first. The sources have 0: the
       log barrier then starts almost uniform, however clear the hints are;
     - ``L`` adds up the estimates ``v_i + 1[I=i] (l - v_i) / p_i`` of the losses, with ``v_i = m_i`` for arms that
-      have been played and the mixture's predicted cost for others: the gaps that mere hints open do not
-      grow. One cost moves its arm by no more than ``1 / (2 eta p_i)``, half its distance, or by its own error:
-      draws at a tiny probability cannot turn a bad arm into the favorite;
+      have been played and the least of these for others: the gaps that mere hints open do not grow. One cost moves
+      its arm by no more than ``1 / (2 eta p_i)``, half its distance, or by its own error: draws at a tiny probability
+      cannot turn a bad arm into the favorite;
     - the learning rate is ``(e**2 + c V / (K log t))**(-1/2)`` with ``V`` the sum of the squared errors ``l - v_I``
       so far, ``c = 0.1``, and ``e`` a tenth of the least hint: no scale is needed.
 
@@ -127,7 +127,7 @@ class Optimistic(FiniteLearner):
         rng: np.random.Generator,
         *,
         hints: Sequence[float] | NDArray[np.float64] | None = None,
-        trust: float = 6.0,
+        trust: float = 10.0,
     ) -> None:
         super().__init__(arms, rng)
         self._hints = np.ones(self._arms) if hints is None else _checked_hints(hints, self._arms)
@@ -199,9 +199,12 @@ class Optimistic(FiniteLearner):
         """What the losses (K,) are taken to be, but for the drawn arm's error.
 
         A mere hint must not add up round after round, right or wrong: arms that have not been played are taken to
-        cost what the mixture costs.
+        cost as little as the best that has been.
         """
-        return np.where(self._plays > 0, predictions, float(self.probabilities.dot(predictions)))
+        played = self._plays > 0
+        least = predictions[played] if played.any() else predictions
+        variates: Vector = np.where(played, predictions, least.min())
+        return variates
 
     def _correction(self, error: float, probability: float) -> float:
         """The error over the probability, as far as that moves the arm by half its distance or the error itself."""
