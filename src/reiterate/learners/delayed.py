@@ -54,15 +54,19 @@ def hybrid_probabilities(losses: Vector, tsallis: float, entropy: float) -> Vect
     """
     gaps = (losses - losses.min()) / tsallis
     ratio = 2.0 * entropy / tsallis
-    offset = 1.0
+    values = gaps + 1.0
+    u = np.log(values)
+    if ratio > 0:
+        u = np.minimum(u, gaps / ratio)
     for _ in range(60):
-        u = _hybrid_roots(gaps + offset, ratio)
+        u, slopes = _hybrid_roots(values, ratio, u)
         p = np.exp(-2.0 * u)
         total = float(p.sum())
-        slope = float((p / (np.exp(u) + ratio)).sum())
-        step = 0.5 * math.log(total) * total / slope
-        offset += step
-        if abs(step) <= 1e-10 * offset:
+        step = 0.5 * math.log(total) * total / float(p.dot(slopes))
+        values += step
+        # The roots are concave in the values: what the slopes promise is above them.
+        u += step * slopes
+        if abs(step) <= 1e-10 * float(values.min()):
             break
     # Where an arm is hopeless, so that none has the probability zero.
     p = np.maximum(p, 1e-300)
@@ -70,19 +74,18 @@ def hybrid_probabilities(losses: Vector, tsallis: float, entropy: float) -> Vect
     return p
 
 
-def _hybrid_roots(values: Vector, ratio: float) -> Vector:
-    """The u >= 0 with ``exp(u) + ratio u = values``, for values >= 1."""
-    u = np.log(values)
+def _hybrid_roots(values: Vector, ratio: float, u: Vector) -> tuple[Vector, Vector]:
+    """The u >= 0 with ``exp(u) + ratio u = values``, for values >= 1, from a start above; and du/dvalues."""
     if ratio == 0:
-        return u
-    u = np.minimum(u, (values - 1.0) / ratio)
+        return np.log(values), 1.0 / values
     for _ in range(60):
         powers = np.exp(u)
-        step = (powers + ratio * u - values) / (powers + ratio)
+        slopes = 1.0 / (powers + ratio)
+        step = (powers + ratio * u - values) * slopes
         u = u - step
-        if float(np.abs(step).max()) <= 1e-13:
+        if float(np.abs(step).max()) <= 1e-9:
             break
-    return np.maximum(u, 0.0)
+    return np.maximum(u, 0.0), slopes
 
 
 class DelayedDualAveraging(FiniteLearner):
