@@ -16,14 +16,16 @@ from reiterate.learners.bisection import Bisection
 from reiterate.learners.censored_threshold import CensoredThreshold
 from reiterate.learners.change_point import ChangePoint
 from reiterate.learners.cheb_cb import ChebCB
+from reiterate.learners.coin_betting import CoinBetting
 from reiterate.learners.combined import Combined
-from reiterate.learners.delayed import Delayed
+from reiterate.learners.delayed import DelayedDualAveraging
 from reiterate.learners.exp3_ix import EXP3IX
 from reiterate.learners.few_candidates import FewCandidates
 from reiterate.learners.generalized_linear import GeneralizedLinear
 from reiterate.learners.gp_ucb import GPUCB
 from reiterate.learners.hierarchical import Hierarchical
 from reiterate.learners.hyperband import Hyperband
+from reiterate.learners.optimistic import Optimistic
 from reiterate.learners.patient import Patient
 from reiterate.learners.rising import Rising
 from reiterate.learners.sequential_halving import SequentialHalving
@@ -47,13 +49,15 @@ __all__ = [
     "CensoredThreshold",
     "ChangePoint",
     "ChebCB",
+    "CoinBetting",
     "Combined",
-    "Delayed",
+    "DelayedDualAveraging",
     "FewCandidates",
     "Fixed",
     "GeneralizedLinear",
     "Hierarchical",
     "Hyperband",
+    "Optimistic",
     "Patient",
     "Rising",
     "SequentialHalving",
@@ -78,14 +82,16 @@ LEARNERS: dict[str, type[Learner]] = {
         Bisection,
         CensoredThreshold,
         ChangePoint,
+        CoinBetting,
         Combined,
-        Delayed,
+        DelayedDualAveraging,
         EXP3IX,
         FewCandidates,
         GPUCB,
         GeneralizedLinear,
         Hierarchical,
         Hyperband,
+        Optimistic,
         Patient,
         Rising,
         SequentialHalving,
