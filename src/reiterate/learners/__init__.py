@@ -18,7 +18,8 @@ from reiterate.learners.change_point import ChangePoint
 from reiterate.learners.cheb_cb import ChebCB
 from reiterate.learners.coin_betting import CoinBetting
 from reiterate.learners.combined import Combined
-from reiterate.learners.delayed import DelayedDualAveraging
+from reiterate.learners.delayed import Delayed
+from reiterate.learners.dual_averaging import DelayedDualAveraging
 from reiterate.learners.exp3_ix import EXP3IX
 from reiterate.learners.few_candidates import FewCandidates
 from reiterate.learners.generalized_linear import GeneralizedLinear
@@ -51,6 +52,7 @@ __all__ = [
     "ChebCB",
     "CoinBetting",
     "Combined",
+    "Delayed",
     "DelayedDualAveraging",
     "FewCandidates",
     "Fixed",
@@ -84,6 +86,7 @@ LEARNERS: dict[str, type[Learner]] = {
         ChangePoint,
         CoinBetting,
         Combined,
+        Delayed,
         DelayedDualAveraging,
         EXP3IX,
         FewCandidates,
