@@ -39,17 +39,17 @@ def names(directory: Path) -> list[str]:
 
 
 def scenarios(only: Iterable[str], steps: int, directory: Path, *, again: bool) -> Iterator[Scenario]:
-    """Tables of these streams, or of all; those that are not kept, or all where so asked, are recorded first."""
+    """Tables of these streams, or of all; those that are not kept or too short, or all if so asked, are recorded."""
     only = tuple(only)
     for name in names(directory):
         if only and name not in only:
             continue
         path = DIRECTORY / f"{name}.npz"
         available = name in GALLERY or (directory / f"{name}.npz").exists()
-        if (again and available) or not path.exists():
-            save(path, record(next(streams([name], steps, directory))))
+        if available and (again or not path.exists() or load(path)[1] < steps):
+            save(path, record(next(streams([name], steps, directory))), steps)
             print(f"recorded {name}: {path.stat().st_size:,} bytes", flush=True)
-        yield _scenario(name, load(path))
+        yield _scenario(name, load(path)[0].first(steps))
 
 
 def _scenario(name: str, table: Table) -> Scenario:
@@ -113,18 +113,18 @@ def _without_failures(costs: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.where(finite, costs, failed[:, None])
 
 
-def save(path: Path, table: Table) -> None:
-    """Keep a table in a compressed file: costs to four decimal digits, contexts as they are."""
+def save(path: Path, table: Table, steps: int) -> None:
+    """Keep a table in a compressed file, with the number of systems asked for: costs to four decimal digits."""
     contexts = table.contexts or []
     names = list(dict.fromkeys(name for context in contexts for name in context))
     values = [[context.get(name, np.nan) for name in names] for context in contexts]
-    known: dict[str, Any] = {"arms": np.array(table.arms), "names": np.array(names, dtype=np.str_)}
+    known: dict[str, Any] = {"arms": np.array(table.arms), "names": np.array(names, dtype=np.str_), "steps": steps}
     path.parent.mkdir(parents=True, exist_ok=True)
     np.savez_compressed(path, costs=_rounded(table.costs), contexts=np.array(values, dtype=np.float32), **known)
 
 
-def load(path: Path) -> Table:
-    """The table of a file."""
+def load(path: Path) -> tuple[Table, int]:
+    """The table of a file, and how many systems were asked for when it was recorded."""
     with np.load(path, allow_pickle=False) as stored:
         names = stored["names"].tolist()
         contexts = [
@@ -132,7 +132,8 @@ def load(path: Path) -> Table:
             for row in stored["contexts"].tolist()
         ]
         arms = tuple(stored["arms"].tolist())
-        return Table(stored["costs"].astype(np.float64), contexts if names else None, arms=arms)
+        table = Table(stored["costs"].astype(np.float64), contexts if names else None, arms=arms)
+        return table, int(stored["steps"])
 
 
 def _rounded(costs: Any) -> NDArray[np.float32]:

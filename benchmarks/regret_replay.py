@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -54,6 +54,12 @@ class Table:
     def best(self) -> int:
         """The best fixed arm in hindsight."""
         return int(self.costs.sum(axis=0, dtype=np.float64).argmin())
+
+    def first(self, instances: int) -> Table:
+        """The same for the first so many instances."""
+        contexts = None if self.contexts is None else self.contexts[:instances]
+        delays = None if self.delays is None else self.delays[:instances]
+        return replace(self, costs=self.costs[:instances], contexts=contexts, delays=delays)
 
     def fixed(self, arm: int) -> Costs:
         """What playing one arm always costs, instance by instance."""

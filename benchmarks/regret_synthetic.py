@@ -73,6 +73,16 @@ def adversarial(rng: Generator, instances: int) -> Table:
     return Table(_noisy(rng, means, 0.05))
 
 
+def trap(rng: Generator, instances: int) -> Table:
+    """What is best for a quarter of the time is not what is best on the whole."""
+    means = np.full((instances, ARMS), 0.6)
+    early, late = rng.choice(ARMS, 2, replace=False)
+    turn = instances // 4
+    means[:turn, early], means[:turn, late] = 0.3, 0.9
+    means[turn:, early], means[turn:, late] = 0.5, 0.2
+    return Table(_noisy(rng, means, 0.05))
+
+
 def swings(rng: Generator, instances: int) -> Table:
     """All costs swing between two levels in ever longer phases, while the gap to the best arm stays."""
     means = np.full((instances, ARMS), 0.4)
@@ -159,6 +169,7 @@ GENERATORS: tuple[Callable[[Generator, int], Table], ...] = (
     lognormal,
     heavy_tails,
     adversarial,
+    trap,
     swings,
     abrupt,
     slow,

@@ -79,9 +79,14 @@ class Result:
         finished = [name for name in self.learners if math.isfinite(self.learners[name].median)]
         return sorted(finished, key=lambda name: self.learners[name].median)
 
+    def winners(self) -> list[str]:
+        """The best learner, and those that did exactly the same, as do some that differ in the use of contexts only."""
+        ranked = self.ranked()
+        return [name for name in ranked if np.array_equal(self.learners[name].ends, self.learners[ranked[0]].ends)]
+
 
 def measure(scenario: Scenario, learners: Sequence[str], seeds: int, limit: float = LIMIT) -> Result:
-    """Replay learners on the tables of a scenario; one that refuses or is too slow is not asked again."""
+    """Replay learners on the tables of a scenario; one that refuses, fails or is too slow is not asked again."""
     result = Result(
         scenario, {name: Outcome() for name in learners}, {"best fixed": Outcome(), "instance-optimal": Outcome()}
     )
@@ -98,6 +103,8 @@ def measure(scenario: Scenario, learners: Sequence[str], seeds: int, limit: floa
                 outcome.note = f"slower than {1e3 * limit / table.instances:.0f} ms a decision"
             except ReiterateError as error:
                 outcome.note = f"refuses: {error}"
+            except (ArithmeticError, LookupError, ValueError, np.linalg.LinAlgError) as error:
+                outcome.note = f"fails: {error}"
     return result
 
 
@@ -133,7 +140,7 @@ def overview(results: Sequence[Result]) -> str:
         cells = []
         for result in results:
             median = result.learners[name].median
-            best = name == result.ranked()[0]
+            best = name in result.winners()
             cells.append("–" if math.isinf(median) else f"**{median:.2f}**" if best else f"{median:.2f}")
         rows.append([f"`{name}`", *cells, "–" if math.isinf(means[name]) else f"{means[name]:.2f}"])
     optimal = [result.oracles["instance-optimal"].median for result in results]
@@ -155,33 +162,35 @@ def statements(results: Sequence[Result]) -> str:
 
 
 def _statement(name: str, results: Sequence[Result]) -> str:
-    won = [result for result in results if result.ranked()[:1] == [name]]
+    won = [_victory(name, result) for result in results if name in result.winners()]
     if won:
-        return "; ".join(_victory(name, result) for result in won)
-    behind = {
-        result.scenario.name: result.learners[name].median / result.learners[result.ranked()[0]].median
-        for result in results
-        if result.ranked()
-    }
-    nearest = min(behind, key=behind.__getitem__)
-    if math.isinf(behind[nearest]):
+        return "; ".join(won)
+    finished = [result for result in results if math.isfinite(result.learners[name].median)]
+    if not finished:
         return "none: it finished nowhere"
-    return f"none; nearest in {nearest}, {100.0 * (behind[nearest] - 1.0):.1f} % behind the best"
+
+    def behind(result: Result) -> float:
+        return result.learners[name].median / result.learners[result.ranked()[0]].median - 1.0
+
+    nearest = min(finished, key=behind)
+    return f"none; nearest in {nearest.scenario.name}, {100.0 * behind(nearest):.1f} % behind the best"
 
 
 def _victory(name: str, result: Result) -> str:
-    mine = result.learners[name]
-    if len(result.ranked()) < 2:
-        return f"{result.scenario.name}: {mine.median:.3f}, alone"
-    second = result.ranked()[1]
+    mine, winners = result.learners[name], result.winners()
+    equal = "".join(f", like `{other}`" for other in winners if other != name)
+    story = f"{result.scenario.name}: {mine.median:.3f}{equal}"
+    if len(winners) == len(result.ranked()):
+        return story
+    second = result.ranked()[len(winners)]
     other = result.learners[second]
     ahead = int((mine.ends < other.ends).sum())
-    return f"{result.scenario.name}: {mine.median:.3f}, `{second}` {other.median:.3f}, {ahead} of {len(mine.curves)}"
+    return f"{story} (`{second}` {other.median:.3f}, {ahead} of {len(mine.curves)})"
 
 
 def chosen(results: Sequence[Result]) -> list[str]:
     """For the pictures: the default, then those that are best in most scenarios, then the best in the mean."""
-    victories = [result.ranked()[0] for result in results if result.ranked()]
+    victories = [name for result in results for name in result.winners()]
     means = {name: _mean([result.learners[name].median for result in results]) for name in results[0].learners}
     order = sorted(means, key=lambda name: (name != DEFAULT, -victories.count(name), means[name]))
     return order[:SHOWN]

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from reiterate.contracts import Choice, Learner
+from reiterate.errors import InvalidInput
 from reiterate.learners import LEARNERS
 
 BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
@@ -130,22 +131,35 @@ def test_every_learner_is_said_to_be_best_somewhere_or_nowhere(replaying, tables
     scenario = replaying.Scenario("tiny", "", lambda seed: replaying.Table(COSTS[:, [1, 0]]))
     result = tables.measure(scenario, ["fixed", "uniform"], 4)
     fixed, uniform = tables.statements([result]).splitlines()[2:]
-    assert fixed.startswith("| `fixed` | tiny: 1.000, `uniform`")
+    assert fixed.endswith(", 4 of 4) |")
+    assert fixed.startswith("| `fixed` | tiny: 1.000 (`uniform` ")
     assert uniform.startswith("| `uniform` | none; nearest in tiny, ")
 
 
-def test_a_refusal_is_reported(replaying, tables, monkeypatch, scribe):
-    from reiterate.errors import InvalidInput
+def test_equals_share_a_victory(replaying, tables):
+    scenario = replaying.Scenario("tiny", "", lambda seed: replaying.Table(COSTS))
+    result = tables.measure(scenario, ["uniform", "tsallis_inf", "binned_tsallis_inf"], 2)
+    result.learners["uniform"].curves = [2.0 * curve + 1.0 for curve in result.learners["uniform"].curves]
+    _, first, second = tables.statements([result]).splitlines()[2:]
+    assert first.startswith("| `tsallis_inf` | tiny: ")
+    assert "like `binned_tsallis_inf`" in first
+    assert "like `tsallis_inf`" in second
 
+
+@pytest.mark.parametrize(
+    ("error", "note"),
+    [(InvalidInput("context", "is needed"), "refuses: context: is needed"), (ZeroDivisionError("by"), "fails: by")],
+)
+def test_who_cannot_play_is_reported(error, note, replaying, tables, monkeypatch, scribe):
     def refuse(self, context=None):
-        raise InvalidInput("context", "is needed")
+        raise error
 
     monkeypatch.setattr(Scribe, "choose", refuse)
     scenario = replaying.Scenario("tiny", "", lambda seed: replaying.Table(COSTS))
     result = tables.measure(scenario, ["scribe", "fixed"], 2)
-    assert result.learners["scribe"].note == "refuses: context: is needed"
+    assert result.learners["scribe"].note == note
     assert result.ranked() == ["fixed"]
-    assert "refuses" in tables.detail(result)
+    assert note in tables.detail(result)
     assert "finished nowhere" in tables.statements([result])
 
 
@@ -178,8 +192,11 @@ def test_a_recorded_table_survives_its_file(benchmarks, tmp_path, replaying):
 
     contexts = [{"a": 1.0, "b": 0.5}, {"b": 2.0}, {"a": 3.0, "b": 4.0}, {}]
     table = replaying.Table(COSTS * 1.2345678, contexts, arms=("cg", "direct", "sor(omega=1.5)"))
-    regret_recorded.save(tmp_path / "table.npz", table)
-    kept = regret_recorded.load(tmp_path / "table.npz")
+    regret_recorded.save(tmp_path / "table.npz", table, 100)
+    kept, steps = regret_recorded.load(tmp_path / "table.npz")
+    assert steps == 100
+    assert kept.first(3).costs.shape == (3, 3)
+    assert kept.first(3).contexts == contexts[:3]
     np.testing.assert_allclose(kept.costs, table.costs, rtol=2.0**-12)
     assert kept.contexts == contexts
     assert kept.arms == table.arms
