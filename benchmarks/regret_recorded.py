@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +23,8 @@ from regret_replay import Scenario, Table
 from regret_streams import GALLERY, streams
 
 DIRECTORY = RESULTS / "regret_tables"
-FAILURE = 20.0
-"""What a failure costs at least, in costs of the cheapest configuration of that system."""
+HOPELESS = 20.0
+"""A solve that takes this many times as much as the cheapest configuration's is stopped there."""
 
 CHANCES = 3
 """Failures after which a configuration is not tried again on a stream, and counts as failing from then on."""
@@ -49,7 +50,7 @@ def scenarios(only: Iterable[str], steps: int, directory: Path, *, again: bool) 
         if available and (again or not path.exists() or load(path)[1] < steps):
             save(path, record(next(streams([name], steps, directory))), steps)
             print(f"recorded {name}: {path.stat().st_size:,} bytes", flush=True)
-        yield _scenario(name, load(path)[0].first(steps))
+        yield _scenario(name, stopped(load(path)[0].first(steps)))
 
 
 def _scenario(name: str, table: Table) -> Scenario:
@@ -62,9 +63,8 @@ def _scenario(name: str, table: Table) -> Scenario:
 def record(stream: Stream) -> Table:
     """Every fixed configuration on all systems of a stream, each with a solver of its own.
 
-    Configurations that apply to no system are left out. A failure costs as much as the dearest success on
-    that system, and at least ``FAILURE`` times the cheapest. States and guesses are each configuration's own, as if it
-    had always been played.
+    Failures cost infinitely much; configurations that apply to no system are left out. States and guesses are each
+    configuration's own, as if it had always been played.
     """
     columns: dict[str, NDArray[np.float64]] = {}
     contexts: list[dict[str, float]] = []
@@ -73,7 +73,7 @@ def record(stream: Stream) -> Table:
         contexts = max(contexts, met, key=len)
         if applies:
             columns[arm] = work
-    costs = _without_failures(np.stack(list(columns.values()), axis=1))
+    costs = np.stack(list(columns.values()), axis=1)
     return Table(costs, contexts if any(contexts) else None, arms=tuple(columns))
 
 
@@ -104,13 +104,14 @@ def _work(arm: str, stream: Stream) -> tuple[NDArray[np.float64], bool, list[dic
     return work, applies, contexts
 
 
-def _without_failures(costs: NDArray[np.float64]) -> NDArray[np.float64]:
-    finite = np.isfinite(costs)
-    if not finite.any(axis=1).all():
+def stopped(table: Table) -> Table:
+    """The same, where what fails or is hopelessly dear is stopped at a multiple of the cheapest cost, and censored."""
+    if not np.isfinite(table.costs.min(axis=1)).all():
         raise ValueError("no configuration solves some system of the stream")
-    dearest = np.where(finite, costs, 0.0).max(axis=1)
-    failed = np.maximum(dearest, FAILURE * costs.min(axis=1))
-    return np.where(finite, costs, failed[:, None])
+    # A start may solve a system for nothing.
+    cheapest = np.where(table.costs > 0, table.costs, np.inf).min(axis=1, keepdims=True)
+    limit = HOPELESS * np.where(np.isfinite(cheapest), cheapest, 1.0)
+    return replace(table, costs=np.minimum(table.costs, limit), censored=table.costs > limit)
 
 
 def save(path: Path, table: Table, steps: int) -> None:

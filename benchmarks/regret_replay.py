@@ -38,6 +38,8 @@ class Table:
         Row n holds what an arm costs when it is played for the n-th time, whichever instance that is.
     arms
         Their names, where they have some.
+    censored
+        Where the learner is told that it would have cost more; ``None``: nowhere.
     """
 
     costs: Costs
@@ -45,6 +47,7 @@ class Table:
     delays: NDArray[np.integer[Any]] | None = None
     rested: bool = False
     arms: tuple[str, ...] = ()
+    censored: NDArray[np.bool_] | None = None
 
     @property
     def instances(self) -> int:
@@ -59,7 +62,8 @@ class Table:
         """The same for the first so many instances."""
         contexts = None if self.contexts is None else self.contexts[:instances]
         delays = None if self.delays is None else self.delays[:instances]
-        return replace(self, costs=self.costs[:instances], contexts=contexts, delays=delays)
+        censored = None if self.censored is None else self.censored[:instances]
+        return replace(self, costs=self.costs[:instances], contexts=contexts, delays=delays, censored=censored)
 
     def fixed(self, arm: int) -> Costs:
         """What playing one arm always costs, instance by instance."""
@@ -111,17 +115,18 @@ def replay(name: str, table: Table, seed: int, limit: float = math.inf) -> tuple
     learner = make_learner(name, table.costs.shape[1], np.random.default_rng([seed, 1]))
     paid = np.empty(table.instances)
     played = np.zeros(table.costs.shape[1], dtype=np.int64)
-    due: list[tuple[int, int, Choice, float]] = []
+    due: list[tuple[int, int, Choice, float, bool]] = []
     for t in range(table.instances):
         while due and due[0][0] <= t:
-            _, _, told, price = heapq.heappop(due)
-            learner.learn(told, price)
+            _, _, told, price, stopped = heapq.heappop(due)
+            learner.learn(told, price, censored=stopped)
         choice = learner.choose(None if table.contexts is None else table.contexts[t])
         row = played[choice.arm] if table.rested else t
         paid[t] = table.costs[row, choice.arm]
         played[choice.arm] += 1
         delay = 0 if table.delays is None else int(table.delays[t])
-        heapq.heappush(due, (t + 1 + delay, t, choice, float(paid[t])))
+        censored = table.censored is not None and bool(table.censored[row, choice.arm])
+        heapq.heappush(due, (t + 1 + delay, t, choice, float(paid[t]), censored))
         if t % 16 == 0 and processor_time() - begin > limit:
             raise TooSlow(f"{t + 1} of {table.instances} decisions took longer than {limit:g} s")
     return paid, (processor_time() - begin) / table.instances

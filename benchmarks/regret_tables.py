@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import FormatStrFormatter, LogLocator, NullFormatter
 
 import regret_recorded
 import regret_synthetic
@@ -155,16 +156,13 @@ def _mean(values: Sequence[float]) -> float:
 
 def statements(results: Sequence[Result]) -> str:
     """Where each learner is the best of all, or that it is nowhere."""
-    return markdown_table(
-        ["learner", "best in: its ratio, the next one's, seeds in which it is ahead of that"],
-        [[f"`{name}`", _statement(name, results)] for name in results[0].learners],
-    )
+    return "\n".join(f"- `{name}`: {_statement(name, results)}" for name in results[0].learners)
 
 
 def _statement(name: str, results: Sequence[Result]) -> str:
     won = [_victory(name, result) for result in results if name in result.winners()]
     if won:
-        return "; ".join(won)
+        return f"best in {'; '.join(won)}"
     finished = [result for result in results if math.isfinite(result.learners[name].median)]
     if not finished:
         return "none: it finished nowhere"
@@ -213,6 +211,9 @@ def draw(results: Sequence[Result], names: Sequence[str], path: Path) -> None:
             axis.fill_between(time, low, high, color=f"C{k}", alpha=0.15, linewidth=0)
         axis.axhline(1.0, color="0.5", linewidth=0.8)
         axis.set(title=result.scenario.name, xscale="log", yscale="log")
+        axis.yaxis.set_major_locator(LogLocator(subs=(1.0, 1.5, 2.0, 3.0, 5.0, 7.0)))
+        axis.yaxis.set_major_formatter(FormatStrFormatter("%g"))
+        axis.yaxis.set_minor_formatter(NullFormatter())
     for axis in axes[len(results) :]:
         axis.set_visible(False)
     handles = {

@@ -52,7 +52,7 @@ class Scribe(Learner):
         return Choice((self.rounds - 1) % self._arms, 1.0, context)
 
     def learn(self, choice, cost, *, censored=False):
-        self.told.append((self.rounds, choice.arm, cost))
+        self.told.append((self.rounds, choice.arm, cost, censored))
 
     def state_dict(self):
         return {}
@@ -73,13 +73,13 @@ def test_a_learner_is_told_what_its_choices_cost_and_nothing_else(replaying, scr
     paid, _ = replaying.replay("scribe", replaying.Table(COSTS, contexts), 0)
     assert paid.tolist() == [3.0, 2.0, 5.0, 3.0]
     assert scribe.last.seen == contexts
-    assert scribe.last.told == [(1, 0, 3.0), (2, 1, 2.0), (3, 2, 5.0)]
+    assert scribe.last.told == [(1, 0, 3.0, False), (2, 1, 2.0, False), (3, 2, 5.0, False)]
 
 
 def test_late_feedback_comes_when_it_is_due(replaying, scribe):
     replaying.replay("scribe", replaying.Table(COSTS, delays=np.array([2, 0, 5, 0])), 0)
     assert scribe.last.seen == [None] * 4
-    assert scribe.last.told == [(2, 1, 2.0), (3, 0, 3.0)]
+    assert scribe.last.told == [(2, 1, 2.0, False), (3, 0, 3.0, False)]
 
 
 def test_rested_rows_are_counted_by_plays(replaying, scribe):
@@ -130,18 +130,18 @@ def test_figures_of_fixed_are_those_of_the_first_arm(replaying, tables):
 def test_every_learner_is_said_to_be_best_somewhere_or_nowhere(replaying, tables):
     scenario = replaying.Scenario("tiny", "", lambda seed: replaying.Table(COSTS[:, [1, 0]]))
     result = tables.measure(scenario, ["fixed", "uniform"], 4)
-    fixed, uniform = tables.statements([result]).splitlines()[2:]
-    assert fixed.endswith(", 4 of 4) |")
-    assert fixed.startswith("| `fixed` | tiny: 1.000 (`uniform` ")
-    assert uniform.startswith("| `uniform` | none; nearest in tiny, ")
+    fixed, uniform = tables.statements([result]).splitlines()
+    assert fixed.endswith(", 4 of 4)")
+    assert fixed.startswith("- `fixed`: best in tiny: 1.000 (`uniform` ")
+    assert uniform.startswith("- `uniform`: none; nearest in tiny, ")
 
 
 def test_equals_share_a_victory(replaying, tables):
     scenario = replaying.Scenario("tiny", "", lambda seed: replaying.Table(COSTS))
     result = tables.measure(scenario, ["uniform", "tsallis_inf", "binned_tsallis_inf"], 2)
     result.learners["uniform"].curves = [2.0 * curve + 1.0 for curve in result.learners["uniform"].curves]
-    _, first, second = tables.statements([result]).splitlines()[2:]
-    assert first.startswith("| `tsallis_inf` | tiny: ")
+    _, first, second = tables.statements([result]).splitlines()
+    assert first.startswith("- `tsallis_inf`: best in tiny: ")
     assert "like `binned_tsallis_inf`" in first
     assert "like `tsallis_inf`" in second
 
@@ -202,7 +202,7 @@ def test_a_recorded_table_survives_its_file(benchmarks, tmp_path, replaying):
     assert kept.arms == table.arms
 
 
-def test_recording_counts_work_and_prices_failures(benchmarks, monkeypatch):
+def test_recording_counts_work_and_marks_failures(benchmarks, monkeypatch):
     import regret_recorded
     from portfolio_systems import Stream
     from reiterate import gallery
@@ -216,9 +216,22 @@ def test_recording_counts_work_and_prices_failures(benchmarks, monkeypatch):
     table = regret_recorded.record(Stream("tiny", systems, definite=True))
     assert table.arms == tuple(arms)
     assert table.costs.shape == (5, 4)
-    cheapest = table.costs.min(axis=1)
-    failed = table.costs[:, 1]  # twelve sweeps are too few
-    assert (failed >= regret_recorded.FAILURE * cheapest).all()
-    assert (failed >= table.costs.max(axis=1)).all()
+    assert np.isinf(table.costs[:, 1]).all()  # twelve sweeps are too few
+    assert np.isfinite(np.delete(table.costs, 1, axis=1)).all()
     assert len(table.contexts) == 5
     assert (regret_recorded.record(Stream("tiny", systems, definite=True)).costs == table.costs).all()
+
+
+def test_failing_and_hopeless_solves_are_stopped(benchmarks, replaying, scribe):
+    import regret_recorded
+
+    costs = np.array([[100.0, np.inf, 4.0], [50.0, np.inf, 5.0]])
+    table = regret_recorded.stopped(replaying.Table(costs))
+    assert table.costs.tolist() == [[80.0, 80.0, 4.0], [50.0, 100.0, 5.0]]
+    assert table.censored.tolist() == [[True, True, False], [False, True, False]]
+    replaying.replay("scribe", table, 0)
+    assert scribe.last.told == [(1, 0, 80.0, True)]
+    free = replaying.Table(np.array([[0.0, 3.0, 90.0], [0.0, 0.0, np.inf]]))
+    assert regret_recorded.stopped(free).costs.tolist() == [[0.0, 3.0, 60.0], [0.0, 0.0, 20.0]]
+    with pytest.raises(ValueError, match="no configuration"):
+        regret_recorded.stopped(replaying.Table(np.full((1, 2), np.inf)))
