@@ -6,6 +6,7 @@ again gives the same numbers on any machine, up to rounding.
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
@@ -21,13 +22,14 @@ from portfolio_systems import Stream
 from regret_live import RTOL, fixed_configurations
 from regret_replay import Scenario, Table
 from regret_streams import GALLERY, streams
+from reiterate.contracts import Record
 
 DIRECTORY = RESULTS / "regret_tables"
 HOPELESS = 20.0
 """A solve that takes this many times as much as the cheapest configuration's is stopped there."""
 
 CHANCES = 3
-"""Failures after which a configuration is not tried again on a stream, and counts as failing from then on."""
+"""A configuration that fails or is hopelessly dear so many times in a row is not tried again on a stream."""
 
 MOST_ITERATIONS = 3000
 DIGITS = 12  # binary ones that are kept of a cost
@@ -60,57 +62,77 @@ def _scenario(name: str, table: Table) -> Scenario:
     return Scenario(name, f"{instances} systems, {arms} configurations, {context}", lambda seed: table, recorded=True)
 
 
-def record(stream: Stream) -> Table:
-    """Every fixed configuration on all systems of a stream, each with a solver of its own.
+class Player:
+    """One configuration on a whole stream, with a solver of its own: its states and guesses are as if always played."""
 
-    Failures cost infinitely much; configurations that apply to no system are left out. States and guesses are each
-    configuration's own, as if it had always been played.
-    """
-    columns: dict[str, NDArray[np.float64]] = {}
-    contexts: list[dict[str, float]] = []
-    for arm in fixed_configurations():
-        work, applies, met = _work(arm, stream)
-        contexts = max(contexts, met, key=len)
-        if applies:
-            columns[arm] = work
-    costs = np.stack(list(columns.values()), axis=1)
-    return Table(costs, contexts if any(contexts) else None, arms=tuple(columns))
+    def __init__(self, arm: str) -> None:
+        self.arm = arm
+        self.solver = rt.Solver(
+            [arm], "fixed", cost="work", rtol=RTOL, seed=0, fallback=None, max_iterations=MOST_ITERATIONS
+        )
+        self.applies = False
+        self.strikes = 0
 
+    @property
+    def last(self) -> Record:
+        """What was done with the last system."""
+        assert self.solver.last is not None
+        return self.solver.last
 
-def _work(arm: str, stream: Stream) -> tuple[NDArray[np.float64], bool, list[dict[str, float]]]:
-    """Work of one configuration on every system, infinite where it fails; whether it applies; contexts."""
-    solver = rt.Solver([arm], "fixed", cost="work", rtol=RTOL, seed=0, fallback=None, max_iterations=MOST_ITERATIONS)
-    work, contexts, chances = np.full(len(stream.systems), np.inf), [], CHANCES
-    applies = False
-    for k, (A, b, x0) in enumerate(stream.systems):
-        if not chances:
-            break
-        given = stream.contexts[k] if stream.contexts else None
+    def play(self, system: tuple[Any, Any, Any], given: dict[str, float] | None) -> float:
+        """Work of solving a system, infinite if that fails."""
         solved = True
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             try:
-                solver.solve(A, b, x0, given)
+                self.solver.solve(*system, given)
             except rt.NotConverged:
                 solved = False
-        done = solver.last
-        assert done is not None
-        contexts.append(dict(done.context))
-        applies = applies or bool(done.attempts)
-        if solved:
-            work[k] = done.cost
-        elif done.attempts:
-            chances -= 1
-    return work, applies, contexts
+        self.applies = self.applies or bool(self.last.attempts)
+        return self.last.cost if solved else math.inf
+
+    def judge(self, *, hopeless: bool) -> None:
+        """Count how often in a row it was tried in vain."""
+        if not hopeless:
+            self.strikes = 0
+        elif self.last.attempts:
+            self.strikes += 1
+
+
+def record(stream: Stream) -> Table:
+    """Every fixed configuration on all systems of a stream.
+
+    Failures cost infinitely much, and so does what is not tried any more; configurations that apply to no system are
+    left out.
+    """
+    players = [Player(arm) for arm in fixed_configurations()]
+    costs = np.full((len(stream.systems), len(players)), np.inf)
+    contexts = []
+    for k, system in enumerate(stream.systems):
+        playing = [j for j, player in enumerate(players) if player.strikes < CHANCES]
+        for j in playing:
+            costs[k, j] = players[j].play(system, stream.contexts[k] if stream.contexts else None)
+        contexts.append(dict(players[playing[0]].last.context))
+        limit = limits(costs[k : k + 1])[0]
+        for j in playing:
+            players[j].judge(hopeless=bool(costs[k, j] > limit))
+    applying = [j for j, player in enumerate(players) if player.applies]
+    arms = tuple(players[j].arm for j in applying)
+    return Table(costs[:, applying], contexts if any(contexts) else None, arms=arms)
+
+
+def limits(costs: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Where a solve of each system is stopped, shape (systems, 1)."""
+    # A start may solve a system for nothing.
+    cheapest = np.where(costs > 0, costs, np.inf).min(axis=1, keepdims=True)
+    return HOPELESS * np.where(np.isfinite(cheapest), cheapest, 1.0)
 
 
 def stopped(table: Table) -> Table:
     """The same, where what fails or is hopelessly dear is stopped at a multiple of the cheapest cost, and censored."""
     if not np.isfinite(table.costs.min(axis=1)).all():
         raise ValueError("no configuration solves some system of the stream")
-    # A start may solve a system for nothing.
-    cheapest = np.where(table.costs > 0, table.costs, np.inf).min(axis=1, keepdims=True)
-    limit = HOPELESS * np.where(np.isfinite(cheapest), cheapest, 1.0)
+    limit = limits(table.costs)
     return replace(table, costs=np.minimum(table.costs, limit), censored=table.costs > limit)
 
 
