@@ -1,7 +1,7 @@
 """How near learners, and the default solver, come to the best choice in hindsight, and how soon that pays.
 
-    python benchmarks/regret.py                     # both sections; some forty minutes
-    python benchmarks/regret.py tables              # every learner replayed on tables of costs
+    python benchmarks/regret.py                     # both sections
+    python benchmarks/regret.py tables              # every learner replayed on tables of costs; minutes
     python benchmarks/regret.py live                # the default solver on whole streams; a quarter of an hour
     python benchmarks/regret.py live --only heat    # some streams; tables have scenarios besides
     python benchmarks/regret.py live --steps 500    # longer streams
