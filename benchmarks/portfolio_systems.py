@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +20,14 @@ Case = tuple[Any, Any]
 
 @dataclass
 class Stream:
-    """Systems in order: (A, b, x0 or None)."""
+    """Systems in order: (A, b, x0 or None); and what their program knows of each beforehand, if anything."""
 
     name: str
     systems: list[tuple[Any, Any, Any]]
 
     definite: bool
     stored: bool = False
+    contexts: list[dict[str, float]] = field(default_factory=list)
 
     @property
     def size(self) -> int:

@@ -1,194 +1,54 @@
-"""How near the default solver comes to the best choice in hindsight, and how soon it pays.
+"""How near learners, and the default solver, come to the best choice in hindsight, and how soon that pays.
 
-    python benchmarks/regret.py                     # every stream; a quarter of an hour
-    python benchmarks/regret.py heat topology       # some
-    python benchmarks/regret.py --steps 500 heat    # longer streams
+    python benchmarks/regret.py                     # both sections
+    python benchmarks/regret.py tables              # every learner replayed on tables of costs; minutes
+    python benchmarks/regret.py live                # the default solver on whole streams; a quarter of an hour
+    python benchmarks/regret.py live --only heat    # some streams; tables have scenarios besides
+    python benchmarks/regret.py live --steps 500    # longer streams
 
-Writes ``benchmarks/results/regret_*`` and fills ``docs/regret.md``.
+Writes ``benchmarks/results/regret_*`` and fills ``docs/regret.md``, which ``--only`` leaves alone.
 """
 
 from __future__ import annotations
 
 import argparse
-import math
-import statistics
 from pathlib import Path
-
-import numpy as np
-from matplotlib.figure import Figure
 
 import one_thread  # noqa: F401
 import processor_clock  # noqa: F401
-import reiterate as rt
-from machine import RESULTS, describe_machine, fill_page, markdown_table, write_csv
-from petsc_client import find_petsc
-from regret_live import LENGTHS, OURS, Comparison, Run, compare
-from regret_streams import streams
-from reiterate.engine.explorer import Explorer
+import regret_live_report
+import regret_recorded
+import regret_synthetic
+import regret_tables
+from machine import describe_machine
 
+SECTIONS = ("tables", "live")
 PAGE = Path(__file__).parent.parent / "docs" / "regret.md"
 STREAMS = Path(__file__).parent.parent.parent / "shared" / "streams"
-
-RATIOS = [
-    "ours / best fixed",
-    "ours / best of every instance",
-    "ours / best peer",
-    "Tsallis-INF / best fixed",
-    "ChebCB / best fixed",
-]
-COLUMNS = [
-    "stream",
-    "solves",
-    "best fixed configuration",
-    "ours / it",
-    "Tsallis-INF / it",
-    "best peer",
-    "ours / peer",
-    "breaks even after",
-    "Tsallis-INF after",
-    "trying",
-    "deciding, µs",
-]
-
-
-def best(runs: dict[str, Run], steps: int) -> tuple[str, float]:
-    """Who took least for the first so many solves, and how long."""
-    name = min(runs, key=lambda name: runs[name].total(steps), default="")
-    return name, runs[name].total(steps) if name else math.inf
-
-
-def instance_optimal(runs: dict[str, Run], steps: int) -> float:
-    """The best fixed configuration of every single solve: states kept by each for itself."""
-    table = [run.seconds[:steps] for run in runs.values() if len(run.seconds) >= steps]
-    return float(np.min(table, axis=0).sum()) if table else math.inf
-
-
-def break_even(mine: Run, other: Run) -> float:
-    """Solves after which ours has cost less than the other, for good."""
-    steps = min(len(mine.seconds), len(other.seconds))
-    behind = np.cumsum(mine.seconds[:steps]) > np.cumsum(other.seconds[:steps])
-    if steps and behind[-1]:
-        return math.inf
-    return int(np.flatnonzero(behind)[-1]) + 2 if behind.any() else 1
-
-
-def ratios(comparison: Comparison) -> list[list[object]]:
-    """One row for every length of the stream: ours over the best fixed, the best of every instance, the best peer."""
-    mine = comparison.own[OURS]
-    rows: list[list[object]] = []
-    for steps in (length for length in LENGTHS if length <= len(comparison.stream.systems)):
-        total = mine.total(steps)
-        _, fixed = best(comparison.fixed, steps)
-        _, rival = best(comparison.rivals, steps)
-        optimal = instance_optimal(comparison.fixed, steps)
-        learners = [comparison.own[name].total(steps) / fixed for name in ("Tsallis-INF", "ChebCB")]
-        rows.append([comparison.stream.name, steps, total, total / fixed, total / optimal, total / rival, *learners])
-    return rows
-
-
-def summary(comparison: Comparison) -> list[str]:
-    """The row of a stream in the table of the whole."""
-    steps = len(comparison.own[OURS].seconds)
-    mine, solver = comparison.own[OURS], comparison.solver
-    fixed, seconds = best(comparison.fixed, steps)
-    rival, theirs = best(comparison.rivals, steps)
-    solves = max(len(solver.history), 1)
-    return [
-        f"{comparison.stream.name} ({comparison.stream.size:,})",
-        str(steps),
-        f"`{fixed}`",
-        f"{mine.total(steps) / seconds:.2f}",
-        f"{comparison.own['Tsallis-INF'].total(steps) / seconds:.2f}",
-        rival,
-        f"{mine.total(steps) / theirs:.3f}",
-        _count(break_even(mine, comparison.rivals[rival])),
-        _count(break_even(comparison.own["Tsallis-INF"], comparison.rivals[rival])),
-        f"{100.0 * _trying(solver):.1f} %",
-        f"{1e6 * solver.history.deciding / solves:.0f}",
-    ]
-
-
-def _trying(solver: rt.Solver) -> float:
-    """Share of all cost that trials took beyond what the incumbent was believed to take."""
-    policies = [policy for policy in solver._engine.policies() if isinstance(policy, Explorer)]
-    return sum(policy.spent for policy in policies) / max(sum(policy.total for policy in policies), 1e-12)
-
-
-def _count(solves: float) -> str:
-    return "never" if math.isinf(solves) else f"{solves:.0f}"
-
-
-def draw(comparisons: list[Comparison]) -> None:
-    """Cumulative time over that of the best fixed configuration, solve by solve."""
-    columns = 4
-    figure = Figure(figsize=(13.0, 2.5 * math.ceil(len(comparisons) / columns)), layout="constrained")
-    axes = figure.subplots(math.ceil(len(comparisons) / columns), columns, squeeze=False).ravel()
-    for axis, comparison in zip(axes, comparisons, strict=False):
-        steps = len(comparison.own[OURS].seconds)
-        name, _ = best(comparison.fixed, steps)
-        reference = np.cumsum(comparison.fixed[name].seconds)
-        rival, _ = best(comparison.rivals, steps)
-        shown = [(OURS, comparison.own[OURS], "C0"), ("Tsallis-INF", comparison.own["Tsallis-INF"], "C1")]
-        shown += [(rival, comparison.rivals[rival], "C7")] if rival else []
-        for label, run, color in shown:
-            length = min(len(run.seconds), reference.size)
-            axis.plot(
-                np.arange(1, length + 1), np.cumsum(run.seconds[:length]) / reference[:length], color=color, label=label
-            )
-        axis.axhline(1.0, color="0.6", linewidth=0.8)
-        axis.set(title=comparison.stream.name, xscale="log", yscale="log")
-        axis.legend(fontsize=6)
-    for axis in axes[len(comparisons) :]:
-        axis.set_visible(False)
-    figure.supylabel("time so far / best fixed configuration's")
-    figure.supxlabel("solves")
-    figure.savefig(RESULTS / "regret_live.png", dpi=110)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("names", nargs="*", help="streams; default: all")
+    parser.add_argument("sections", nargs="*", help=f"of {', '.join(SECTIONS)}; default: all")
+    parser.add_argument("--only", nargs="+", default=[], metavar="NAME", help="streams, or scenarios of the tables")
     parser.add_argument("--steps", type=int, default=100, help="longest stream")
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=3, help="of the live comparison")
+    parser.add_argument("--seeds", type=int, default=20, help="for which every learner is replayed on every table")
+    parser.add_argument("--record", action="store_true", help="record tables of streams anew where there are some")
     parser.add_argument("--streams", type=Path, default=STREAMS, help="directory of stored streams (.npz)")
     options = parser.parse_args()
+    if unknown := set(options.sections) - set(SECTIONS):
+        parser.error(f"there is no section {', '.join(sorted(unknown))}; there are {', '.join(SECTIONS)}")
+    known = {*regret_recorded.names(options.streams), *(one.name for one in regret_synthetic.scenarios())}
+    if unknown := set(options.only) - known:
+        parser.error(f"there is no {', '.join(sorted(unknown))}; there are {', '.join(sorted(known))}")
     print(describe_machine(), flush=True)
-    client = find_petsc()
-    comparisons, rows = [], []
-    for stream in streams(options.names, options.steps, options.streams):
-        comparison = compare(stream, client, options.rounds)
-        comparisons.append(comparison)
-        rows += ratios(comparison)
-        print(" | ".join(summary(comparison)), flush=True)
-        for row in rows[-len(LENGTHS) :]:
-            if row[0] == stream.name:
-                print("   ", *(f"{value:.3g}" if isinstance(value, float) else value for value in row), flush=True)
-    if client is not None:
-        client.close()
-    if options.names:
-        return
-    write_csv("regret_live.csv", ["stream", "solves", "seconds", *RATIOS], rows)
-    draw(comparisons)
-    table = markdown_table(COLUMNS, [summary(comparison) for comparison in comparisons])
-    picture = "![Time over the best fixed configuration's](../benchmarks/results/regret_live.png)"
-    fill_page(PAGE, "live", f"{table}\n\n{picture}")
-    fill_page(PAGE, "lengths", _by_length(rows))
-    fill_page(PAGE, "machine", f"Measured on: {describe_machine()}.")
-
-
-def _by_length(rows: list[list[object]]) -> str:
-    """Medians and worst over the streams, for every length."""
-    table = []
-    for length in LENGTHS:
-        of_length = [row for row in rows if row[1] == length]
-        if not of_length:
-            continue
-        cells = [str(length), str(len(of_length))]
-        for column in (3, 4, 5, 6, 7):
-            values = [float(row[column]) for row in of_length if math.isfinite(float(row[column]))]  # type: ignore[arg-type]
-            cells.append(f"{statistics.median(values):.2f} ({max(values):.2f})" if values else "")
-        table.append(cells)
-    return markdown_table(["solves", "streams", *RATIOS], table)
+    for section in options.sections or SECTIONS:
+        match section:
+            case "tables":
+                regret_tables.run(options, PAGE)
+            case "live":
+                regret_live_report.run(options, PAGE)
 
 
 if __name__ == "__main__":

@@ -43,12 +43,14 @@ def closed_loop(name: str, simulation: Any, steps: int) -> Stream:
     the same ones.
     """
     systems: list[tuple[Any, Any, Any]] = []
+    contexts = []
     for system in simulation:
+        contexts.append(dict(system.context))
         systems.append((system.A.copy(), system.b.copy(), None if system.x0 is None else system.x0.copy()))
         if len(systems) == steps:
             break
         simulation.advance(_solution(*systems[-1]))
-    return Stream(name, systems, definite=False)
+    return Stream(name, systems, definite=False, contexts=contexts)
 
 
 def _solution(A: Any, b: Any, x0: Any) -> Any:
