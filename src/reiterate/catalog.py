@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import textwrap
 from collections.abc import Iterable, Iterator
 
 from rich.console import Console
@@ -13,6 +14,7 @@ from reiterate.contracts import Method
 from reiterate.linear.portfolio import METHODS, method
 
 _SPELLING_WIDTH = 38
+_WIDTH = 80
 
 
 def print_methods() -> None:
@@ -44,10 +46,11 @@ def _overview() -> Iterator[Text]:
 
 
 def _row(spelling: str, needs: str, style: str = "") -> Text:
-    """In two columns, or in two lines where the first has no room."""
+    """In two columns, or in two lines where the first has no room; the second goes on in the next line."""
     column = " " * _SPELLING_WIDTH
     gap = column[len(spelling) :] or f"\n{column}"
-    return Text.assemble((spelling, style), (gap + needs.removeprefix("a ") if needs else "", "dim"))
+    lines = textwrap.wrap(needs.removeprefix("a "), _WIDTH - _SPELLING_WIDTH)
+    return Text.assemble((spelling, style), (gap + f"\n{column}".join(lines) if lines else "", "dim"))
 
 
 def _iteration(name: str) -> str:
