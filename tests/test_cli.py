@@ -138,7 +138,7 @@ def test_methods_fit_a_terminal(monkeypatch):
     lines = written.getvalue().splitlines()
     assert len(lines) < len(METHODS)
     assert max(len(line.rstrip()) for line in lines) <= 80
-    prefixes = {line.split("_(")[0].strip().rstrip("_") for line in lines if line.startswith("  ")}
+    prefixes = {line.split()[0].split("(")[0].rstrip("_") for line in lines if line.startswith("  ")}
     assert {name for name in METHODS if "_" in name} <= {f"{p}_{name}" for p in prefixes for name in METHODS}
 
 
