@@ -71,10 +71,10 @@ def test_a_solver_says_why_it_cannot_be_pickled(duplicate):
 @pytest.mark.parametrize(
     ("method", "needed"),
     [
-        ("amg_cg", "a real symmetric positive definite matrix"),
+        ("amg_cg", "a Hermitian positive definite matrix, and real entries"),
         ("deflated_cg", "a real symmetric positive definite matrix"),
         ("ic_deflated_cg", "a real symmetric positive definite matrix"),
-        ("jacobi_deflated_cg", "a real symmetric positive definite matrix, and a diagonal without zeros"),
+        ("jacobi_deflated_cg", "a real symmetric positive definite matrix"),
     ],
 )
 def test_what_a_method_needs_is_what_its_preconditioner_needs_too(method, needed):

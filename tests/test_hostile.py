@@ -62,6 +62,7 @@ def test_a_solution_that_double_precision_cannot_hold_is_none(size_of_A, size_of
             assert caught.value.x.shape == shape
             assert np.isfinite(caught.value.x).all()
             assert 1e-8 < caught.value.merit <= 1.0
+            assert caught.value.attempts == tuple(solver.last.attempts)
 
 
 def test_one_column_that_leaves_double_precision_does_not_pass_with_the_others():

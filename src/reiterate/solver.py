@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from reiterate.configuration import Configuration
-from reiterate.contracts import LearnerFactory, Record
+from reiterate.contracts import Attempt, LearnerFactory, Record
 from reiterate.engine import Engine, History
 from reiterate.engine.cost import UNITS, CostUnit
 from reiterate.errors import InvalidInput, NotConverged, ReiterateError
@@ -251,7 +251,7 @@ class Solver:
         self._remarks.take_in(instance)
         try:
             X = instance.normalize(self._engine.solve(instance, X))
-            solution = leave_verified(instance, X)
+            solution = leave_verified(instance, X, self._attempts)
         except NotConverged as error:
             error.x, error.merit = _best_of(error, instance)
             error.x = columns.spread(error.x)
@@ -284,13 +284,17 @@ class Solver:
         self._remarks.take_in(instance)
         try:
             x = instance.normalize(cast(Vector, self._engine.solve(instance, start)))
-            solution = leave_verified(instance, x)
+            solution = leave_verified(instance, x, self._attempts)
         except NotConverged as error:
             error.x, error.merit = _best_of(error, instance)
             raise
         if self._guesses is not None and self.last is not None:
             self._guesses.solved(instance, x, self.last.work)
         return solution
+
+    @property
+    def _attempts(self) -> Sequence[Attempt]:
+        return () if self.last is None else self.last.attempts
 
     @property
     def last(self) -> Record | None:

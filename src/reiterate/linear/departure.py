@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from reiterate.contracts import Attempt
 from reiterate.errors import NotConverged
 from reiterate.linear.instance import LinearInstance
 
 
-def leave_verified(instance: LinearInstance, y: NDArray[Any]) -> NDArray[Any]:
+def leave_verified(instance: LinearInstance, y: NDArray[Any], attempts: Sequence[Attempt]) -> NDArray[Any]:
     """A verified iterate in the caller's scale, verified there as well: powers of two may overflow or underflow.
+
+    ``attempts`` are those that led to it, for the error.
 
     Raises
     ------
@@ -30,6 +34,7 @@ def leave_verified(instance: LinearInstance, y: NDArray[Any]) -> NDArray[Any]:
         x=y,
         merit=merit,
         target=instance.target,
+        attempts=attempts,
     )
 
 

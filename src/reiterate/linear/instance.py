@@ -231,7 +231,7 @@ class LinearInstance:
     @property
     def traits(self) -> LinearTraits:
         """What is known of A."""
-        return self._facts.traits
+        return self._facts.knowledge.traits
 
     @property
     def context(self) -> Mapping[str, float]:

@@ -23,11 +23,13 @@ _DEAR = 1.0  # products with A
 
 
 def needs(kind: str, family: Family) -> str:
-    """What an iteration for matrices of this kind, one of the above, requires with a family that may ask for more."""
-    if not family.name or family.requires == HERMITIAN_DEFINITE:
-        return kind
-    implied = family.requires.startswith((kind, REAL_DEFINITE))
-    return family.requires if implied else f"{kind}, and {family.requires}"
+    """What an iteration for matrices of one of the kinds above requires with a family that may ask for more."""
+    asked = family.requires
+    if asked == REAL_DEFINITE:
+        asked = "real entries" if kind != REAL_DEFINITE else ""
+    asked = asked.removeprefix(HERMITIAN_DEFINITE).removeprefix(" with ")
+    implied = not family.name or asked in ("", "a diagonal without zeros")
+    return kind if implied else f"{kind}, and {asked}"
 
 
 class Recycled(Protocol):
