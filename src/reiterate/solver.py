@@ -50,9 +50,9 @@ class Solver:
     learner : str or callable
         Who chooses. ``"auto"``: the first solve is a race, later ones are played by what is believed to cost least,
         and trying something else has a budget of 5 % (with ``cost="iterations"`` it is ``"cheb_cb"``). Or an online
-        learner by its name (``"cheb_cb"``, ``"tsallis_inf"``, ``"binned_tsallis_inf"``, ``"uniform"``, ``"fixed"``),
-        or a callable ``(arms, rng) -> Learner``. ``"fixed"`` learns nothing: it always plays the first of ``methods``
-        that applies to the matrix.
+        learner by its name, a key of :data:`reiterate.learners.LEARNERS`, e.g. ``"tsallis_inf"``; or a callable
+        ``(arms, rng) -> Learner``. ``"fixed"`` learns nothing: it always plays the first of ``methods`` that applies to
+        the matrix.
     cost : {"time", "iterations", "work"}
         What to make small. With ``"iterations"`` or ``"work"``, which are counted and not timed, and a
         ``seed``, two runs make the same decisions bit for bit.
@@ -68,8 +68,9 @@ class Solver:
         Wall-clock limit of one :meth:`solve`, checked between configurations and every few milliseconds within an
         iteration. A factorization that would exceed it, or half of it where others may follow, is refused or stopped.
     patience : float or None
-        A configuration that takes this many times the incumbent's usual iterations is stopped, and the incumbent
-        finishes from the same iterate. ``None``: never.
+        With a learner by name: a configuration that takes this many times the incumbent's usual iterations is stopped,
+        and the incumbent finishes from the same iterate. ``"auto"`` decides itself when to stop. ``None``: nothing is
+        stopped before it has finished, whoever chooses.
     null_space : array-like of shape (n,) or (n, k), pair of such arrays, "constant", or None
         For singular A: columns that span its null space, such as the rigid-body modes of an elastic body;
         ``"constant"`` stands for ones on every connected part of the matrix. Every b is projected onto the range of A,
