@@ -1,11 +1,11 @@
 """The linear portfolio against PETSc, hypre, PyAMG and SciPy, and against itself without its memory.
 
-    python benchmarks/linear_portfolio.py                      # everything, about half an hour
+    python benchmarks/linear_portfolio.py                      # everything, about twenty minutes
     python benchmarks/linear_portfolio.py kernels multigrid    # some sections
     python benchmarks/linear_portfolio.py --quick              # everything on small systems, to see that it runs
 
 Peers that are not installed are left out, and the page says so. Writes ``benchmarks/results/portfolio_*`` and fills
-``docs/linear-portfolio.md``, with ``--quick`` too: the page then says that the systems were small.
+``docs/linear-portfolio.md``; with ``--quick`` copies of both, in a temporary directory.
 """
 
 from __future__ import annotations
