@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
@@ -29,6 +30,8 @@ _LOOKS = 16  # arms are compared again after a sixteenth of the solves so far, o
 _LONGEST_WAIT = 6
 _LEAST_LOSS = 1e-3  # of a solve
 _CREDIBLE = 10.0  # times what was expected; a solve that costs more is not believed to have
+_LOOKING = 0.02  # of the time that solves are expected to take may be spent on looking around
+_LONGEST_CALM = 64
 _SURPRISING = 1.5  # times what was believed
 _FEW = 10  # iterations: a run that short is not worth stopping
 _LEVELS = np.linspace(0.0, 14.0, 57)
@@ -118,6 +121,7 @@ class Explorer(Policy):
             yield self.arms[self._incumbent], self._cap_of_incumbent(self._incumbent)
             yield from self._others(pursuit, self._usable(held), self._incumbent)
             return
+        begin = time.perf_counter()
         beliefs.settle()
         usable = self._usable(held)
         if not usable.any():
@@ -126,6 +130,8 @@ class Explorer(Policy):
         incumbent = first = self._incumbent = self._best(usable)
         if beliefs.plays[incumbent]:
             first = self._look_around(usable)
+            if first == incumbent:
+                self._steady = self._calm(time.perf_counter() - begin)
         self.choice = Choice(first, 1.0, context)
         if first != incumbent:
             yield self.arms[first], self._cap_of_trial(first)
@@ -172,8 +178,12 @@ class Explorer(Policy):
         self._missed += passed * np.maximum(self._expected - running, 0.0)
         if self._trial is not None:
             return self._trial
-        self._steady = self.solves // _LOOKS
         return incumbent
+
+    def _calm(self, seconds: float) -> int:
+        """For how many solves not to look around again, if looking takes so long."""
+        dear = seconds / (_LOOKING * self._expected) if self._unit == "time" else 0.0
+        return max(self.solves // _LOOKS, min(int(dear), _LONGEST_CALM))
 
     def _best(self, usable: Mask) -> int:
         """The arm of least believed cost among those that have proved themselves, or among all as long as none has."""
