@@ -1,6 +1,7 @@
-import HealthCheck
-import settings
-from hypothesis import signal
+import signal
+
+import pytest
+from hypothesis import HealthCheck, settings
 
 # Compiling on first use makes the first example slow, which is no fault of the example.
 settings.register_profile("default", deadline=None, suppress_health_check=[HealthCheck.too_slow])
