@@ -1,5 +1,15 @@
+import signal
+
+import pytest
 from hypothesis import HealthCheck, settings
 
 # Compiling on first use makes the first example slow, which is no fault of the example.
 settings.register_profile("default", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("default")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _ctrl_c_is_heard():
+    """Shells have what they start in the background ignore Ctrl-C, and Python then never raises KeyboardInterrupt."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
