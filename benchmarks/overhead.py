@@ -112,7 +112,7 @@ def main() -> None:
     print(describe_machine())
     bare = bare_solve()
     header = ["learner", "engine, µs", "engine and door, µs"]
-    learners = {name: engine_overhead(name) for name in ("fixed", "tsallis_inf", "cheb_cb")}
+    learners = {name: engine_overhead(name) for name in ("fixed", "auto", "tsallis_inf", "cheb_cb")}
     table = markdown_table(header, [[name, f"{a:.0f}", f"{b:.0f}"] for name, (a, b) in learners.items()])
     starts = start_up()
     start_table = markdown_table(["start-up", "seconds"], starts)
