@@ -59,7 +59,7 @@ class Scribe(Learner):
 
     @classmethod
     def from_state_dict(cls, state):
-        raise NotImplementedError
+        return cls(1, np.random.default_rng(0))
 
 
 @pytest.fixture

@@ -60,8 +60,9 @@ class Explorer(Policy):
     arm that has lost k trials in a row waits for 2^k solves, at most 64, for the next.
 
     Source of the parts: forecasts as hints and censored trials, see docs/architecture.md; the horizon is the doubling
-    argument of ski rental. Guarantee: the cost of trials is at most 5 % of the total and one solve, plus what arms that
-    were believed better had been believed to save.
+    argument of ski rental. Guarantee: a trial begins only if what trials have cost beyond the incumbent, with what this
+    one is expected to, is within 5 % of the total and one solve, or within what its arm was believed to have saved.
+    It iterates for about one and a half of the incumbent's solves at most.
 
     Parameters
     ----------

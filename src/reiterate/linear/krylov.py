@@ -161,3 +161,18 @@ class KrylovMethod(LinearMethod):
         """Work of one iteration: products with A, as many applications of M, and ``row_bytes`` a row besides."""
         moved = traffic(instance.pattern, entries=products, row_bytes=products * 20.0 + row_bytes)
         return in_matvecs(instance.pattern, moved + products * state.preconditioner.traffic)
+
+
+class HermitianMethod(KrylovMethod):
+    """A Krylov method for Hermitian matrices, definite or not, with a positive definite preconditioner."""
+
+    needs_definite = True
+
+    def __init__(self, family: Family) -> None:
+        super().__init__(family)
+        kind = "a real symmetric or complex Hermitian matrix"
+        self.requires = f"{kind}, and {family.requires}" if family.name else kind
+
+    def fits(self, traits: LinearTraits) -> bool:
+        """Symmetric, or Hermitian where A is complex."""
+        return traits.hermitian

@@ -9,9 +9,8 @@ import numpy as np
 from reiterate.contracts import Prepared, Progress, Stop, Values
 from reiterate.kernels import codes, vectors
 from reiterate.kernels import minres as kernels
-from reiterate.linear.instance import LinearInstance, LinearTraits, Vector
-from reiterate.linear.krylov import KrylovMethod, KrylovState
-from reiterate.linear.preconditioner import Family
+from reiterate.linear.instance import LinearInstance, Vector
+from reiterate.linear.krylov import HermitianMethod, KrylovState
 from reiterate.linear.restarting import RestartedIterate, one_by_one
 from reiterate.linear.segments import run_in_segments
 
@@ -135,7 +134,7 @@ class _Run:
         return True
 
 
-class MinimalResidual(KrylovMethod):
+class MinimalResidual(HermitianMethod):
     """``…_minres``: the smallest residual over a Krylov space of a symmetric matrix.
 
     Source: Paige and Saunders (1975), with the residual vector by recurrence (Choi, Paige and Saunders 2011), so that
@@ -151,16 +150,6 @@ class MinimalResidual(KrylovMethod):
 
     suffix = "minres"
     headline = "MINRES (Paige and Saunders 1975) preconditioned by:"
-    needs_definite = True
-
-    def __init__(self, family: Family) -> None:
-        super().__init__(family)
-        kind = "a real symmetric or complex Hermitian matrix"
-        self.requires = f"{kind}, and {family.requires}" if family.name else kind
-
-    def fits(self, traits: LinearTraits) -> bool:
-        """Symmetric, or Hermitian where A is complex."""
-        return traits.hermitian
 
     def iterate(self, prepared: Prepared, instance: LinearInstance, values: Values, x: Vector, stop: Stop) -> Progress:
         """Iterate from a copy of ``x``, shape (n,)."""

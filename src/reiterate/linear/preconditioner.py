@@ -35,7 +35,7 @@ class Preconditioner(ABC):
     observes : bool
         Whether :meth:`observe` would be of use after the next solve.
     takes_blocks : bool
-        Whether :meth:`apply_block` is there, and faster than one column after another.
+        Whether :meth:`apply_block` is faster than one column after another.
     """
 
     size: int
@@ -55,7 +55,10 @@ class Preconditioner(ABC):
 
     def apply_block(self, R: NDArray[np.float64], Z: NDArray[np.float64]) -> None:
         """Write M⁻¹ R to ``Z``; both of shape (n, 4) or (n, 8), as :meth:`apply` asks; no column touches another."""
-        raise NotImplementedError(f"{type(self).__name__} is applied to vectors only")
+        for j in range(R.shape[1]):
+            z = np.empty_like(R[:, j])
+            self.apply(np.ascontiguousarray(R[:, j]), z)
+            Z[:, j] = z
 
     def block_traffic(self, width: int) -> float:
         """Bytes that one application to ``width`` columns moves."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from typing import Any, ClassVar
 
 from reiterate.kernels import codes
@@ -18,7 +19,7 @@ _VANISHING = 1e-14  # |xᵀy| / ‖x‖‖y‖ below which what it divides would
 _GROWTH = 1e10
 
 
-class SymmetricRun:
+class SymmetricRun(ABC):
     """An iterate, its residual, and what to do where a product xᵀy of vectors that are not zero vanishes.
 
     A subclass supplies :meth:`begin`, which starts the recurrences with the residual.
@@ -34,9 +35,9 @@ class SymmetricRun:
         if self.code == codes.RUNNING:
             self.code = self.begin()
 
+    @abstractmethod
     def begin(self) -> int:
         """Begin the recurrences with the residual; why they cannot begin, or RUNNING."""
-        raise NotImplementedError
 
     def product(self, x: Vector, y: Vector) -> Any:
         """xᵀy, or ``None`` where it is nothing but rounding errors; NaN counts as that too."""

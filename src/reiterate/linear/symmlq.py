@@ -7,9 +7,8 @@ import math
 from reiterate.contracts import Prepared, Progress, Stop, Values
 from reiterate.kernels import codes, vectors
 from reiterate.kernels import symmlq as kernels
-from reiterate.linear.instance import LinearInstance, LinearTraits, Vector
-from reiterate.linear.krylov import KrylovMethod, KrylovState
-from reiterate.linear.preconditioner import Family
+from reiterate.linear.instance import LinearInstance, Vector
+from reiterate.linear.krylov import HermitianMethod, KrylovState
 from reiterate.linear.restarting import RestartedIterate, one_by_one
 from reiterate.linear.segments import run_in_segments
 
@@ -129,7 +128,7 @@ class _Run:
         return self.iterate.finish(self.norm)
 
 
-class SymmetricLQ(KrylovMethod):
+class SymmetricLQ(HermitianMethod):
     """``…_symmlq``: the Galerkin point over a Krylov space of a symmetric matrix, by orthogonal factors.
 
     Source: Paige and Saunders (1975). Needs A symmetric, or Hermitian where complex, definite or not, and M positive
@@ -143,16 +142,6 @@ class SymmetricLQ(KrylovMethod):
 
     suffix = "symmlq"
     headline = "SYMMLQ (Paige and Saunders 1975) preconditioned by:"
-    needs_definite = True
-
-    def __init__(self, family: Family) -> None:
-        super().__init__(family)
-        kind = "a real symmetric or complex Hermitian matrix"
-        self.requires = f"{kind}, and {family.requires}" if family.name else kind
-
-    def fits(self, traits: LinearTraits) -> bool:
-        """Symmetric, or Hermitian where A is complex."""
-        return traits.hermitian
 
     def iterate(self, prepared: Prepared, instance: LinearInstance, values: Values, x: Vector, stop: Stop) -> Progress:
         """Iterate from a copy of ``x``, shape (n,)."""
