@@ -8,8 +8,6 @@ from reiterate.kernels import symmetric as kernels
 from reiterate.linear.instance import LinearInstance, LinearTraits, Vector
 from reiterate.linear.krylov import KrylovState
 from reiterate.linear.method import Variant
-from reiterate.linear.restarting import one_by_one
-from reiterate.linear.segments import run_in_segments
 from reiterate.linear.symmetric import SymmetricMethod, SymmetricRun
 
 
@@ -77,13 +75,4 @@ class ConjugateOrthogonalConjugateResidual(SymmetricMethod):
     def iterate(self, prepared: Prepared, instance: LinearInstance, values: Values, x: Vector, stop: Stop) -> Progress:
         """Iterate from a copy of ``x``, shape (n,)."""
         run = _Run(prepared.state, instance, x)
-
-        work = self.work_of(instance, prepared.state, products=1.0, row_bytes=152.0)
-        moved = 12.0 * instance.traits.nnz + 172.0 * x.size + prepared.state.preconditioner.traffic
-        return run_in_segments(
-            one_by_one(run.step, run.code),
-            lambda: run.iterate.finish(run.norm),
-            stop,
-            bytes_per_iteration=moved,
-            work=work,
-        )
+        return self.play(run, lambda: run.iterate.finish(run.norm), prepared, instance, stop, row_bytes=152.0)

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from reiterate.configuration import Parameter, ParameterSpace
-from reiterate.contracts import Prepared, Values
-from reiterate.linear.instance import LinearInstance, LinearTraits
+from reiterate.contracts import Prepared, Progress, Stop, Values
+from reiterate.linear.instance import LinearInstance, LinearTraits, Vector
 from reiterate.linear.method import LinearMethod, Variant
 from reiterate.linear.preconditioner import Family, Preconditioner
+from reiterate.linear.restarting import one_by_one
+from reiterate.linear.segments import run_in_segments
 from reiterate.linear.work import in_matvecs, traffic
 
 HERMITIAN_DEFINITE = "a Hermitian positive definite matrix"
@@ -38,6 +40,15 @@ class Recycled(Protocol):
     @property
     def memory(self) -> int:
         """Bytes held."""
+
+
+class Stepping(Protocol):
+    """An iteration under way."""
+
+    code: int
+
+    def step(self) -> int:
+        """One iteration; a code of :mod:`reiterate.kernels.codes`."""
 
 
 class KrylovState:
@@ -161,6 +172,25 @@ class KrylovMethod(LinearMethod):
         """Work of one iteration: products with A, as many applications of M, and ``row_bytes`` a row besides."""
         moved = traffic(instance.pattern, entries=products, row_bytes=products * 20.0 + row_bytes)
         return in_matvecs(instance.pattern, moved + products * state.preconditioner.traffic)
+
+    def play(
+        self,
+        run: Stepping,
+        finish: Callable[[], Vector],
+        prepared: Prepared,
+        instance: LinearInstance,
+        stop: Stop,
+        *,
+        row_bytes: float,
+    ) -> Progress:
+        """Make the steps of a run, each of one product, one application of M, and ``row_bytes`` a row besides.
+
+        ``finish`` gives the iterate, shape (n,).
+        """
+        work = self.work_of(instance, prepared.state, products=1.0, row_bytes=row_bytes)
+        moved = 12.0 * instance.traits.nnz + (20.0 + row_bytes) * instance.b.size
+        moved += prepared.state.preconditioner.traffic
+        return run_in_segments(one_by_one(run.step, run.code), finish, stop, bytes_per_iteration=moved, work=work)
 
 
 class HermitianMethod(KrylovMethod):

@@ -9,8 +9,7 @@ from reiterate.kernels import codes, vectors
 from reiterate.kernels import symmlq as kernels
 from reiterate.linear.instance import LinearInstance, Vector
 from reiterate.linear.krylov import HermitianMethod, KrylovState
-from reiterate.linear.restarting import RestartedIterate, one_by_one
-from reiterate.linear.segments import run_in_segments
+from reiterate.linear.restarting import RestartedIterate
 
 _LEAST_REDUCTION = 0.5
 _PATIENCE = 2
@@ -146,7 +145,4 @@ class SymmetricLQ(HermitianMethod):
     def iterate(self, prepared: Prepared, instance: LinearInstance, values: Values, x: Vector, stop: Stop) -> Progress:
         """Iterate from a copy of ``x``, shape (n,)."""
         run = _Run(prepared.state, instance, x)
-
-        work = self.work_of(instance, prepared.state, products=1.0, row_bytes=96.0)
-        moved = 12.0 * instance.traits.nnz + 116.0 * x.size + prepared.state.preconditioner.traffic
-        return run_in_segments(one_by_one(run.step, run.code), run.finish, stop, bytes_per_iteration=moved, work=work)
+        return self.play(run, run.finish, prepared, instance, stop, row_bytes=96.0)
