@@ -91,7 +91,7 @@ def summary(comparison: Comparison) -> list[str]:
 def _trying(solver: rt.Solver) -> float:
     """Share of all cost that trials took beyond what the incumbent was believed to take."""
     policies = [policy for policy in solver._engine.policies() if isinstance(policy, Explorer)]
-    return sum(policy.spent for policy in policies) / max(sum(policy.total for policy in policies), 1e-12)
+    return sum(policy.trials.spent for policy in policies) / max(sum(policy.total for policy in policies), 1e-12)
 
 
 def draw(comparisons: list[Comparison]) -> None:

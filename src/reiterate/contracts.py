@@ -111,6 +111,9 @@ class Forecast:
         one unit that the methods of one family share.
     strength, power
         See above.
+    digits : float
+        Power with which iterations grow with the digits to be gained: 1 for what converges linearly, 0 for what is
+        exact after one step.
     """
 
     setup: float
@@ -118,6 +121,7 @@ class Forecast:
     iteration: float
     strength: float
     power: float
+    digits: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)

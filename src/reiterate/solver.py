@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -277,14 +278,16 @@ class Solver:
     ) -> Vector:
         instance = self._door.admit(A, b, context, rtol=rtol, atol=atol)
         start = instance.enter(admit_start(x0, instance.b.size, instance.b.dtype))
+        merit = math.inf
         # A zero right-hand side has the solution zero, whatever the guess and however singular A is.
         if not instance.b.any():
             start[:] = 0.0
         elif self._guesses is not None:
             start = self._guesses.start(instance, start)
+            merit = self._guesses.merit
         self._remarks.take_in(instance)
         try:
-            x = instance.normalize(cast(Vector, self._engine.solve(instance, start)))
+            x = instance.normalize(cast(Vector, self._engine.solve(instance, start, merit)))
             solution = leave_verified(instance, x, self._attempts)
         except NotConverged as error:
             error.x, error.merit = _best_of(error, instance)

@@ -25,13 +25,19 @@ _KEEP = 0.7  # weight of what was known when a cost is seen again
 _OWN_MEASUREMENTS = 4.0  # of an arm, after which half of a change is put down to the machine
 _LARGEST_CHANGE = 3.0
 _FARTHEST = 20.0  # times the iterations made, beyond which nothing is extrapolated
+_COST_DEVIATION = 0.4  # standard deviation of the log of a forecast of costs
+_FEWEST_DIGITS = 0.7
+_USUAL_DIGITS = 8.0 * math.log(10.0)
+_KNOWN = 2  # plays from which on what two arms met can be compared
+_TELLING_POWER = 0.1  # of the difficulty, below which iterations say nothing about it
 
 
 class Beliefs:
     """Estimates of what every arm would cost on the next instance.
 
-    Model: on an instance of difficulty d, arm a takes N = s_a d^{p_a} iterations, which cost u_a each, and preparing.
-    The powers p and the first values of the rest are forecasts of the methods. d is common to all arms, so that playing
+    Model: on an instance of difficulty d, arm a takes N = s_a d^{p_a} g^{q_a} iterations, which cost u_a each, and
+    preparing; g are the digits to be gained over eight, where they are known beforehand. The powers p and q and the
+    first values of the rest are forecasts of the methods. d is common to all arms, so that playing
     one says something about the others, and what makes one instance harder than the last is not mistaken for a property
     of the arm that met it. log d and log s_a are followed by a Kalman filter (Kalman 1960) that neglects covariances,
     except that arms of one method, in the order of their parameters, move together: the correlation of neighbors on
@@ -60,6 +66,7 @@ class Beliefs:
     def __init__(self, forecasts: Sequence[Forecast], lines: Sequence[tuple[int, int]], difficulty: float) -> None:
         self._strength = np.log([forecast.strength for forecast in forecasts])
         self._power = np.array([forecast.power for forecast in forecasts])
+        self._digits = np.array([forecast.digits for forecast in forecasts])
         self._forecast_unit = np.array([forecast.iteration for forecast in forecasts])
         self._forecast_setup = np.array([forecast.setup for forecast in forecasts])
         self._forecast_upkeep = np.array([forecast.upkeep for forecast in forecasts])
@@ -79,13 +86,16 @@ class Beliefs:
         self.log_difficulty = math.log(difficulty)
         self.difficulty_variance = _FIRST_DIFFICULTY
         self._surprise = 0.0
+        self._log_digits = 0.0
+        self._met: tuple[int, float] | None = None  # who finished this instance, and the log difficulty that it met
+        self._met_before: tuple[int, float] | None = None
         self._passed = 0  # instances since the variances were last brought up to date
         self._common = 0.0  # log of the factor by which all costs have changed since they were
 
     def iterations(self, deviations: float = 0.0, log_difficulty: float | Vector | None = None) -> Vector:
         """Of every arm on the next instance; ``deviations``: how many standard deviations to be hopeful."""
         level = self.log_difficulty if log_difficulty is None else log_difficulty
-        log = self._strength + self._power * level
+        log = self._strength + self._power * level + self._digits * self._log_digits
         if deviations:
             log = log - deviations * np.sqrt(self.variance)
         iterations: Vector = np.exp(np.clip(log, 0.0, 40.0))
@@ -94,11 +104,22 @@ class Beliefs:
     def iterations_of(self, arm: int, log_difficulty: float | None = None) -> float:
         """Of one arm."""
         level = self.log_difficulty if log_difficulty is None else log_difficulty
-        return math.exp(min(max(float(self._strength[arm]) + float(self._power[arm]) * level, 0.0), 40.0))
+        return math.exp(min(max(self._log_iterations(arm, level), 0.0), 40.0))
+
+    def _log_iterations(self, arm: int, log_difficulty: float) -> float:
+        log = float(self._strength[arm]) + float(self._power[arm]) * log_difficulty
+        return log + float(self._digits[arm]) * self._log_digits
 
     def running(self, deviations: float = 0.0) -> Vector:
-        """Cost of a solve by every arm, once it is prepared."""
-        cost: Vector = (self.iterations(deviations) + _STARTING) * self.iterate_cost + self.upkeep
+        """Cost of a solve by every arm, once it is prepared; to be hopeful, forecasts of costs are so, too."""
+        cost: Vector
+        if not deviations:
+            cost = (self.iterations() + _STARTING) * self.iterate_cost + self.upkeep
+            return cost
+        hopeful = math.exp(-deviations * _COST_DEVIATION)
+        unit = np.where(self._measured, self.iterate_cost, hopeful * self.iterate_cost)
+        upkeep = np.where(self._kept_up > 0, self.upkeep, hopeful * self.upkeep)
+        cost = (self.iterations(deviations) + _STARTING) * unit + upkeep
         return cost
 
     def immediate(self, log_difficulty: Vector | None = None) -> Vector:
@@ -117,10 +138,38 @@ class Beliefs:
         """Standard deviation, lately, of the log iterations of arms that are known, from what was expected."""
         return math.sqrt(self._surprise)
 
-    def pass_by(self) -> None:
-        """An instance goes by: it may be harder or easier than the last, and what was not played may have changed."""
+    def measured(self, arm: int) -> bool:
+        """Whether what an iteration costs has been seen."""
+        return bool(self._measured[arm])
+
+    def pass_by(self, harder: float = 0.0, digits: float | None = None) -> float:
+        """An instance goes by, and what was not played may have changed; returns how much is known to be different.
+
+        Parameters
+        ----------
+        harder
+            By how much log difficulty is expected to have risen.
+        digits
+            To be gained, in natural logarithms; ``None``: as many as last time.
+        """
+        self._met_before, self._met = self._met, None
+        before = self._log_digits
+        if digits is not None:
+            self._log_digits = math.log(max(digits, _FEWEST_DIGITS) / _USUAL_DIGITS)
+        self.log_difficulty += harder
         self.difficulty_variance = min(self.difficulty_variance + _DRIFT, _FIRST_DIFFICULTY)
         self._passed += 1
+        return abs(harder) + abs(self._log_digits - before)
+
+    @property
+    def rise(self) -> float | None:
+        """By how much log difficulty has risen since the last instance; ``None``: who played does not tell."""
+        if self._met is None or self._met_before is None:
+            return None
+        (arm, level), (other, before) = self._met, self._met_before
+        if arm != other and min(self.plays[arm], self.plays[other]) < _KNOWN:
+            return None
+        return level - before
 
     def settle(self) -> None:
         """Apply to all arms what has been put off while only one was played; needed before arms are compared."""
@@ -201,12 +250,14 @@ class Beliefs:
     def observe_iterations(self, arm: int, iterations: float, *, extrapolated: bool = False) -> None:
         """Take in how many iterations an arm took, or would have taken as far as could be seen."""
         power, variance = float(self._power[arm]), float(self.variance[arm])
-        error = math.log(max(iterations, 1.0)) - (float(self._strength[arm]) + power * self.log_difficulty)
+        error = math.log(max(iterations, 1.0)) - self._log_iterations(arm, self.log_difficulty)
         of_difficulty = power * power * self.difficulty_variance
         total = of_difficulty + variance + (_EXTRAPOLATED if extrapolated else _NOISE)
         if not extrapolated and self.plays[arm]:
             self._surprise += (1.0 - _KEEP) * (min(error * error, 4.0) - self._surprise)
-        if power > 0.0:
+        if power > _TELLING_POWER:
+            if not extrapolated:
+                self._met = arm, self.log_difficulty + error / power
             gain = of_difficulty / total
             self.log_difficulty += gain * error / power
             self.difficulty_variance *= 1.0 - gain

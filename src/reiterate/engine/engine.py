@@ -25,11 +25,11 @@ from reiterate.engine.cost import CostUnit, total_cost
 from reiterate.engine.explorer import explorer_for
 from reiterate.engine.group import Group
 from reiterate.engine.history import History
-from reiterate.engine.policy import Policy
+from reiterate.engine.policy import Cap, Policy, Turns
 from reiterate.engine.pursuit import Pursuit
 from reiterate.engine.quarantine import Quarantine
 from reiterate.engine.turn import Turn
-from reiterate.engine.upkeep import Upkeep
+from reiterate.engine.upkeep import Upkeep, state_of
 from reiterate.errors import Breakdown, InvalidInput, OutOfTime
 
 _LAST_RESORTS = 6
@@ -147,7 +147,7 @@ class Engine:
         """Bytes that prepared states hold."""
         return self._upkeep.memory
 
-    def solve(self, instance: Instance, x: Any) -> Any:
+    def solve(self, instance: Instance, x: Any, merit: float = math.inf) -> Any:
         """An iterate whose merit is verified to be at or below the instance's target.
 
         Parameters
@@ -155,6 +155,8 @@ class Engine:
         instance
         x
             Where to begin; not modified.
+        merit
+            Of ``x``, where it is known: it tells how far there is to go.
 
         Raises
         ------
@@ -164,7 +166,7 @@ class Engine:
         begin = time.perf_counter()
         index, self._index = self._index, self._index + 1
         group = self.group_for(instance)
-        pursuit = Pursuit(instance, x)
+        pursuit = Pursuit(instance, x, merit)
         turns = self._turns(pursuit, group, index)
         while (turn := self._decide(turns)) is not None:
             self._attempt(*turn, pursuit, index)
@@ -172,7 +174,7 @@ class Engine:
                 break
         if not pursuit.attempts:
             pursuit.verify_start()
-        self._upkeep.trim()
+        self._trim()
         cost = total_cost(self._cost, pursuit.attempts)
         self._record(index, pursuit, group, cost, begin)
         self._learn(group, pursuit, cost)
@@ -180,7 +182,15 @@ class Engine:
             raise pursuit.failure(self._methods, (*self.configurations, *self.rescuers))
         return pursuit.x
 
-    def _decide(self, turns: Iterator[tuple[Configuration, Stop]]) -> tuple[Configuration, Stop] | None:
+    def _trim(self) -> None:
+        """Keep the memory limit, and tell who counted on what had to go."""
+        evicted = self._upkeep.trim()
+        if not evicted:
+            return
+        for group in self._groups.values():
+            group.forget([arm for arm in group.arms if state_of(self._methods[arm.method], arm.values) in evicted])
+
+    def _decide(self, turns: Iterator[tuple[Configuration, Stop, float]]) -> tuple[Configuration, Stop, float] | None:
         """Who plays next."""
         begin = time.perf_counter()
         turn = next(turns, None)
@@ -193,12 +203,12 @@ class Engine:
         self.history.deciding += time.perf_counter() - begin
         self.history.compiling += pursuit.warming
 
-    def _turns(self, pursuit: Pursuit, group: Policy, index: int) -> Iterator[tuple[Configuration, Stop]]:
+    def _turns(self, pursuit: Pursuit, group: Policy, index: int) -> Iterator[tuple[Configuration, Stop, float]]:
         """Who may try, in order: those whom the policy names; the rescuers; the last resorts."""
         begin = time.perf_counter()
         turns = itertools.chain(
             group.turns(pursuit, self._quarantine.held(index)),
-            ((rescuer, math.inf) for rescuer in self.rescuers),
+            ((rescuer, Cap()) for rescuer in self.rescuers),
             self._last_resorts(pursuit, group),
         )
         done: set[Configuration] = set()
@@ -210,27 +220,31 @@ class Engine:
             left = None if self._max_seconds is None else self._max_seconds - (time.perf_counter() - begin)
             if left is not None and left <= 0.0 and pursuit.attempts:
                 return
-            yield configuration, Stop(pursuit.instance.target, int(min(cap, self._max_iterations)), left)
+            iterations = int(min(cap.iterations, self._max_iterations))
+            yield configuration, Stop(pursuit.instance.target, iterations, left), cap.seconds
             # Who was only stopped early may play again.
-            stopped = pursuit.attempts[-1].status is Status.ITERATION_CAP and cap < self._max_iterations
-            if not stopped:
+            status = pursuit.attempts[-1].status
+            early = cap.iterations < self._max_iterations if status is Status.ITERATION_CAP else cap.seconds < math.inf
+            if not (early and status in (Status.ITERATION_CAP, Status.TIME_CAP)):
                 done.add(configuration)
 
-    def _last_resorts(self, pursuit: Pursuit, group: Policy) -> Iterator[tuple[Configuration, float]]:
+    def _last_resorts(self, pursuit: Pursuit, group: Policy) -> Turns:
         """Who is left when nobody else has helped: the choice if it was skipped, then an arm of each untried method.
 
         Asked only then, so that what the attempts have revealed decides which arms there are.
         """
         if group.choice is not None:
-            yield group.arms[group.choice.arm], math.inf
+            yield group.arms[group.choice.arm], Cap()
         tried = {attempt.configuration.method for attempt in pursuit.attempts}
         applicable = itertools.compress(self._arm_methods, self._accepted(pursuit.instance))
         untried = [method.name for method in applicable if method.name not in tried]
         for name in untried[-_LAST_RESORTS:]:
             arms = [arm for arm in self.configurations if arm.method == name]
-            yield arms[len(arms) // 2], math.inf
+            yield arms[len(arms) // 2], Cap()
 
-    def _attempt(self, configuration: Configuration, stop: Stop, pursuit: Pursuit, index: int) -> None:
+    def _attempt(
+        self, configuration: Configuration, stop: Stop, iterating: float, pursuit: Pursuit, index: int
+    ) -> None:
         """One configuration's turn: its prepared state may have to be renewed half-way, or its residual was wrong."""
         method = self._methods[configuration.method]
         code = (method.name, method.variant_of(pursuit.instance))
@@ -239,7 +253,7 @@ class Engine:
             method.warm_up(code[1])
             self._warm.add(code)
             pursuit.warming += time.perf_counter() - begin
-        turn = Turn(method, configuration.values, pursuit, stop, self._cost, self._preparing)
+        turn = Turn(method, configuration.values, pursuit, stop, self._cost, self._preparing, iterating)
         late = False
         try:
             turn.play(self._upkeep)

@@ -5,33 +5,33 @@ from __future__ import annotations
 import math
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Hashable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from reiterate.configuration import Configuration
 from reiterate.contracts import Attempt, Choice, Forecast, Instance, Method, Status
-from reiterate.engine.beliefs import Beliefs, Vector, share_of
+from reiterate.engine.anticipation import Anticipation
+from reiterate.engine.beliefs import Beliefs, share_of
 from reiterate.engine.cost import CostUnit
-from reiterate.engine.policy import Opinion, Policy, Turns
+from reiterate.engine.policy import Cap, Opinion, Policy, Turns
 from reiterate.engine.pursuit import Pursuit
+from reiterate.engine.trials import Trials
+from reiterate.engine.upkeep import state_of
 
 Mask = NDArray[np.bool_]
 
-_ALLOWANCE = 0.05  # of all cost so far, for trials
-_HEAD_START = 1.0  # costs of a solve, for the trials before 5 % of anything is much
-_HOPE = 1.0  # standard deviations by which an arm may be better than believed
 _OVERRUN = 3.0  # times its believed iterations, after which even the best arm is doubted
 _SLACK = 0.4  # log of how much more a trial may iterate for than the incumbent: handing over has its price
 _FEWEST = 3
 _TELLING = 0.3  # of the way to the target: who finishes with less than that left says little about itself
 _LOOKS = 16  # arms are compared again after a sixteenth of the solves so far, or when the incumbent surprises
-_LONGEST_WAIT = 6
-_LEAST_LOSS = 1e-3  # of a solve
 _CREDIBLE = 10.0  # times what was expected; a solve that costs more is not believed to have
-_LOOKING = 0.02  # of the time that solves are expected to take may be spent on looking around
-_LONGEST_CALM = 64
+_LOOKING = 0.02  # of the time that solves take may be spent on comparing arms
+_FIRST_LOOKS = 0.5  # of a solve, for the comparisons before 2 % of anything is much
+_DIFFERENT = 0.2  # change of log iterations that is known beforehand, from which on arms are compared again
+_DOUBT = 1.5  # times what it was forecast to take, after which an arm whose iterations were never timed is stopped
 _SURPRISING = 1.5  # times what was believed
 _FEW = 10  # iterations: a run that short is not worth stopping
 _LEVELS = np.linspace(0.0, 14.0, 57)
@@ -51,13 +51,12 @@ class Explorer(Policy):
     *The incumbent*, the arm of least believed cost, plays later solves. It makes room in the same way, but not
     before it has taken three times what was believed.
 
-    *Trials.* Another arm plays instead when it is worth it: when what it may save a solve, hopefully (one standard
-    deviation below its believed iterations), times the solves so far, exceeds what the trial is expected to lose; and
-    when that loss fits into the budget, 5 % of all cost so far and one solve. The number of solves so far stands for
-    that of those to come: a stream that has gone on for so long goes on for as long again. A loss may also be
-    paid from the cost that the arm, without any hope, would have saved already: then it is rent or buy. A trial is
-    stopped when it has iterated for as much as the incumbent takes in all, and the incumbent finishes from there. An
-    arm that has lost k trials in a row waits for 2^k solves, at most 64, for the next.
+    *Trials.* Another arm plays instead when :class:`~reiterate.engine.trials.Trials` finds it worth it. It is stopped
+    when it has iterated for as much as the incumbent takes in all, and the incumbent finishes from there.
+
+    *The context.* What changes the difficulty, and is known beforehand, is followed as it happens:
+    :class:`~reiterate.engine.anticipation.Anticipation` learns which numbers do, and the digits to be gained from the
+    start count as they are.
 
     Source of the parts: forecasts as hints and censored trials, see docs/architecture.md; the horizon is the doubling
     argument of ski rental. Guarantee: a trial begins only if what trials have cost beyond the incumbent, with what this
@@ -73,21 +72,30 @@ class Explorer(Policy):
         What to make small.
     stops
         Whether an arm may be stopped before it has finished.
+    states
+        Names of the prepared states of the arms; those of equal name are shared. ``None``: every arm has its own.
 
     Attributes
     ----------
-    solves, trials : int
+    solves : int
     total : float
         Cost of all solves.
-    spent : float
-        What trials cost more than the incumbent was believed to.
-    saved : float
-        What the arms tried had been believed to save, by the time they were.
+    trials : Trials
     """
 
-    def __init__(self, arms: Sequence[Configuration], beliefs: Beliefs, unit: CostUnit, *, stops: bool = True) -> None:
+    def __init__(
+        self,
+        arms: Sequence[Configuration],
+        beliefs: Beliefs,
+        unit: CostUnit,
+        *,
+        stops: bool = True,
+        states: Sequence[Hashable] | None = None,
+    ) -> None:
         super().__init__(arms)
         self._stops = stops
+        self._states = tuple(range(len(self.arms)) if states is None else states)
+        self._anticipation = Anticipation()
         self._taken_in = 0  # attempts of the present solve
         self._cost_so_far = 0.0
         self.beliefs = beliefs
@@ -95,50 +103,50 @@ class Explorer(Policy):
         self._number = {arm: k for k, arm in enumerate(self.arms)}
         self.solves = 0
         self.total = 0.0
-        self.spent = 0.0
-        self.saved = 0.0
-        self.trials = 0
-        self._missed = np.zeros(beliefs.variance.size)
+        self.trials = Trials(beliefs.variance.size)
         self._failures = np.zeros(beliefs.variance.size, dtype=np.int64)
         self._barred_until = np.zeros(beliefs.variance.size, dtype=np.int64)
         self._last_played = np.full(len(self.arms), -1)
-        self._losses = np.zeros(beliefs.variance.size, dtype=np.int64)
-        self._waits_until = np.zeros(beliefs.variance.size, dtype=np.int64)
         self._trial: int | None = None
         self._incumbent = 0
         self._steady = 0
-        self._looked = 0
+        self._looking = 0.0
+        self._settled = False
         self._expected = 0.0
 
     def turns(self, pursuit: Pursuit, held: frozenset[str]) -> Turns:
         """Arms and their caps, for one solve; beliefs are asked again before every turn."""
         beliefs, context = self.beliefs, pursuit.instance.context
-        beliefs.pass_by()
+        different = beliefs.pass_by(self._anticipation.expect(context), _digits_to_gain(pursuit))
         self._trial, self._expected, self._taken_in = None, 0.0, 0
-        if self._steady > 0 and not held:
-            self._steady -= 1
+        if not held and self._goes_on(different):
             self._expected = beliefs.running_of(self._incumbent)
             self.choice = Choice(self._incumbent, 1.0, context)
             yield self.arms[self._incumbent], self._cap_of_incumbent(self._incumbent)
             yield from self._others(pursuit, self._usable(held), self._incumbent)
             return
-        begin = time.perf_counter()
-        beliefs.settle()
-        usable = self._usable(held)
-        if not usable.any():
+        first, usable = self._look_around(held)
+        if first is None:
             self.choice = None
             return
-        incumbent = first = self._incumbent = self._best(usable)
-        if beliefs.plays[incumbent]:
-            first = self._look_around(usable)
-            if first == incumbent:
-                self._steady = self._calm(time.perf_counter() - begin)
+        incumbent = self._incumbent
         self.choice = Choice(first, 1.0, context)
         if first != incumbent:
             yield self.arms[first], self._cap_of_trial(first)
             self._take_in(pursuit)
         yield self.arms[incumbent], self._cap(incumbent, usable & ~beliefs.of_line(incumbent), 0.0)
         yield from self._others(pursuit, usable, incumbent)
+
+    def _goes_on(self, different: float) -> bool:
+        """Whether the incumbent plays again without a look at the others, which takes time of its own."""
+        if not self._settled:
+            return False
+        if self._unit == "time":
+            allowed = _LOOKING * self.total + _FIRST_LOOKS * self.beliefs.running_of(self._incumbent)
+            if self._looking > allowed:
+                return True
+        self._steady -= 1
+        return self._steady >= 0 and different < _DIFFERENT
 
     def _others(self, pursuit: Pursuit, usable: Mask, played: int) -> Turns:
         """Who goes on when those who played have not finished: always who is cheapest from here, as things look now.
@@ -159,7 +167,7 @@ class Explorer(Policy):
             yield self.arms[arm], self._cap(arm, left, self._cost_so_far)
         able = usable & (self._barred_until <= self.solves)
         if able.any():
-            yield self.arms[int(np.argmin(np.where(able, beliefs.immediate(), math.inf)))], math.inf
+            yield self.arms[int(np.argmin(np.where(able, beliefs.immediate(), math.inf)))], Cap()
 
     def _usable(self, held: frozenset[str]) -> Mask:
         """The arms that may play at present."""
@@ -168,23 +176,26 @@ class Explorer(Policy):
             usable &= np.array([arm.method not in held for arm in self.arms], dtype=bool)
         return usable
 
-    def _look_around(self, usable: Mask) -> int:
-        """The arm to try, or the incumbent where nothing is worth it; then nobody looks again for a while."""
-        running = self.beliefs.running()
-        incumbent = self._incumbent
-        self._expected = float(running[incumbent])
-        self._trial = self._best_trial(usable, incumbent, running)
-        passed = self.solves - self._looked
-        self._looked = self.solves
-        self._missed += passed * np.maximum(self._expected - running, 0.0)
-        if self._trial is not None:
-            return self._trial
-        return incumbent
-
-    def _calm(self, seconds: float) -> int:
-        """For how many solves not to look around again, if looking takes so long."""
-        dear = seconds / (_LOOKING * self._expected) if self._unit == "time" else 0.0
-        return max(self.solves // _LOOKS, min(int(dear), _LONGEST_CALM))
+    def _look_around(self, held: frozenset[str]) -> tuple[int | None, Mask]:
+        """The arm that plays first, the incumbent or one to try, and those that may play."""
+        begin = time.perf_counter()
+        beliefs = self.beliefs
+        beliefs.settle()
+        usable = self._usable(held)
+        if not usable.any():
+            return None, usable
+        first = self._incumbent = self._best(usable)
+        self._steady = 0
+        self._settled = bool(beliefs.plays[first])
+        if self._settled:
+            self._expected = beliefs.running_of(first)
+            self._trial = self.trials.best(beliefs, usable, first, self.solves, self.total)
+            if self._trial is None:
+                self._steady = self.solves // _LOOKS
+            else:
+                first = self._trial
+        self._looking += time.perf_counter() - begin
+        return first, usable
 
     def _best(self, usable: Mask) -> int:
         """The arm of least believed cost among those that have proved themselves, or among all as long as none has."""
@@ -193,63 +204,54 @@ class Explorer(Policy):
             return int(np.argmin(np.where(proven, self.beliefs.running(), math.inf)))
         return int(np.argmin(np.where(usable, self.beliefs.immediate(), math.inf)))
 
-    def _cap(self, arm: int, others: Mask, least: float) -> float:
+    def _cap(self, arm: int, others: Mask, least: float) -> Cap:
         """Iterations after which another arm would have been cheaper from the start, but ``least`` cost at least."""
         beliefs = self.beliefs
         if not others.any() or not self._stops:
-            return math.inf
+            return Cap()
         if beliefs.plays[arm] and beliefs.difficulty_variance < _UNCERTAIN:
             return self._cap_of_incumbent(arm)
         levels = beliefs.log_difficulty + _LEVELS
         costs = beliefs.immediate(levels[:, None])
         later = np.flatnonzero(costs[:, others].min(axis=1) < costs[:, arm])
         if later.size == 0:
-            return math.inf
+            return Cap()
         crossing = beliefs.iterations_of(arm, float(levels[later[0]]))
-        return math.ceil(max(crossing, least / float(beliefs.iterate_cost[arm]), _FEW))
+        return self._cap_of_cost(arm, max(crossing * float(beliefs.iterate_cost[arm]), least), _FEW, _DOUBT)
 
-    def _cap_of_incumbent(self, arm: int) -> float:
+    def _cap_of_incumbent(self, arm: int) -> Cap:
         """Several times what is believed. Renewing an aged state in the middle of a solve is the arm's own affair."""
         beliefs = self.beliefs
         if not self._stops:
-            return math.inf
+            return Cap()
         renewing = float(beliefs.setup[arm] / beliefs.iterate_cost[arm])
-        return math.ceil(max(_OVERRUN * math.exp(beliefs.spread) * beliefs.iterations_of(arm), _FEW) + renewing)
+        return Cap(math.ceil(max(_OVERRUN * math.exp(beliefs.spread) * beliefs.iterations_of(arm), _FEW) + renewing))
 
-    def _cap_of_trial(self, arm: int) -> float:
+    def _cap_of_trial(self, arm: int) -> Cap:
         """Iterations that cost somewhat more than the incumbent takes in all."""
         if not self._stops:
-            return math.inf
-        slack = math.exp(max(_SLACK, _HOPE * self.beliefs.spread))
-        return max(math.ceil(slack * self._expected / float(self.beliefs.iterate_cost[arm])), _FEWEST)
+            return Cap()
+        slack = math.exp(max(_SLACK, self.beliefs.spread))
+        return self._cap_of_cost(arm, slack * self._expected, _FEWEST, 1.0)
 
-    def _best_trial(self, usable: Mask, incumbent: int, running: Vector) -> int | None:
-        """The arm whose trial promises most for what it is expected to lose, if any is worth it."""
+    def _cap_of_cost(self, arm: int, cost: float, fewest: int, doubt: float) -> Cap:
+        """Iterations that cost so much; seconds, too, as long as nobody knows what an iteration takes."""
         beliefs = self.beliefs
-        expected = running[incumbent]
-        gain = expected - beliefs.running(_HOPE)
-        surplus = np.clip(running / expected - 1.0 + 0.4 * np.sqrt(beliefs.variance), 0.0, 1.0) * expected
-        loss = surplus + np.where(beliefs.ready, 0.0, beliefs.setup)
-        bank = _ALLOWANCE * self.total + _HEAD_START * expected - self.spent
-        horizon = float(self.solves)
-        wanted = usable & (self._waits_until <= self.solves)
-        wanted &= (gain > 0.0) & (gain * horizon > loss) & ((loss <= bank) | (loss <= self._missed))
-        wanted[incumbent] = False
-        if not wanted.any():
-            return None
-        return int(np.argmax(np.where(wanted, gain / np.maximum(loss, _LEAST_LOSS * expected), -math.inf)))
+        iterations = max(math.ceil(cost / float(beliefs.iterate_cost[arm])), fewest)
+        timed = self._unit != "time" or beliefs.measured(arm)
+        return Cap(iterations) if timed else Cap(doubt * iterations, doubt * cost)
 
     def report(self, pursuit: Pursuit, cost: float) -> None:
         """Take in how the turns of one solve went."""
         self._take_in(pursuit)
+        rise = self.beliefs.rise
+        if rise is not None:
+            self._anticipation.learn(rise)
         if self._trial is not None:
-            self.trials += 1
-            self.spent += max(cost - self._expected, 0.0)
-            self.saved += float(self._missed[self._trial])
-            self._missed[self._trial] = 0.0
-            self._take_trial(self._trial, won=cost < self._expected)
+            self.trials.made_one(self._trial, cost, self._expected, self.solves)
         elif self._expected and (len(pursuit.attempts) != 1 or cost > _SURPRISING * self._expected):
             self._steady = 0
+            self._settled = len(pursuit.attempts) == 1
         self.solves += 1
         # A clock that jumped must not fill the budget.
         self.total += min(cost, _CREDIBLE * self._expected) if self._expected else cost
@@ -258,15 +260,16 @@ class Explorer(Policy):
         """What trials cost."""
         if not self.total:
             return []
-        share = 100.0 * self.spent / self.total
+        share = 100.0 * self.trials.spent / self.total
         return [
-            f"{self.solves} solves so far; {self.trials} were trials of something else, for {share:.1f} % of all cost."
+            f"{self.solves} solves so far; {self.trials.made} were trials of something else, "
+            f"for {share:.1f} % of all cost."
         ]
 
-    def _take_trial(self, arm: int, *, won: bool) -> None:
-        """After the k-th trial in a row that was lost, an arm waits for 2^k solves, at most 64, for the next one."""
-        self._losses[arm] = 0 if won else min(int(self._losses[arm]) + 1, _LONGEST_WAIT)
-        self._waits_until[arm] = self.solves + (1 if won else 2 ** int(self._losses[arm]))
+    def forget(self, configurations: Collection[Configuration]) -> None:
+        """These arms have to be prepared anew."""
+        for configuration in configurations:
+            self.beliefs.ready[self._number[configuration]] = False
 
     def opinions(self) -> list[Opinion]:
         """Every arm, the cheapest first."""
@@ -317,6 +320,9 @@ class Explorer(Policy):
                 self._bar(arm)
             return
         beliefs.observe_cost(arm, attempt.iterations, iterating, preparing, anew=not beliefs.ready[arm])
+        for other, state in enumerate(self._states):
+            if state == self._states[arm]:
+                beliefs.ready[other] = True
         if attempt.status is Status.BREAKDOWN:
             self._bar(arm)
         elif finished and whole == 1.0:
@@ -331,6 +337,12 @@ class Explorer(Policy):
         self._barred_until[arm] = self.solves + 2 ** min(int(self._failures[arm]) + 1, 12)
 
 
+def _digits_to_gain(pursuit: Pursuit) -> float | None:
+    """From the start to the target, in natural logarithms; ``None``: not known beforehand."""
+    start, target = pursuit.start, pursuit.instance.target
+    return math.log(start / target) if 0.0 < target < start < math.inf else None
+
+
 def explorer_for(
     arms: Sequence[Configuration], methods: Mapping[str, Method], instance: Instance, unit: CostUnit, *, stops: bool
 ) -> Explorer:
@@ -343,4 +355,5 @@ def explorer_for(
         lines.append((numbers[arm.method], places[arm.method]))
         places[arm.method] += 1
         forecasts.append(methods[arm.method].forecast(instance, arm.values) or _NO_IDEA)
-    return Explorer(arms, Beliefs(forecasts, lines, instance.difficulty()), unit, stops=stops)
+    states = [state_of(methods[arm.method], arm.values) for arm in arms]
+    return Explorer(arms, Beliefs(forecasts, lines, instance.difficulty()), unit, stops=stops, states=states)

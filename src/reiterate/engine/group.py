@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from reiterate.configuration import Configuration
 from reiterate.contracts import Learner
 from reiterate.engine.history import ended_by_itself
-from reiterate.engine.policy import Opinion, Policy, Turns
+from reiterate.engine.policy import Cap, Opinion, Policy, Turns
 from reiterate.engine.pursuit import Pursuit
 from reiterate.errors import InvalidInput
 
@@ -57,9 +57,9 @@ class Group(Policy):
         self.choice = choice
         chosen, incumbent = self.arms[choice.arm], self.incumbent()
         if chosen.method not in held:
-            yield chosen, self._cap(chosen, incumbent)
+            yield chosen, Cap(self._cap(chosen, incumbent))
         if incumbent is not None and incumbent.method not in held:
-            yield incumbent, math.inf
+            yield incumbent, Cap()
 
     def report(self, pursuit: Pursuit, cost: float) -> None:
         """Tell the learner what its choice cost, if it was played and there was something to solve."""

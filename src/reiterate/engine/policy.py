@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from reiterate.configuration import Configuration
 from reiterate.contracts import Choice
 from reiterate.engine.pursuit import Pursuit
 
-Turns = Iterator[tuple[Configuration, float]]
+
+@dataclass(frozen=True, slots=True)
+class Cap:
+    """What a turn may take at most: iterations, and seconds of iterating."""
+
+    iterations: float = math.inf
+    seconds: float = math.inf
+
+
+Turns = Iterator[tuple[Configuration, Cap]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +73,7 @@ class Policy(ABC):
 
     @abstractmethod
     def turns(self, pursuit: Pursuit, held: frozenset[str]) -> Turns:
-        """Configurations and caps in iterations, in the order in which they may try; asked for as they are needed.
+        """Configurations and their caps, in the order in which they may try; asked for as they are needed.
 
         ``held`` are the names of methods that sit out. What came of a turn is in ``pursuit`` before the next one is
         asked for.
@@ -72,6 +82,10 @@ class Policy(ABC):
     @abstractmethod
     def report(self, pursuit: Pursuit, cost: float) -> None:
         """Take in how a solve went, and what it cost in all."""
+
+    def forget(self, configurations: Collection[Configuration]) -> None:
+        """Take in that the prepared states of these have been evicted. Ignored by default."""
+        return
 
     def opinions(self) -> list[Opinion]:
         """What is believed of every arm that says anything about the next instance, the cheapest first."""

@@ -38,11 +38,11 @@ class Pursuit:
         It lies so far below them that nobody can reach it.
     """
 
-    def __init__(self, instance: Instance, x: Any) -> None:
+    def __init__(self, instance: Instance, x: Any, start: float = math.inf) -> None:
         self.instance = instance
         self.x = x
         self.merit = math.inf
-        self.start = math.inf
+        self.start = start
         self.attempts: list[Attempt] = []
         self.seconds = 0.0
         self.warming = 0.0

@@ -25,15 +25,23 @@ class Turn:
     """
 
     def __init__(
-        self, method: Method, values: Values, pursuit: Pursuit, stop: Stop, cost: CostUnit, preparing: float = 1.0
+        self,
+        method: Method,
+        values: Values,
+        pursuit: Pursuit,
+        stop: Stop,
+        cost: CostUnit,
+        preparing: float = 1.0,
+        iterating: float = math.inf,
     ) -> None:
-        """``preparing``: the share of the time left that preparing may take."""
+        """``preparing``: share of the time left that preparing may take; ``iterating``: seconds for the rest."""
         self._method = method
         self._values = values
         self._pursuit = pursuit
         self._stop = stop
         self._cost = cost
         self._preparing = preparing
+        self._iterating = iterating
         self.iterations = 0
         self.seconds = 0.0
         self.work = 0.0
@@ -75,8 +83,17 @@ class Turn:
 
     @property
     def _exhausted(self) -> bool:
+        left = self._seconds_left
+        return self.iterations >= self._stop.max_iterations or (left is not None and left <= 0.0)
+
+    @property
+    def _seconds_left(self) -> float | None:
+        """For iterating; ``None``: no limit."""
         limit = self._stop.max_seconds
-        return self.iterations >= self._stop.max_iterations or (limit is not None and self.seconds >= limit)
+        own = self._iterating - (self.seconds - self.preparing)
+        if limit is None:
+            return None if math.isinf(own) else max(own, 0.0)
+        return max(min(limit - self.seconds, own), 0.0)
 
     def _lease(self, upkeep: Upkeep, *, renew: bool) -> Lease:
         begin = time.perf_counter()
@@ -99,14 +116,13 @@ class Turn:
         left = stop.max_iterations - self.iterations
         if lease.allowance < left:
             left = max(math.ceil(lease.allowance), 1)
-        seconds_left = None if stop.max_seconds is None else max(stop.max_seconds - self.seconds, 0.0)
         begin = time.perf_counter()
         progress = self._method.iterate(
             lease.prepared,
             self._pursuit.instance,
             self._values,
             self._pursuit.x,
-            Stop(stop.target, left, seconds_left),
+            Stop(stop.target, left, self._seconds_left),
         )
         seconds = time.perf_counter() - begin
         self.seconds += seconds

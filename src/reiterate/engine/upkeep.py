@@ -106,8 +106,7 @@ class Upkeep:
         Breakdown
             The method cannot be prepared for this instance.
         """
-        key = (method.state_name or method.name, *(values[name] for name in method.state_parameters))
-        held = self._slot(key, instance.version)
+        held = self._slot(state_of(method, values), instance.version)
         held.uses += 1
         prepared, version = held.prepared, instance.version
         work, fresh, rebuilt = 0.0, True, False
@@ -125,10 +124,11 @@ class Upkeep:
         self._rank(held)
         return Lease(prepared, work, fresh, rebuilt, math.inf if fresh else held.refreshing.allowance, held)
 
-    def trim(self) -> None:
-        """Keep the memory limit: called between solves, when no state is in use."""
+    def trim(self) -> set[_Key]:
+        """Keep the memory limit: called between solves, when no state is in use; returns whose states are gone."""
+        evicted: set[_Key] = set()
         if self._memory_limit is None:
-            return
+            return evicted
         while self.memory > self._memory_limit:
             key, victim = min(
                 ((key, held) for key, states in self._states.items() for held in states),
@@ -136,6 +136,9 @@ class Upkeep:
             )
             self._inflation = max(self._inflation, victim.priority)
             self._states[key].remove(victim)
+            if not self._states[key]:
+                evicted.add(key)
+        return evicted
 
     def _slot(self, key: _Key, version: Hashable) -> _Held:
         """The state that was prepared for this version, or the one to use or renew in its stead.
@@ -181,6 +184,11 @@ class Upkeep:
     def _rank(self, held: _Held) -> None:
         """Give the state its priority."""
         held.priority = self._inflation + held.uses * held.price / max(_bytes(held), 1)
+
+
+def state_of(method: Method, values: Values) -> _Key:
+    """The name of the prepared state of a method with these values; equal ones are shared."""
+    return (method.state_name or method.name, *(values[name] for name in method.state_parameters))
 
 
 def _bytes(held: _Held) -> int:

@@ -63,6 +63,8 @@ class Guesses:
     ----------
     chosen : Counter of str
         How often each candidate was where a solve began; may be given, to be shared by the columns of a block.
+    merit : float
+        That of the last start; infinite where nobody had to know.
     """
 
     def __init__(self, chosen: Counter[str] | None = None) -> None:
@@ -71,6 +73,7 @@ class Guesses:
         self._products_per_digit = 4.0
         self._digits = 8.0
         self.chosen: Counter[str] = Counter() if chosen is None else chosen
+        self.merit = math.inf
 
     def start(self, instance: LinearInstance, given: Vector) -> Vector:
         """Where to begin, in the instance's own scale; ``given``, shape (n,), likewise."""
@@ -79,6 +82,7 @@ class Guesses:
         names = [name for name in self._scores if self._possible(name) and self._worth_trying(name, instance)]
         if not names:
             self.chosen["given"] += 1
+            self.merit = math.inf if given.any() else norm(instance.b) / instance.norm_b
             return given
         r = np.empty_like(given)
         best_name, best = "given", given
@@ -91,6 +95,7 @@ class Guesses:
             if merit < smallest:
                 best_name, best, smallest = name, candidate, merit
         self.chosen[best_name] += 1
+        self.merit = smallest
         self._digits = max(math.log10(max(smallest, 1e-300) / max(instance.target, 1e-300)), 1.0)
         return best
 

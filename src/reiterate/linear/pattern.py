@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import functools
+import math
 from typing import Any
 
 import numpy as np
+import scipy.sparse as sp
 from numpy.typing import NDArray
+from scipy.sparse.csgraph import reverse_cuthill_mckee
 
 from reiterate.errors import InvalidInput
 from reiterate.kernels import csr
@@ -64,6 +67,18 @@ class Pattern:
         left = self.indices[first[filled]].astype(np.int64)
         right = self.indices[last[filled] - 1].astype(np.int64)
         return int(max((rows - left).max(), (right - rows).max(), 0))
+
+    @functools.cached_property
+    def breadth(self) -> int:
+        """The least bandwidth that is easily found: as it is, or reordered by Cuthill and McKee."""
+        if self.bandwidth <= 2.0 * math.sqrt(self.size) or not self.symmetric:
+            return self.bandwidth
+        ones = np.ones(self.nnz, dtype=np.int8)
+        matrix = sp.csr_array((ones, self.indices.astype(np.int32), self.indptr.astype(np.int32)), (self.size,) * 2)
+        order = reverse_cuthill_mckee(matrix, symmetric_mode=True)
+        place = np.empty(self.size, dtype=np.int64)
+        place[order] = np.arange(self.size)
+        return int(np.abs(place[self.rows] - place[self.indices.astype(np.int64)]).max(initial=0))
 
     @functools.cached_property
     def groups(self) -> RowGroups | None:

@@ -14,6 +14,8 @@ from reiterate.kernels import codes
 from reiterate.linear.instance import Vector
 
 _SEGMENT_BYTES = 4e8
+_BYTES_A_SECOND = 4e10
+_FEWEST_LOOKS = 0.1  # of the time allowed, after which the clock is read
 
 _REASONS = {
     codes.NOT_DEFINITE: "a direction of zero or negative curvature: A is not positive definite",
@@ -51,7 +53,8 @@ def run_in_segments(
     begin = time.perf_counter()
     segment = max(1, int(_SEGMENT_BYTES / bytes_per_iteration))
     if stop.max_seconds is not None:
-        segment = max(1, segment // 8)
+        often = min(segment / 8.0, _FEWEST_LOOKS * stop.max_seconds * _BYTES_A_SECOND / bytes_per_iteration)
+        segment = max(1, int(often))
     done = 0
     code = codes.RUNNING
     while code == codes.RUNNING and done < stop.max_iterations:

@@ -1,0 +1,81 @@
+"""Which arm is worth a trial, and what trials may cost."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reiterate.engine.beliefs import Beliefs
+
+Mask = NDArray[np.bool_]
+
+_ALLOWANCE = 0.05  # of all cost so far, for trials
+_HEAD_START = 1.0  # costs of a solve, for the trials before 5 % of anything is much
+_HOPE = 1.0  # standard deviations by which an arm may be better than believed
+_LONGEST_WAIT = 6
+_LEAST_LOSS = 1e-3  # of a solve
+
+
+class Trials:
+    """The budget of trials, and who waits for another one.
+
+    An arm is worth a trial when what it may save a solve, hopefully (one standard deviation better than believed),
+    times the solves so far, exceeds what the trial is expected to lose; and when that loss fits into the budget, 5 % of
+    all cost so far and one solve. The number of solves so far stands for that of those to come: a stream that has gone
+    on for so long goes on for as long again. A loss may also be paid from the cost that the arm, without any hope,
+    would have saved already: then it is rent or buy. An arm that has lost k trials in a row waits for 2^k solves, at
+    most 64, for the next.
+
+    Parameters
+    ----------
+    arms
+        How many there are.
+
+    Attributes
+    ----------
+    made : int
+    spent : float
+        What trials cost more than the incumbent was believed to.
+    saved : float
+        What the arms tried had been believed to save, by the time they were.
+    """
+
+    def __init__(self, arms: int) -> None:
+        self.made = 0
+        self.spent = 0.0
+        self.saved = 0.0
+        self._missed = np.zeros(arms)
+        self._losses = np.zeros(arms, dtype=np.int64)
+        self._waits_until = np.zeros(arms, dtype=np.int64)
+        self._looked = 0
+
+    def best(self, beliefs: Beliefs, usable: Mask, incumbent: int, solves: int, total: float) -> int | None:
+        """The arm whose trial promises most for what it is expected to lose, if any is worth it.
+
+        ``solves`` have cost ``total`` so far.
+        """
+        running = beliefs.running()
+        expected = float(running[incumbent])
+        gain = expected - beliefs.running(_HOPE)
+        surplus = np.clip(running / expected - 1.0 + 0.4 * np.sqrt(beliefs.variance), 0.0, 1.0) * expected
+        loss = surplus + np.where(beliefs.ready, 0.0, beliefs.setup)
+        bank = _ALLOWANCE * total + _HEAD_START * expected - self.spent
+        worth = usable & (self._waits_until <= solves)
+        worth &= (gain > 0.0) & (gain * solves > loss) & ((loss <= bank) | (loss <= self._missed))
+        worth[incumbent] = False
+        promise = np.where(worth, gain / np.maximum(loss, _LEAST_LOSS * expected), -math.inf)
+        self._missed += (solves - self._looked) * np.maximum(expected - running, 0.0)
+        self._looked = solves
+        return int(np.argmax(promise)) if worth.any() else None
+
+    def made_one(self, arm: int, cost: float, expected: float, solves: int) -> None:
+        """A solve in which an arm was tried has cost so much, where the incumbent was expected to take so much."""
+        self.made += 1
+        self.spent += max(cost - expected, 0.0)
+        self.saved += float(self._missed[arm])
+        self._missed[arm] = 0.0
+        won = cost < expected
+        self._losses[arm] = 0 if won else min(int(self._losses[arm]) + 1, _LONGEST_WAIT)
+        self._waits_until[arm] = solves + (1 if won else 2 ** int(self._losses[arm]))
