@@ -28,8 +28,8 @@ _FEWEST = 3
 _TELLING = 0.3  # of the way to the target: who finishes with less than that left says little about itself
 _LOOKS = 16  # arms are compared again after a sixteenth of the solves so far, or when the incumbent surprises
 _CREDIBLE = 10.0  # times what was expected; a solve that costs more is not believed to have
-_LOOKING = 0.02  # of the time that solves take may be spent on comparing arms
-_FIRST_LOOKS = 0.5  # of a solve, for the comparisons before 2 % of anything is much
+_THINKING = 0.02  # of the time that solves take may be spent on comparing arms and learning from contexts
+_FIRST_THOUGHTS = 0.25  # of a solve, before 2 % of anything is much
 _DIFFERENT = 0.2  # change of log iterations that is known beforehand, from which on arms are compared again
 _DOUBT = 1.5  # times what it was forecast to take, after which an arm whose iterations were never timed is stopped
 _SURPRISING = 1.5  # times what was believed
@@ -110,7 +110,7 @@ class Explorer(Policy):
         self._trial: int | None = None
         self._incumbent = 0
         self._steady = 0
-        self._looking = 0.0
+        self._thinking = 0.0
         self._settled = False
         self._expected = 0.0
 
@@ -141,10 +141,8 @@ class Explorer(Policy):
         """Whether the incumbent plays again without a look at the others, which takes time of its own."""
         if not self._settled:
             return False
-        if self._unit == "time":
-            allowed = _LOOKING * self.total + _FIRST_LOOKS * self.beliefs.running_of(self._incumbent)
-            if self._looking > allowed:
-                return True
+        if not self._affords_thinking():
+            return True
         self._steady -= 1
         return self._steady >= 0 and different < _DIFFERENT
 
@@ -176,6 +174,12 @@ class Explorer(Policy):
             usable &= np.array([arm.method not in held for arm in self.arms], dtype=bool)
         return usable
 
+    def _affords_thinking(self) -> bool:
+        """Whether thinking has taken little time, compared with solving; always where time does not count."""
+        if self._unit != "time":
+            return True
+        return self._thinking <= _THINKING * self.total + _FIRST_THOUGHTS * self.beliefs.running_of(self._incumbent)
+
     def _look_around(self, held: frozenset[str]) -> tuple[int | None, Mask]:
         """The arm that plays first, the incumbent or one to try, and those that may play."""
         begin = time.perf_counter()
@@ -194,7 +198,7 @@ class Explorer(Policy):
                 self._steady = self.solves // _LOOKS
             else:
                 first = self._trial
-        self._looking += time.perf_counter() - begin
+        self._thinking += time.perf_counter() - begin
         return first, usable
 
     def _best(self, usable: Mask) -> int:
@@ -244,9 +248,7 @@ class Explorer(Policy):
     def report(self, pursuit: Pursuit, cost: float) -> None:
         """Take in how the turns of one solve went."""
         self._take_in(pursuit)
-        rise = self.beliefs.rise
-        if rise is not None:
-            self._anticipation.learn(rise)
+        self._learn_context()
         if self._trial is not None:
             self.trials.made_one(self._trial, cost, self._expected, self.solves)
         elif self._expected and (len(pursuit.attempts) != 1 or cost > _SURPRISING * self._expected):
@@ -255,6 +257,14 @@ class Explorer(Policy):
         self.solves += 1
         # A clock that jumped must not fill the budget.
         self.total += min(cost, _CREDIBLE * self._expected) if self._expected else cost
+
+    def _learn_context(self) -> None:
+        rise = self.beliefs.rise
+        if rise is None or not self._affords_thinking():
+            return
+        begin = time.perf_counter()
+        self._anticipation.learn(rise)
+        self._thinking += time.perf_counter() - begin
 
     def remarks(self) -> list[str]:
         """What trials cost."""
@@ -319,10 +329,10 @@ class Explorer(Policy):
             if not finished:
                 self._bar(arm)
             return
-        beliefs.observe_cost(arm, attempt.iterations, iterating, preparing, anew=not beliefs.ready[arm])
-        for other, state in enumerate(self._states):
-            if state == self._states[arm]:
-                beliefs.ready[other] = True
+        anew = not beliefs.ready[arm]
+        beliefs.observe_cost(arm, attempt.iterations, iterating, preparing, anew=anew)
+        if anew:
+            beliefs.ready[[other for other, state in enumerate(self._states) if state == self._states[arm]]] = True
         if attempt.status is Status.BREAKDOWN:
             self._bar(arm)
         elif finished and whole == 1.0:

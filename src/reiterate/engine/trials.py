@@ -15,7 +15,6 @@ _ALLOWANCE = 0.05  # of all cost so far, for trials
 _HEAD_START = 1.0  # costs of a solve, for the trials before 5 % of anything is much
 _HOPE = 1.0  # standard deviations by which an arm may be better than believed
 _LONGEST_WAIT = 6
-_LEAST_LOSS = 1e-3  # of a solve
 
 
 class Trials:
@@ -52,7 +51,7 @@ class Trials:
         self._looked = 0
 
     def best(self, beliefs: Beliefs, usable: Mask, incumbent: int, solves: int, total: float) -> int | None:
-        """The arm whose trial promises most for what it is expected to lose, if any is worth it.
+        """The arm whose trial promises to save most beyond what it is expected to lose, if any is worth it.
 
         ``solves`` have cost ``total`` so far.
         """
@@ -65,7 +64,7 @@ class Trials:
         worth = usable & (self._waits_until <= solves)
         worth &= (gain > 0.0) & (gain * solves > loss) & ((loss <= bank) | (loss <= self._missed))
         worth[incumbent] = False
-        promise = np.where(worth, gain / np.maximum(loss, _LEAST_LOSS * expected), -math.inf)
+        promise = np.where(worth, gain * solves - loss, -math.inf)
         self._missed += (solves - self._looked) * np.maximum(expected - running, 0.0)
         self._looked = solves
         return int(np.argmax(promise)) if worth.any() else None

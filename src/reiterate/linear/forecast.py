@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _ENTRY = 0.2e-9  # seconds to read an entry of A and multiply
 _ROW = 0.55e-9
+_COMPLEX = 1.9  # of the time that real numbers take
 _DISPATCH = 5e-6  # of an iteration whose parts are called one by one from Python
 _FACTOR_STARTS = 1.5e-3
 _PLANE = 0.59  # the exponent of the bandwidth in the size, below which a matrix is that of a problem in the plane
@@ -76,7 +77,7 @@ _FUSED: Final = ("cg", "jacobi_cg", "ssor_cg", "ic_cg")
 def forecast(name: str, values: Values, instance: LinearInstance) -> Forecast:
     """The forecast of a method of that name on such an instance."""
     traits = instance.traits
-    product = _ENTRY * traits.nnz + _ROW * traits.size
+    product = (_ENTRY * traits.nnz + _ROW * traits.size) * (_COMPLEX if traits.complex else 1.0)
     if "factor" in name or name in _DIRECT:
         return _direct(instance)
     if name == "sor":

@@ -71,11 +71,11 @@ class Pattern:
     @functools.cached_property
     def breadth(self) -> int:
         """The least bandwidth that is easily found: as it is, or reordered by Cuthill and McKee."""
-        if self.bandwidth <= 2.0 * math.sqrt(self.size) or not self.symmetric:
+        if self.bandwidth <= 2.0 * math.sqrt(self.size):
             return self.bandwidth
         ones = np.ones(self.nnz, dtype=np.int8)
         matrix = sp.csr_array((ones, self.indices.astype(np.int32), self.indptr.astype(np.int32)), (self.size,) * 2)
-        order = reverse_cuthill_mckee(matrix, symmetric_mode=True)
+        order = reverse_cuthill_mckee(matrix, symmetric_mode=self.symmetric)
         place = np.empty(self.size, dtype=np.int64)
         place[order] = np.arange(self.size)
         return int(np.abs(place[self.rows] - place[self.indices.astype(np.int64)]).max(initial=0))
