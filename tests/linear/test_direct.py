@@ -137,7 +137,7 @@ def test_a_missing_engine_is_named_by_the_solver(monkeypatch):
     monkeypatch.setattr(ENGINES["pardiso"], "package", "no_such_package")
     with pytest.raises(rt.InvalidInput, match="pip install pypardiso"):
         rt.Solver(["pardiso"]).solve(laplacian(4), np.ones(16))
-    assert METHODS["direct"].prepare(admit(laplacian(4)), {}).state.title == "rslab"
+    assert METHODS["direct"].prepare(admit(laplacian(4)), {}).state.preconditioner.factor.title == "rslab"
 
 
 def test_a_stream_of_changing_matrices():

@@ -13,9 +13,11 @@ from reiterate.configuration import ParameterSpace
 from reiterate.contracts import Prepared, Progress, Status, Stop, Values
 from reiterate.linear.block import Block, BlockInstance
 from reiterate.linear.block_refinement import refine_block
+from reiterate.linear.direct_factor import DirectFactor, FactorPreconditioner
 from reiterate.linear.factor_engines import ENGINES, factorize_by_what_works
 from reiterate.linear.factors import Factor, factorize
 from reiterate.linear.instance import LinearInstance, LinearTraits, norm
+from reiterate.linear.krylov import KrylovState
 from reiterate.linear.method import LinearMethod
 from reiterate.linear.work import in_matvecs
 
@@ -24,6 +26,8 @@ _PATIENCE = 5  # steps before the rate is judged
 
 class _DirectMethod(LinearMethod):
     """Refinement with a factor; a subclass says which.
+
+    The prepared state is that of the Krylov methods which take a factor as their preconditioner.
 
     Parameters
     ----------
@@ -48,18 +52,30 @@ class _DirectMethod(LinearMethod):
 
     def prepare(self, instance: LinearInstance, values: Values, previous: Prepared | None = None) -> Prepared:
         """Factor A; for a known pattern without symbolic work, for known numbers not at all."""
-        factor = self.factorize(instance, None if previous is None else previous.state)
-        return Prepared(factor, in_matvecs(instance.pattern, factor.setup_traffic), factor.memory)
+        state = None if previous is None else previous.state
+        return self._prepared(instance, self.factorize(instance, None if state is None else _factor(state)), state)
+
+    def rebuild(self, instance: LinearInstance, values: Values, previous: Prepared) -> Prepared:
+        """Factor A as if it were the first; what Krylov methods recycle stays."""
+        return self._prepared(instance, self.factorize(instance, None), previous.state)
+
+    def _prepared(self, instance: LinearInstance, factor: Factor, state: KrylovState | None) -> Prepared:
+        preconditioner = FactorPreconditioner(factor)
+        if state is None:
+            state = KrylovState(preconditioner)
+        state.preconditioner = preconditioner
+        state.builds += 1
+        return Prepared(state, in_matvecs(instance.pattern, factor.setup_traffic), state.memory)
 
     def serves(self, prepared: Prepared, instance: LinearInstance) -> bool:
         """A factor of an earlier instance refines too, the faster the nearer its matrix is."""
-        return bool(prepared.state.serves(instance))
+        return _factor(prepared.state).serves(instance)
 
     def iterate(
         self, prepared: Prepared, instance: LinearInstance, values: Values, x: NDArray[Any], stop: Stop
     ) -> Progress:
         """Refine ``x``, shape (n,), until the target is met or a step no longer helps."""
-        factor: Factor = prepared.state
+        factor = _factor(prepared.state)
         with np.errstate(over="ignore", invalid="ignore"):
             progress = _refine(factor, instance, x.astype(instance.b.dtype, copy=False), stop)
         progress.work = progress.iterations * in_matvecs(instance.pattern, factor.traffic)
@@ -69,7 +85,7 @@ class _DirectMethod(LinearMethod):
         self, prepared: Prepared, instance: BlockInstance, values: Values, x: Block, stop: Stop
     ) -> Progress:
         """Refine all columns of ``x``, shape (n, k), at once."""
-        factor: Factor = prepared.state
+        factor = _factor(prepared.state)
         with np.errstate(over="ignore", invalid="ignore"):
             progress = refine_block(factor, instance, x, stop)
         if progress.status is Status.BREAKDOWN:
@@ -88,6 +104,7 @@ class Direct(_DirectMethod):
     """
 
     name = "direct"
+    state_name = DirectFactor().state_name
 
     def factorize(self, instance: LinearInstance, previous: Factor | None) -> Factor:
         """By the first engine that works."""
@@ -113,6 +130,12 @@ class DirectBy(_DirectMethod):
     def factorize(self, instance: LinearInstance, previous: Factor | None) -> Factor:
         """By the engine of this name."""
         return factorize(instance, self.engine, previous, self.memory_limit)
+
+
+def _factor(state: KrylovState) -> Factor:
+    preconditioner = state.preconditioner
+    assert isinstance(preconditioner, FactorPreconditioner)
+    return preconditioner.factor
 
 
 def _refine(factor: Factor, instance: LinearInstance, x: NDArray[Any], stop: Stop) -> Progress:

@@ -15,7 +15,9 @@ from reiterate.linear.instance import LinearInstance, LinearTraits
 from reiterate.linear.preconditioner import Family, Preconditioner
 
 
-class _FactorPreconditioner(Preconditioner):
+class FactorPreconditioner(Preconditioner):
+    """Direct factors as M; what direct methods keep, too, so that one factorization serves all of them."""
+
     def __init__(self, factor: Factor) -> None:
         self.factor = factor
         self.dtype = factor.dtype
@@ -26,17 +28,21 @@ class _FactorPreconditioner(Preconditioner):
 
     @property
     def size(self) -> int:  # type: ignore[override]
+        """Unknowns; -1 once the factors are spoilt."""
         # No size is served by factors that a failed refresh has spoilt.
         return self.factor.size if self.factor.data is not None else -1
 
     def apply(self, r: NDArray[Any], z: NDArray[Any]) -> None:
+        """One solve with the factors."""
         z[:] = self.factor.solve(r)
 
     def apply_block(self, R: NDArray[np.float64], Z: NDArray[np.float64]) -> None:
+        """All columns at once."""
         # Engines are faster where each column lies in one piece.
         Z[:] = self.factor.solve_many(np.asfortranarray(R))
 
     def block_traffic(self, width: int) -> float:
+        """The factors are read once."""
         return self.traffic + 64.0 * width * self.factor.size
 
 
@@ -70,7 +76,7 @@ class DirectFactor(Family):
 
     def build(self, instance: LinearInstance, values: Values, previous: Preconditioner | None = None) -> Preconditioner:
         """Factor A; for a known pattern without symbolic work, for known numbers not at all."""
-        held = previous.factor if isinstance(previous, _FactorPreconditioner) else None
+        held = previous.factor if isinstance(previous, FactorPreconditioner) else None
         factor = factorize_by_what_works(instance, held, self.memory_limit)
         if self.definite:
             inertia = factor.inertia()
@@ -78,4 +84,4 @@ class DirectFactor(Family):
                 if factor.indefinite:
                     instance.reveal({"definite": False})
                 raise Breakdown(f"{inertia[1]} negative and {inertia[2]} zero pivots: A is not positive definite")
-        return _FactorPreconditioner(factor)
+        return FactorPreconditioner(factor)
