@@ -16,6 +16,7 @@ from reiterate.linear.instance import Vector
 _SEGMENT_BYTES = 4e8
 _BYTES_A_SECOND = 4e10
 _FEWEST_LOOKS = 0.1  # of the time allowed, after which the clock is read
+_FEWEST_BYTES = 1e6  # between two looks at the clock
 
 _REASONS = {
     codes.NOT_DEFINITE: "a direction of zero or negative curvature: A is not positive definite",
@@ -53,8 +54,8 @@ def run_in_segments(
     begin = time.perf_counter()
     segment = max(1, int(_SEGMENT_BYTES / bytes_per_iteration))
     if stop.max_seconds is not None:
-        often = min(segment / 8.0, _FEWEST_LOOKS * stop.max_seconds * _BYTES_A_SECOND / bytes_per_iteration)
-        segment = max(1, int(often))
+        moved = min(max(_FEWEST_LOOKS * stop.max_seconds * _BYTES_A_SECOND, _FEWEST_BYTES), _SEGMENT_BYTES / 8.0)
+        segment = max(1, int(moved / bytes_per_iteration))
     done = 0
     code = codes.RUNNING
     while code == codes.RUNNING and done < stop.max_iterations:
