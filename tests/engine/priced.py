@@ -43,7 +43,8 @@ class Priced(Method):
 
     def forecast(self, instance, values):
         true = self.true
-        return Forecast(true.setup, true.upkeep, true.iteration, true.strength * self.error, true.power)
+        strength = true.strength * self.error
+        return Forecast(true.setup, true.upkeep, true.iteration, strength, true.power, digits=float(true.power > 0.0))
 
     def prepare(self, instance, values, previous=None):
         return Prepared(None, work=self.slowness * (self.true.setup if previous is None else self.true.upkeep))

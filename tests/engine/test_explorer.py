@@ -217,3 +217,57 @@ def test_few_race_however_many_there_are():
     assert len(built.history.last.attempts) <= 12
     best = min(method.true.setup + method.cost(instance) for method in methods)
     assert built.history.last.cost <= 4.0 * best
+
+
+def test_after_a_change_what_had_lost_time_and_again_is_tried_soon():
+    first, second = Priced(*FAST), Priced("second", 5.0, 1.0, 2.0, error=0.5)
+    built = engine([first, second])
+    play(built, 200)
+    assert chosen(built, 10) == ["fast"] * 10
+    first.true = type(first.true)(5.0, 0.0, 1.0, 3.0, 1.0)
+    second.true = type(second.true)(5.0, 0.0, 1.0, 0.5, 1.0)
+    play(built, 15)
+    assert chosen(built, 5) == ["second"] * 5
+
+
+def harder_by_context(useful, solves, seed, useless=0):
+    """Instances whose difficulty jumps at random, in a stream that tells beforehand, or does not."""
+    rng = np.random.default_rng(seed)
+    built = engine([Priced(*FAST), Priced("steady", 5.0, 3.0, 10.0, 0.3)])
+    fast = steady = 0.0
+    for _ in range(solves):
+        actual = float(rng.choice([10.0, 1000.0]))
+        context = {f"useless{k}": float(rng.normal()) for k in range(useless)}
+        if useful:
+            context["dt"] = 1e-4 * actual * float(rng.uniform(0.9, 1.1))
+        built.solve(Hard(actual=actual, version=object(), context=context), 1.0)
+        fast += actual
+        steady += 3.0 * math.ceil(10.0 * actual**0.3)
+    return sum(record.cost for record in built.history), fast, steady
+
+
+def test_with_a_context_that_tells_the_difficulty_every_fixed_choice_is_beaten():
+    costs = np.array([harder_by_context(True, 200, seed) for seed in range(6)])
+    assert np.all(costs[:, 0] < 1.15 * costs[:, 1:].min(axis=1))
+    assert costs[:, 0].sum() < 0.95 * costs[:, 1:].min(axis=1).sum()
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_what_means_nothing_in_a_context_does_no_harm(seed):
+    plain, _, _ = harder_by_context(False, 200, seed)
+    crowded, _, _ = harder_by_context(False, 200, seed, useless=10)
+    assert crowded <= 1.1 * plain
+    told, fast, steady = harder_by_context(True, 200, seed, useless=10)
+    assert told < 1.05 * min(fast, steady)
+
+
+def test_the_digits_to_gain_are_known_before_and_not_mistaken_for_difficulty():
+    built = engine([Priced(*FAST), Priced("exact", 5.0, 12.0, 5.0, 0.0)])
+    rng = np.random.default_rng(0)
+    total = best = 0.0
+    for _ in range(100):
+        start = float(rng.choice([1.0, 1e-6]))
+        built.solve(Hard(actual=100.0, version=object()), start, start)
+        total += built.history.last.cost
+        best += 60.0 if start == 1.0 else 25.0
+    assert total <= 1.3 * best

@@ -13,7 +13,7 @@ Vector = NDArray[np.float64]
 
 _LARGEST_CONTEXT = 16
 _SMALL = 1e-3  # of the first value seen: numbers above it are compared by their ratio, below it by their difference
-_FORGETTING = 0.98
+_FORGETTING = 0.95
 _RIDGE = 0.5  # observations that say that a number means nothing
 _LARGEST_ERROR = 2.0
 _CONVINCING = 0.5  # of the errors made without the context, those made with it must fall below
@@ -27,7 +27,7 @@ class Anticipation:
     A context is a few numbers: the user's, and what a look at the instance has found. With φ_t the vector of their
     logarithms (inverse hyperbolic sines, which are defined for all numbers) and d_t the difficulty, the model is
     log d_t − log d_{t−1} = wᵀ(φ_t − φ_{t−1}) + noise. Without the context, w = 0, the difficulty is a random walk.
-    Predictors are: none; every number by itself; all together, each by ridge regression that forgets 2 % a step. The
+    Predictors are: none; every number by itself; all together, each by ridge regression that forgets 5 % a step. The
     one that predicted best lately is used, if it halved the squared errors of none at least. Predictions are scored
     before their outcome is learnt (prequential, Dawid 1984), so that a number that means nothing does not seem to help
     by being fitted. Cost: nothing while the context stays the same; else O(F³) for F ≤ 16 numbers.

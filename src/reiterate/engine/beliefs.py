@@ -24,11 +24,20 @@ _STARTING = 2.0  # iterations that beginning to iterate costs about as much as
 _KEEP = 0.7  # weight of what was known when a cost is seen again
 _OWN_MEASUREMENTS = 4.0  # of an arm, after which half of a change is put down to the machine
 _LARGEST_CHANGE = 3.0
+_SINGLE_CHANGE = 0.25  # of the log of a cost, that is believed at once
 _FARTHEST = 20.0  # times the iterations made, beyond which nothing is extrapolated
 _COST_DEVIATION = 0.4  # standard deviation of the log of a forecast of costs
 _FEWEST_DIGITS = 0.7
 _USUAL_DIGITS = 8.0 * math.log(10.0)
-_KNOWN = 2  # plays from which on what two arms met can be compared
+_USUAL_ERROR = 0.25  # of log iterations
+_LARGEST_EVIDENCE = 0.6
+_CONVINCING_EVIDENCE = 0.36
+_JUMP = 9.0  # times the variance expected, beyond which the square of an error is no accident
+_OWN_JUMP = 1.0
+_USUAL_JUMPS = 10.0
+_JUMPS_FORGET = 0.97
+_LEAST_VARIANCE = 1e-6
+_LARGEST_CORRELATION = 0.98
 _TELLING_POWER = 0.1  # of the difficulty, below which iterations say nothing about it
 
 
@@ -37,12 +46,12 @@ class Beliefs:
 
     Model: on an instance of difficulty d, arm a takes N = s_a d^{p_a} g^{q_a} iterations, which cost u_a each, and
     preparing; g are the digits to be gained over eight, where they are known beforehand. The powers p and q and the
-    first values of the rest are forecasts of the methods. d is common to all arms, so that playing
-    one says something about the others, and what makes one instance harder than the last is not mistaken for a property
-    of the arm that met it. log d and log s_a are followed by a Kalman filter (Kalman 1960) that neglects covariances,
-    except that arms of one method, in the order of their parameters, move together: the correlation of neighbors on
-    the line is 0.85, that of the next ones its square. Costs of an iteration are measured; until then they are
-    forecasts, scaled by what the measured ones took over their own forecasts.
+    first values of the rest are forecasts of the methods. d is common to all arms, so that playing one says something
+    about the others, and what makes one instance harder than the last is not mistaken for a property of the arm that
+    met it. log d and log s_a are followed by a Kalman filter (Kalman 1960) that keeps the covariances with d, and
+    neglects those between arms, except that arms of one method, in the order of their parameters, move together: the
+    correlation of neighbors on the line is 0.85, that of the next ones its square. Costs of an iteration are measured;
+    until then they are forecasts, scaled by what the measured ones took over their own forecasts.
 
     Parameters
     ----------
@@ -84,11 +93,16 @@ class Beliefs:
         self.variance = np.full(count, _METHOD_VARIANCE + _LINE_VARIANCE)
         self.plays = np.zeros(count, dtype=np.int64)
         self.log_difficulty = math.log(difficulty)
+        self._shared = np.zeros(count)  # covariances of log d with every log s
         self.difficulty_variance = _FIRST_DIFFICULTY
         self._surprise = 0.0
+        self._deviation = 0.0
+        self._risen = self._fallen = 0.0  # evidence that iterations have done so for good
+        self._jumps = 0.0  # lately
+        self._anew = True  # nobody has been observed on this instance
         self._log_digits = 0.0
-        self._met: tuple[int, float] | None = None  # who finished this instance, and the log difficulty that it met
-        self._met_before: tuple[int, float] | None = None
+        self._telling = self._telling_before = False  # whether anybody's iterations depend on it
+        self._level_before = 0.0
         self._passed = 0  # instances since the variances were last brought up to date
         self._common = 0.0  # log of the factor by which all costs have changed since they were
 
@@ -152,24 +166,34 @@ class Beliefs:
         digits
             To be gained, in natural logarithms; ``None``: as many as last time.
         """
-        self._met_before, self._met = self._met, None
+        self._telling_before, self._telling = self._telling, False
+        self._level_before = self.log_difficulty
         before = self._log_digits
         if digits is not None:
             self._log_digits = math.log(max(digits, _FEWEST_DIGITS) / _USUAL_DIGITS)
         self.log_difficulty += harder
         self.difficulty_variance = min(self.difficulty_variance + _DRIFT, _FIRST_DIFFICULTY)
         self._passed += 1
+        self._jumps *= _JUMPS_FORGET
+        self._anew = True
         return abs(harder) + abs(self._log_digits - before)
 
     @property
     def rise(self) -> float | None:
         """By how much log difficulty has risen since the last instance; ``None``: who played does not tell."""
-        if self._met is None or self._met_before is None:
-            return None
-        (arm, level), (other, before) = self._met, self._met_before
-        if arm != other and min(self.plays[arm], self.plays[other]) < _KNOWN:
-            return None
-        return level - before
+        return self.log_difficulty - self._level_before if self._telling and self._telling_before else None
+
+    def changed(self) -> bool:
+        """Whether iterations have lately been so far from what was believed that all beliefs are in doubt; told once.
+
+        A cumulative sum (Page 1954) of errors beyond the usual; one outlier, however large, is not enough. If so,
+        every arm that has been played may be again as good or bad as it was before its first play.
+        """
+        if max(self._risen, self._fallen) <= _CONVINCING_EVIDENCE:
+            return False
+        self._risen = self._fallen = 0.0
+        np.maximum(self.variance, _METHOD_VARIANCE, out=self.variance)
+        return True
 
     def settle(self) -> None:
         """Apply to all arms what has been put off while only one was played; needed before arms are compared."""
@@ -222,10 +246,12 @@ class Beliefs:
             self._measured[arm] = True
             self._rescale()
             return
-        # A clock that jumps must not count for more than a factor.
+        # A clock that jumps once must not count for much; what lasts is believed the second time.
         believed = float(self.iterate_cost[arm]) * math.exp(self._common)
-        ratio = min(max(unit / believed, 1.0 / _LARGEST_CHANGE), _LARGEST_CHANGE)
-        step = (1.0 - _KEEP) * math.log(ratio)
+        deviation = math.log(unit / believed)
+        before, self._deviation = self._deviation, deviation
+        limit = max(_SINGLE_CHANGE, min(2.0 * math.copysign(before, before * deviation), math.log(_LARGEST_CHANGE)))
+        step = (1.0 - _KEEP) * min(max(deviation, -limit), limit)
         common = step * (1.0 - _OWN_MEASUREMENTS / (_OWN_MEASUREMENTS + int(self._measurements[arm])))
         self._common += common
         self.iterate_cost[arm] *= math.exp(step - common)
@@ -249,28 +275,60 @@ class Beliefs:
 
     def observe_iterations(self, arm: int, iterations: float, *, extrapolated: bool = False) -> None:
         """Take in how many iterations an arm took, or would have taken as far as could be seen."""
-        power, variance = float(self._power[arm]), float(self.variance[arm])
+        power = float(self._power[arm])
         error = math.log(max(iterations, 1.0)) - self._log_iterations(arm, self.log_difficulty)
-        of_difficulty = power * power * self.difficulty_variance
-        total = of_difficulty + variance + (_EXTRAPOLATED if extrapolated else _NOISE)
+        noise = _EXTRAPOLATED if extrapolated else _NOISE
         if not extrapolated and self.plays[arm]:
+            step = min(max(error, -_LARGEST_EVIDENCE), _LARGEST_EVIDENCE)
+            self._risen = max(self._risen + step - _USUAL_ERROR, 0.0)
+            self._fallen = max(self._fallen - step - _USUAL_ERROR, 0.0)
             self._surprise += (1.0 - _KEEP) * (min(error * error, 4.0) - self._surprise)
         if power > _TELLING_POWER:
-            if not extrapolated:
-                self._met = arm, self.log_difficulty + error / power
-            gain = of_difficulty / total
-            self.log_difficulty += gain * error / power
-            self.difficulty_variance *= 1.0 - gain
-        self._move(arm, variance / total * error, variance * (1.0 - variance / total))
+            self._telling = True
+        else:
+            power = 0.0
+        self._allow_for_jumps(arm, power, error, noise)
+        tells = float(self.variance[arm]) > _NOISE
+        before = float(self._strength[arm])
+        self._correct(arm, power, error, self._variance_of_error(arm, power, noise))
+        if tells:
+            self._move_line(arm, float(self._strength[arm]) - before, float(self.variance[arm]))
         self.plays[arm] += not extrapolated
 
-    def _move(self, arm: int, step: float, variance: float) -> None:
-        """Move an arm's strength, and those of its line with it."""
-        tells = float(self.variance[arm]) > _NOISE
-        self._strength[arm] += step
-        self.variance[arm] = variance
-        if not tells:
-            return
+    def _allow_for_jumps(self, arm: int, power: float, error: float, noise: float) -> None:
+        """An error far beyond the usual is a jump of the difficulty, most likely where it jumps often, or of the arm.
+
+        How well the last difficulty was known does not matter for that. Within one instance it is the same for all.
+        """
+        square = error * error
+        if self._anew and square > _JUMP * (noise + power * power * _DRIFT + float(self.variance[arm])):
+            self.difficulty_variance += square / max(power, _TELLING_POWER) ** 2
+            self.variance[arm] += _OWN_JUMP * square / (1.0 + _USUAL_JUMPS * self._jumps)
+            self._jumps += 1.0
+        elif not self._anew and square > _JUMP * self._variance_of_error(arm, power, noise):
+            self.variance[arm] += square
+        self._anew = False
+
+    def _variance_of_error(self, arm: int, power: float, noise: float) -> float:
+        shared = 2.0 * power * float(self._shared[arm])
+        return power * power * self.difficulty_variance + shared + float(self.variance[arm]) + noise
+
+    def _correct(self, arm: int, power: float, error: float, total: float) -> None:
+        """One step of the filter: difficulty and all strengths that have been observed together with it."""
+        of_difficulty = (power * self.difficulty_variance + float(self._shared[arm])) / total
+        gains = (power / total) * self._shared
+        gains[arm] += float(self.variance[arm]) / total
+        self.log_difficulty += of_difficulty * error
+        self._strength += gains * error
+        self.difficulty_variance = max(self.difficulty_variance - of_difficulty**2 * total, _LEAST_VARIANCE)
+        np.maximum(self.variance - gains**2 * total, _LEAST_VARIANCE, out=self.variance)
+        # What is neglected between arms must not make the rest inconsistent.
+        largest = _LARGEST_CORRELATION * np.sqrt(self.difficulty_variance * self.variance)
+        self._shared -= of_difficulty * total * gains
+        np.clip(self._shared, -largest, largest, out=self._shared)
+
+    def _move_line(self, arm: int, step: float, variance: float) -> None:
+        """Move those of an arm's line that have not been observed with it."""
         same = (self._line == self._line[arm]) & ~self._seen
         self._seen[arm] = True
         same[arm] = False

@@ -31,7 +31,7 @@ _CREDIBLE = 10.0  # times what was expected; a solve that costs more is not beli
 _THINKING = 0.02  # of the time that solves take may be spent on comparing arms and learning from contexts
 _FIRST_THOUGHTS = 0.25  # of a solve, before 2 % of anything is much
 _DIFFERENT = 0.2  # change of log iterations that is known beforehand, from which on arms are compared again
-_DOUBT = 1.5  # times what it was forecast to take, after which an arm whose iterations were never timed is stopped
+_DOUBT = 1.2  # times what it was forecast to take, after which an arm whose iterations were never timed is stopped
 _SURPRISING = 1.5  # times what was believed
 _FEW = 10  # iterations: a run that short is not worth stopping
 _LEVELS = np.linspace(0.0, 14.0, 57)
@@ -57,6 +57,8 @@ class Explorer(Policy):
     *The context.* What changes the difficulty, and is known beforehand, is followed as it happens:
     :class:`~reiterate.engine.anticipation.Anticipation` learns which numbers do, and the digits to be gained from the
     start count as they are.
+
+    *Change-points.* When iterations are far from what was believed, and not once only, everything may be tried again.
 
     Source of the parts: forecasts as hints and censored trials, see docs/architecture.md; the horizon is the doubling
     argument of ski rental. Guarantee: a trial begins only if what trials have cost beyond the incumbent, with what this
@@ -249,6 +251,9 @@ class Explorer(Policy):
         """Take in how the turns of one solve went."""
         self._take_in(pursuit)
         self._learn_context()
+        if self.beliefs.changed():
+            self.trials.reopen()
+            self._steady = 0
         if self._trial is not None:
             self.trials.made_one(self._trial, cost, self._expected, self.solves)
         elif self._expected and (len(pursuit.attempts) != 1 or cost > _SURPRISING * self._expected):

@@ -12,8 +12,13 @@ from reiterate.engine.beliefs import Beliefs
 Mask = NDArray[np.bool_]
 
 _ALLOWANCE = 0.05  # of all cost so far, for trials
+_LONG = 50  # solves, from which on the allowance falls with the root of their number
 _HEAD_START = 1.0  # costs of a solve, for the trials before 5 % of anything is much
 _HOPE = 1.0  # standard deviations by which an arm may be better than believed
+_REOPENED = 2.0  # the same right after a change-point
+_MUCH = 2.0  # solves; a budget that grows beyond it unused makes bolder
+_BOLDER = 1.0  # standard deviations, each time that it has doubled
+_SOBERING = 0.25  # of that, a lost trial takes away
 _LONGEST_WAIT = 6
 
 
@@ -22,10 +27,10 @@ class Trials:
 
     An arm is worth a trial when what it may save a solve, hopefully (one standard deviation better than believed),
     times the solves so far, exceeds what the trial is expected to lose; and when that loss fits into the budget, 5 % of
-    all cost so far and one solve. The number of solves so far stands for that of those to come: a stream that has gone
-    on for so long goes on for as long again. A loss may also be paid from the cost that the arm, without any hope,
-    would have saved already: then it is rent or buy. An arm that has lost k trials in a row waits for 2^k solves, at
-    most 64, for the next.
+    all cost so far, less after fifty solves, and one solve. The more of it is left unused, the larger is hope. The
+    number of solves so far stands for that of those to come: a stream that has gone on for so long goes on for as long
+    again. A loss may also be paid from the cost that the arm, without any hope, would have saved already: then it is
+    rent or buy. An arm that has lost k trials in a row waits for 2^k solves, at most 64, for the next.
 
     Parameters
     ----------
@@ -49,6 +54,7 @@ class Trials:
         self._losses = np.zeros(arms, dtype=np.int64)
         self._waits_until = np.zeros(arms, dtype=np.int64)
         self._looked = 0
+        self._hope = _HOPE
 
     def best(self, beliefs: Beliefs, usable: Mask, incumbent: int, solves: int, total: float) -> int | None:
         """The arm whose trial promises to save most beyond what it is expected to lose, if any is worth it.
@@ -57,10 +63,12 @@ class Trials:
         """
         running = beliefs.running()
         expected = float(running[incumbent])
-        gain = expected - beliefs.running(_HOPE)
         surplus = np.clip(running / expected - 1.0 + 0.4 * np.sqrt(beliefs.variance), 0.0, 1.0) * expected
         loss = surplus + np.where(beliefs.ready, 0.0, beliefs.setup)
-        bank = _ALLOWANCE * total + _HEAD_START * expected - self.spent
+        allowance = _ALLOWANCE * min(math.sqrt(_LONG / max(solves, 1)), 1.0)
+        bank = allowance * total + _HEAD_START * expected - self.spent
+        unused = bank / max(_MUCH * expected, math.ulp(0.0))
+        gain = expected - beliefs.running(self._hope + (_BOLDER * math.log2(unused) if unused > 1.0 else 0.0))
         worth = usable & (self._waits_until <= solves)
         worth &= (gain > 0.0) & (gain * solves > loss) & ((loss <= bank) | (loss <= self._missed))
         worth[incumbent] = False
@@ -69,6 +77,12 @@ class Trials:
         self._looked = solves
         return int(np.argmax(promise)) if worth.any() else None
 
+    def reopen(self) -> None:
+        """After a change-point nobody waits any longer, and hope is larger: what has lost may win now."""
+        self._hope = _REOPENED
+        self._losses[:] = 0
+        self._waits_until[:] = 0
+
     def made_one(self, arm: int, cost: float, expected: float, solves: int) -> None:
         """A solve in which an arm was tried has cost so much, where the incumbent was expected to take so much."""
         self.made += 1
@@ -76,5 +90,7 @@ class Trials:
         self.saved += float(self._missed[arm])
         self._missed[arm] = 0.0
         won = cost < expected
+        if not won:
+            self._hope = max(self._hope - _SOBERING, _HOPE)
         self._losses[arm] = 0 if won else min(int(self._losses[arm]) + 1, _LONGEST_WAIT)
         self._waits_until[arm] = solves + (1 if won else 2 ** int(self._losses[arm]))

@@ -76,9 +76,10 @@ class Pattern:
         ones = np.ones(self.nnz, dtype=np.int8)
         matrix = sp.csr_array((ones, self.indices.astype(np.int32), self.indptr.astype(np.int32)), (self.size,) * 2)
         order = reverse_cuthill_mckee(matrix, symmetric_mode=self.symmetric)
-        place = np.empty(self.size, dtype=np.int64)
-        place[order] = np.arange(self.size)
-        return int(np.abs(place[self.rows] - place[self.indices.astype(np.int64)]).max(initial=0))
+        place = np.empty(self.size, dtype=np.int32)
+        place[order] = np.arange(self.size, dtype=np.int32)
+        offsets = np.repeat(place, np.diff(self.indptr)) - place[self.indices]
+        return int(max(offsets.max(initial=0), -offsets.min(initial=0)))
 
     @functools.cached_property
     def groups(self) -> RowGroups | None:
