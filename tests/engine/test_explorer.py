@@ -1,10 +1,12 @@
 import math
+import time
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from reiterate.contracts import Progress, Status
 from reiterate.engine import Engine
 from reiterate.engine.beliefs import share_of
 from reiterate.engine.explorer import Explorer
@@ -61,7 +63,7 @@ def test_what_was_forecast_to_be_worse_but_is_better_is_found_within_the_budget(
 def test_a_race_costs_at_most_twice_the_best_of_two_and_little_more_of_many(prices, actual):
     """With right forecasts of all but the difficulty; an iteration and the least cap are what rounding adds."""
     methods = [Priced(f"m{k}", *price) for k, price in enumerate(prices)]
-    built = engine(methods)
+    built = engine(methods, max_iterations=10**6)
     instance = Hard(actual=actual, version=0)
     built.solve(instance, 1.0)
     best = min(method.true.setup + method.cost(instance) for method in methods)
@@ -271,3 +273,58 @@ def test_the_digits_to_gain_are_known_before_and_not_mistaken_for_difficulty():
         total += built.history.last.cost
         best += 60.0 if start == 1.0 else 25.0
     assert total <= 1.3 * best
+
+
+class Shared(Priced):
+    state_name = "factor"
+
+
+def test_who_shares_a_state_that_is_there_need_not_prepare_it():
+    built = engine([Shared("one", 300.0, 10.0, 1.0, 0.0), Shared("two", 300.0, 9.0, 1.0, 0.0, error=1.3)])
+    built.solve(Hard(version=0), 1.0)
+    (policy,) = built._groups.values()
+    assert policy.beliefs.ready.all()
+    costs = play(built, 30)[1:]
+    assert max(costs) < 300.0 + 30.0
+    assert chosen(built, 5) == ["two"] * 5
+
+
+class Heavy(Priced):
+    def prepare(self, instance, values, previous=None):
+        prepared = super().prepare(instance, values, previous)
+        prepared.memory = 1000
+        return prepared
+
+
+def test_a_state_that_was_evicted_counts_as_not_prepared():
+    methods = [Heavy("one", 300.0, 1.0, 1.0), Heavy("two", 300.0, 1.0, 0.5, error=2.2)]
+    built = engine(methods, memory_limit=1500)
+    play(built, 40)
+    assert {str(record.configuration) for record in built.history} == {"one", "two"}
+    assert built.memory <= 1500
+    (policy,) = built._groups.values()
+    assert policy.beliefs.ready.sum() == 1
+
+
+class Slow(Priced):
+    """Takes a hundred times as long as forecast."""
+
+    def iterate(self, prepared, instance, values, x, stop):
+        begin, done = time.perf_counter(), 0
+        rate = instance.target ** (1.0 / self.iterations(instance)) * (1.0 - 1e-12)
+        while abs(x) > stop.target and done < stop.max_iterations:
+            if stop.max_seconds is not None and time.perf_counter() - begin > stop.max_seconds:
+                return Progress(x, Status.TIME_CAP, done, float(done))
+            time.sleep(100.0 * self.true.iteration)
+            x *= rate
+            done += 1
+        return Progress(x, Status.CONVERGED if abs(x) <= stop.target else Status.ITERATION_CAP, done, float(done))
+
+
+def test_an_arm_whose_iterations_take_much_longer_than_forecast_is_stopped_by_the_clock():
+    built = engine([Priced("usual", 0.0, 1e-4, 1.0), Slow("slow", 0.0, 1e-5, 1.0)], cost="time")
+    built.solve(Hard(actual=100.0, version=0), 1.0)
+    first, second = built.history.last.attempts
+    assert (str(first.configuration), first.status) == ("slow", Status.TIME_CAP)
+    assert str(second.configuration) == "usual"
+    assert first.iterations < 50

@@ -174,10 +174,10 @@ class Engine:
                 break
         if not pursuit.attempts:
             pursuit.verify_start()
-        self._trim()
         cost = total_cost(self._cost, pursuit.attempts)
         self._record(index, pursuit, group, cost, begin)
         self._learn(group, pursuit, cost)
+        self._trim()
         if not pursuit.solved:
             raise pursuit.failure(self._methods, (*self.configurations, *self.rescuers))
         return pursuit.x

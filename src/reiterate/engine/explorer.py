@@ -221,7 +221,8 @@ class Explorer(Policy):
         costs = beliefs.immediate(levels[:, None])
         later = np.flatnonzero(costs[:, others].min(axis=1) < costs[:, arm])
         if later.size == 0:
-            return Cap()
+            timed = self._unit != "time" or beliefs.measured(arm)
+            return Cap() if timed else Cap(seconds=_OVERRUN * float(beliefs.immediate()[others].min()))
         crossing = beliefs.iterations_of(arm, float(levels[later[0]]))
         return self._cap_of_cost(arm, max(crossing * float(beliefs.iterate_cost[arm]), least), _FEW, _DOUBT)
 
