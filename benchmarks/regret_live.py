@@ -21,7 +21,10 @@ OURS = "reiterate"
 RTOL = 1e-8
 LENGTHS = (1, 5, 20, 100, 500)
 OMEGAS = (1.0, 1.25, 1.5, 1.6, 1.7, 1.8, 1.9)
-HOPELESS = 20.0  # times what our own default took for a stream, after which a contender is stopped
+HOPELESS = 4.0  # times what our own default took, after which a configuration is stopped
+HOPELESS_PEER = 12.0
+HOPELESS_AT_ONCE = 20.0  # the same during the first solves, which tables of short streams need
+EARLY = 20  # solves
 
 Contender = Callable[[Any, Any, Any], float]
 """Solves a system and returns the seconds it took; raises where it cannot."""
@@ -97,16 +100,20 @@ def peers() -> dict[str, Contender]:
 
 def petsc_defaults(client: PetscClient, stream: Stream) -> dict[str, Contender]:
     """PETSc's own default, GMRES(30) with ILU(0), and what its manual names for definite matrices."""
-    A, b, _ = stream.systems[0]
-    if any(np.iscomplexobj(system[0]) for system in stream.systems[:2]) or stream.name == "navier_stokes":
+    if any(np.iscomplexobj(system[0]) for system in stream.systems[:2]):
         return {}
     choices = {"PETSc default (GMRES + ILU)": {}, "PETSc CG + ICC": {"ksp_type": "cg", "pc_type": "icc"}}
-    client.load("stream", A, b, definite=False)
+    loaded: set[str] = set()
 
     def contender(options: dict[str, str]) -> Contender:
         def solve(A: Any, b: Any, x0: Any) -> float:
-            client.renew("stream", A, b, np.zeros(b.size) if x0 is None else x0)
-            answer = client.call("solve", name="stream", options=options, rtol=RTOL)
+            # Streams that alternate between kinds of systems have a matrix for each.
+            name = f"{stream.name} {A.nnz}"
+            if name not in loaded:
+                client.load(name, A, b, definite=False)
+                loaded.add(name)
+            client.renew(name, A, b, np.zeros(b.size) if x0 is None else x0)
+            answer = client.call("solve", name=name, options=options, rtol=RTOL)
             if not answer["residual"] <= 10.0 * RTOL:
                 raise PeerError("does not reach the tolerance")
             return float(answer["setup"] + answer["solve"])
@@ -116,9 +123,17 @@ def petsc_defaults(client: PetscClient, stream: Stream) -> dict[str, Contender]:
     return {name: contender(options) for name, options in choices.items()}
 
 
-def play(stream: Stream, contender: Contender, limit: float = math.inf) -> Run:
-    """All systems in order; stops at the first that fails, or when it has taken longer than a limit."""
+def play(stream: Stream, contender: Contender, pace: list[float] | None = None, hopeless: float = HOPELESS) -> Run:
+    """All systems in order; stops at the first that fails, or when it has fallen hopelessly behind a pace.
+
+    ``pace`` are the seconds of every solve of whoever sets it; ``hopeless`` is how many times as long is too long.
+    """
     run = Run()
+    limits = [math.inf] * len(stream.systems)
+    if pace is not None:
+        limits = (hopeless * np.cumsum(pace)).tolist()
+        limits[:EARLY] = [HOPELESS_AT_ONCE * sum(pace[:EARLY])] * min(EARLY, len(limits))
+    spent = 0.0
     for A, b, x0 in stream.systems:
         try:
             with warnings.catch_warnings():
@@ -127,7 +142,8 @@ def play(stream: Stream, contender: Contender, limit: float = math.inf) -> Run:
         except (rt.ReiterateError, PeerError, ValueError, RuntimeError, np.linalg.LinAlgError) as error:
             run.failed = str(error).split("\n")[0][:80]
             break
-        if sum(run.seconds) > limit:
+        spent += run.seconds[-1]
+        if spent > limits[len(run.seconds) - 1]:
             run.failed = "too slow"
             break
     return run
@@ -147,16 +163,17 @@ class Comparison:
 def compare(stream: Stream, client: PetscClient | None, rounds: int) -> Comparison:
     """Everybody on one stream, once a round; seconds of every solve are medians over rounds."""
     # Not counted: whoever plays first pays for what is loaded once a process, and for cold caches.
-    limit = HOPELESS * sum(play(stream, ours()).seconds)
+    play(stream, ours())
     petsc = {} if client is None else petsc_defaults(client, stream)
     played: list[tuple[dict[str, Run], dict[str, Run], dict[str, Run]]] = []
     for _ in range(rounds):
-        fixed = {arm: play(stream, ours(methods=[arm], fallback=None), limit) for arm in fixed_configurations()}
         default = ours()
         own = {OURS: play(stream, default)}
-        own["Tsallis-INF"] = play(stream, ours(learner="tsallis_inf"), limit)
-        own["ChebCB"] = play(stream, ours(learner="cheb_cb"), limit)
-        rivals = {name: play(stream, contender, limit) for name, contender in (peers() | petsc).items()}
+        pace = own[OURS].seconds
+        fixed = {arm: play(stream, ours(methods=[arm], fallback=None), pace) for arm in fixed_configurations()}
+        own["Tsallis-INF"] = play(stream, ours(learner="tsallis_inf"))
+        own["ChebCB"] = play(stream, ours(learner="cheb_cb"))
+        rivals = {name: play(stream, contender, pace, HOPELESS_PEER) for name, contender in (peers() | petsc).items()}
         played.append((own, fixed, rivals))
     own, fixed, rivals = ({name: _median([one[k][name] for one in played]) for name in played[0][k]} for k in range(3))
     return Comparison(stream, own, fixed, rivals, default.solver)  # type: ignore[attr-defined]

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 import reiterate as rt
 from machine import RESULTS, describe_machine, fill_page, markdown_table, write_csv
 from petsc_client import find_petsc
-from regret_live import LENGTHS, OURS, Comparison, Run, compare
+from regret_live import HOPELESS, HOPELESS_PEER, LENGTHS, OURS, Comparison, Run, compare
 from regret_replay import break_even, spelled
 from regret_streams import streams
 from reiterate.engine.explorer import Explorer
@@ -76,16 +76,21 @@ def summary(comparison: Comparison) -> list[str]:
     return [
         f"{comparison.stream.name} ({comparison.stream.size:,})",
         str(steps),
-        f"`{fixed}`",
-        f"{mine.total(steps) / seconds:.2f}",
-        f"{comparison.own['Tsallis-INF'].total(steps) / seconds:.2f}",
-        rival,
-        f"{mine.total(steps) / theirs:.3f}",
+        f"`{fixed}`" if math.isfinite(seconds) else f"none within {HOPELESS:.0f} times ours",
+        _over(mine.total(steps), seconds, HOPELESS),
+        _over(comparison.own["Tsallis-INF"].total(steps), seconds, HOPELESS),
+        rival if math.isfinite(theirs) else f"none within {HOPELESS_PEER:.0f} times ours",
+        _over(mine.total(steps), theirs, HOPELESS_PEER),
         spelled(break_even(mine.seconds, comparison.rivals[rival].seconds)),
         spelled(break_even(comparison.own["Tsallis-INF"].seconds, comparison.rivals[rival].seconds)),
         f"{100.0 * _trying(solver):.1f} %",
         f"{1e6 * solver.history.deciding / solves:.0f}",
     ]
+
+
+def _over(mine: float, theirs: float, hopeless: float) -> str:
+    """A ratio; where nobody got to the end in time, a bound."""
+    return f"{mine / theirs:.2f}" if math.isfinite(theirs) else f"< {1.0 / hopeless:.2f}"
 
 
 def _trying(solver: rt.Solver) -> float:
