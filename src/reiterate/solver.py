@@ -277,8 +277,7 @@ class Solver:
     ) -> Vector:
         instance = self._door.admit(A, b, context, rtol=rtol, atol=atol)
         start = instance.enter(admit_start(x0, instance.b.size, instance.b.dtype))
-        # A zero right-hand side has the solution zero, whatever the guess and however singular A is.
-        if not instance.b.any():
+        if instance.trivial:
             start[:] = 0.0
         elif self._guesses is not None:
             start = self._guesses.start(instance, start)

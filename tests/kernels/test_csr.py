@@ -98,10 +98,11 @@ def test_inspection_finds_one_unsymmetric_number(A, factor, spoil):
         A.data[off_diagonal[len(off_diagonal) // 2]] *= factor
         spoiled = not np.allclose(A.toarray(), A.toarray().T, rtol=0, atol=1e-9 * np.abs(A.data).max())
     indptr, indices, data = unsigned(A)
-    position, cursor, diagonal = np.empty(n, np.uint32), np.empty(n, np.uint32), np.empty(n)
+    position, mirror, diagonal = np.empty(n, np.uint32), np.zeros(data.size, np.uint32), np.empty(n)
     csr.find_diagonal(indptr, indices, position)
-    symmetric, smallest, coupling, _ = csr.inspect_symmetric_pattern(
-        indptr, indices, data, position, diagonal, cursor, 1e-12
+    csr.find_mirrors(indptr, indices, position, np.empty(n, np.uint32), mirror)
+    symmetric, smallest, largest, coupling, _ = csr.inspect_symmetric_pattern(
+        indptr, indices, data, position, mirror, diagonal, 1e-12
     )
     if spoiled:
         assert not symmetric
@@ -109,6 +110,6 @@ def test_inspection_finds_one_unsymmetric_number(A, factor, spoil):
         assert symmetric
     dense = A.toarray()
     np.testing.assert_array_equal(diagonal, dense.diagonal())
-    assert smallest == dense.diagonal().min()
+    assert (smallest, largest) == (dense.diagonal().min(), dense.diagonal().max())
     rows = (np.abs(dense).sum(axis=1) - np.abs(dense.diagonal())) / np.abs(dense.diagonal())
     assert coupling == pytest.approx(rows.mean())

@@ -49,8 +49,8 @@ def inspect(matrix: Any, pattern: Pattern) -> tuple[Vector | None, LinearTraits,
 
 def _inspect_symmetric_pattern(matrix: Any, pattern: Pattern) -> tuple[Vector, LinearTraits, dict[str, float]]:
     diagonal = np.empty(pattern.size)
-    symmetric, smallest, coupling, largest_row_sum = csr.inspect_symmetric_pattern(
-        pattern.indptr, pattern.indices, matrix.data, pattern.position, diagonal, pattern.cursor,
+    symmetric, smallest, largest, coupling, largest_row_sum = csr.inspect_symmetric_pattern(
+        pattern.indptr, pattern.indices, matrix.data, pattern.position, pattern.mirrors, diagonal,
         _SYMMETRY_TOLERANCE,
     )  # fmt: skip
     features = {"coupling": min(float(coupling), _LARGEST_COUPLING)}
@@ -58,7 +58,7 @@ def _inspect_symmetric_pattern(matrix: Any, pattern: Pattern) -> tuple[Vector, L
         # A zero on the diagonal and a non-finite entry both show here, so finite matrices are not scanned twice.
         _refuse_non_finite(matrix)
         features = {}
-    negated = bool(symmetric and smallest < 0.0 and diagonal.max() < 0.0)
+    negated = bool(symmetric and largest < 0.0)
     if negated:
         np.negative(diagonal, out=diagonal)
     positive = negated or bool(smallest > 0.0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 import math
 import weakref
 from collections.abc import Callable, Hashable, Mapping
@@ -181,10 +182,10 @@ class LinearInstance:
         The matrix: a SciPy CSR object, its pattern, its diagonal where that is full, and its entries.
     b : array of shape (n,)
         The right-hand side, times σ.
-    operator : Operator
-        Products with A, by the kernels that iterate.
     norm_b : float
         ‖b‖, or 1 where b = 0: what turns an absolute residual norm into the merit.
+    trivial : bool
+        b = 0, so that the solution is zero, whatever the guess and however singular A is.
     memory_limit : int or None
         Bytes that a factorization may take; ``None`` leaves it to the method.
     deadline : float or None
@@ -208,10 +209,13 @@ class LinearInstance:
         rtol: float,
         atol: float,
         threads: int = 1,
+        size: float | None = None,
     ) -> None:
+        """``size``: the norm of ``b``, where it is known."""
         self.threads = threads
         self._facts = facts
-        norm_b = norm(b)
+        norm_b = norm(b) if size is None else size
+        self.trivial = norm_b == 0.0 and not b.any()
         self._exponent = _exponent_of(b, norm_b, atol)
         self.b = b
         if self._exponent:
@@ -221,12 +225,16 @@ class LinearInstance:
         self.pattern = facts.pattern
         self.diagonal = facts.diagonal
         self.data: Vector = facts.data
-        self.operator: Operator = facts.operator(threads)
         self._context = dict(context)
         # Next to a much larger atol, b counts as zero: the merit is then an absolute one.
         relative = norm_b > 0.0 and math.isfinite(atol / norm_b)
         self.norm_b = norm_b if relative else 1.0
         self._target = max(rtol, atol / norm_b) if relative else atol
+
+    @functools.cached_property
+    def operator(self) -> Operator:
+        """Products with A, by the kernels that iterate."""
+        return self._facts.operator(self.threads)
 
     @property
     def traits(self) -> LinearTraits:
