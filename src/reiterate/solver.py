@@ -260,7 +260,7 @@ class Solver:
         if self.last is not None:
             work = self.last.work / len(instance.columns)
             for j, (column, guess) in enumerate(zip(instance.columns, guesses, strict=False)):
-                guess.solved(column, np.ascontiguousarray(X[:, j]), work)
+                guess.solved(column, np.ascontiguousarray(X[:, j]), work, self.last.configuration)
         return columns.spread(solution)
 
     def _guesses_of(self, instance: BlockInstance) -> list[Guesses]:
@@ -289,7 +289,7 @@ class Solver:
             error.x, error.merit = _best_of(error, instance)
             raise
         if self._guesses is not None and self.last is not None:
-            self._guesses.solved(instance, x, self.last.work)
+            self._guesses.solved(instance, x, self.last.work, self.last.configuration)
         return solution
 
     @property

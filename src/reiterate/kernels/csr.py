@@ -88,6 +88,48 @@ def residual(indptr, indices, data, x, b, r):
 
 
 @kernel
+def two_residuals(indptr, indices, data, x, y, b, r, s):
+    """Write b − A x to ``r`` and b − A y to ``s``, return both squared norms; the matrix is read once."""
+    square = 0.0
+    other = 0.0
+    end = indptr[0]
+    for i in range(r.size):
+        begin = end
+        end = indptr[i + 1]
+        prefetch(data, np.uint64(begin) + PREFETCH_DISTANCE)
+        prefetch(indices, np.uint64(begin) + PREFETCH_DISTANCE)
+        total = 0.0
+        second = 0.0
+        for k in range(begin, end):
+            total += data[k] * x[indices[k]]
+            second += data[k] * y[indices[k]]
+        difference = b[i] - total
+        r[i] = difference
+        square += difference.real * difference.real + difference.imag * difference.imag
+        difference = b[i] - second
+        s[i] = difference
+        other += difference.real * difference.real + difference.imag * difference.imag
+    return square, other
+
+
+@kernel
+def square_of_residual(indptr, indices, data, x, b):
+    """Return ‖b − A x‖²: for verifying what iterations have found, none of which uses it."""
+    square = 0.0
+    end = indptr[0]
+    for i in range(b.size):
+        begin = end
+        end = indptr[i + 1]
+        prefetch(data, np.uint64(begin) + PREFETCH_DISTANCE)
+        prefetch(indices, np.uint64(begin) + PREFETCH_DISTANCE)
+        difference = b[i]
+        for k in range(begin, end):
+            difference -= data[k] * x[indices[k]]
+        square += difference.real * difference.real + difference.imag * difference.imag
+    return square
+
+
+@kernel
 def matvec_parts(indptr, indices, data, x, y, bounds, board, thread):
     """As :func:`matvec`, by several threads.
 

@@ -82,13 +82,14 @@ class ConjugateGradients(DefiniteMethod):
         pattern, data, work = instance.pattern, instance.data, prepared.state
         threshold, threads = instance.square_threshold, instance.threads
         bounds, sums = pattern.row_bounds(threads), team.partial_sums(threads)
+        r, square = instance.residual(x, work.r)
+        np.copyto(work.p, r)
         x = x.copy()
-        square = kernels.cg_start(pattern.indptr, pattern.indices, data, instance.b, x, work.r, work.p)
 
         def advance(iterations: int) -> tuple[int, int]:
             nonlocal square
             made, square, code = team.call(
-                threads, kernels.cg_advance, pattern.indptr, pattern.indices, data, x, work.r, work.p, work.q,
+                threads, kernels.cg_advance, pattern.indptr, pattern.indices, data, x, r, work.p, work.q,
                 square, threshold, iterations, bounds, sums,
             )  # fmt: skip
             return made, code
@@ -144,16 +145,15 @@ class JacobiConjugateGradients(DefiniteMethod):
         pattern, data, work = instance.pattern, instance.data, prepared.state
         threshold, threads = instance.square_threshold, instance.threads
         bounds, sums = pattern.row_bounds(threads), team.partial_sums(threads)
+        r, square = instance.residual(x, work.r)
+        weighted = kernels.jacobi_cg_direction(work.inverse_diagonal, r, work.p)
         x = x.copy()
-        square, weighted = kernels.jacobi_cg_start(
-            pattern.indptr, pattern.indices, data, instance.b, x, work.inverse_diagonal, work.r, work.p
-        )
 
         def advance(iterations: int) -> tuple[int, int]:
             nonlocal square, weighted
             made, square, weighted, code = team.call(
                 threads, kernels.jacobi_cg_advance, pattern.indptr, pattern.indices, data, work.inverse_diagonal,
-                x, work.r, work.p, work.q, square, weighted, threshold, iterations, bounds, sums,
+                x, r, work.p, work.q, square, weighted, threshold, iterations, bounds, sums,
             )  # fmt: skip
             return made, code
 

@@ -269,7 +269,9 @@ def admit_start(x0: ArrayLike | None, size: int, dtype: DTypeLike = np.float64) 
     if x0 is None:
         return np.zeros(size, dtype=dtype)
     start = admit_vector("x0", x0, size, dtype)
-    return start.copy() if start is x0 or start.base is not None or np.may_share_memory(start, np.asarray(x0)) else start
+    return (
+        start.copy() if start is x0 or start.base is not None or np.may_share_memory(start, np.asarray(x0)) else start
+    )
 
 
 def admit_vector(argument: str, vector: ArrayLike, size: int, dtype: DTypeLike = np.float64) -> Vector:

@@ -10,8 +10,14 @@ Candidates, from the last solutions u₁ (the latest), u₂, u₃, u₄:
   as the matrix is the same, A uᵢ is the right-hand side of then and costs nothing; otherwise a product each.
 
 A candidate costs a product with A to judge, and saves iterations: digits gained times the products that a digit
-takes. What a candidate gained lately predicts what it will gain; one that is not expected to earn its product is
+takes. The given start is judged with the first of them, in one pass over A, and the method that begins is spared a
+product by the residual that has been found. What a candidate gained lately predicts what it will gain; one that is not expected to earn its product is
 judged only now and then, ever more rarely as long as it disappoints.
+
+Digits may be gained in components of the error that an iteration is rid of at once, and then save nothing. So where a
+guess barely pays by that count, a solve begins at the given start now and then, ever more rarely: what it takes more
+than its neighbors, which began at a guess, is what guessing saves, and the share of the count by which all counts are
+discounted. Where solves begin at the given start, a rare guess tells the same.
 
 Guarantee: the start's residual is at most the given one's.
 """
@@ -20,19 +26,25 @@ from __future__ import annotations
 
 import math
 from collections import Counter, deque
+from collections.abc import Hashable
 from dataclasses import dataclass
 
 import numpy as np
 
+from reiterate.kernels import vectors
 from reiterate.linear.instance import LinearInstance
 from reiterate.linear.vectors import Vector, norm
 from reiterate.linear.work import traffic
 
 _KEEP = 4
 _EXTRAPOLATIONS = {"previous": (1.0,), "linear": (2.0, -1.0), "quadratic": (3.0, -3.0, 1.0)}
+_NEEDED = {"previous": 1, "linear": 2, "quadratic": 3, "projection": 2}  # solutions
 _FORGETTING = 0.7
 _RAREST = 64
 _FIXED_BYTES = 4e5  # what memory moves in the 20 µs that making and judging a candidate takes however small it is
+_DOUBTFUL = 3.0  # times its price, below which what a guess is said to save is checked
+_FIRST_CHECK = 4  # solves
+_LEARNING = 0.3  # weight of a check, at least
 _TRUNCATION = 1e-12  # of the Gram matrix: directions below it are rounding errors
 
 
@@ -45,15 +57,59 @@ class _Score:
     patience: int = 1
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Solved:
     x: Vector
-    b: Vector
+    b: Vector | None
     version: object
 
-    def shares_matrix(self, instance: LinearInstance) -> bool:
-        """Whether b is the product of the instance's matrix with x."""
-        return self.version is not None and self.version == instance.version
+    def image(self, instance: LinearInstance) -> Vector | None:
+        """The product of the instance's matrix with x, where it is b."""
+        return self.b if self.version is not None and self.version == instance.version else None
+
+
+@dataclass(slots=True)
+class _Outcome:
+    """What a solve took, from the given start or from a guess, which was said to save so many products."""
+
+    claim: float
+    guessed: bool
+    work: float = math.nan
+    by: Hashable = None
+
+
+class _Discount:
+    """The share of what guesses are said to save that they do save, from solves whose neighbors began otherwise."""
+
+    def __init__(self) -> None:
+        self.share = 1.0
+        self._checks = 0
+        self._wait = 0
+        self._patience = _FIRST_CHECK
+        self._last: deque[_Outcome] = deque(maxlen=3)
+
+    def check_is_due(self) -> bool:
+        """Whether to begin at the given start although a guess seems to pay."""
+        self._wait += 1
+        if self._wait < self._patience:
+            return False
+        self._wait, self._patience = 0, min(2 * self._patience, _RAREST)
+        return True
+
+    def take_in(self, outcome: _Outcome) -> None:
+        """Of three solves in a row by the same method, the middle one is compared with the mean of the others."""
+        self._last.append(outcome)
+        if len(self._last) < 3:
+            return
+        before, middle, after = self._last
+        alike = before.by == middle.by == after.by and before.guessed == after.guessed != middle.guessed
+        claim = middle.claim if middle.guessed else 0.5 * (before.claim + after.claim)
+        if not alike or not 0.0 < claim < math.inf:
+            return
+        saved = 0.5 * (before.work + after.work) - middle.work
+        share = min(max((saved if middle.guessed else -saved) / claim, 0.0), 1.0)
+        self._checks += 1
+        self.share += max(1.0 / (1.0 + self._checks), _LEARNING) * (share - self.share)
 
 
 class Guesses:
@@ -70,61 +126,93 @@ class Guesses:
         self._scores = {name: _Score() for name in (*_EXTRAPOLATIONS, "projection")}
         self._products_per_digit = 4.0
         self._digits = 8.0
+        self._discount = _Discount()
+        self._outcome = _Outcome(0.0, guessed=False)
         self.chosen: Counter[str] = Counter() if chosen is None else chosen
 
     def start(self, instance: LinearInstance, given: Vector) -> Vector:
         """Where to begin, in the instance's own scale; ``given``, shape (n,), likewise."""
         if self._solved and (self._solved[0].x.size, self._solved[0].x.dtype) != (given.size, given.dtype):
             self._solved.clear()
-        names = [name for name in self._scores if self._possible(name) and self._worth_trying(name, instance)]
+        self._outcome = _Outcome(0.0, guessed=False)
+        product = traffic(instance.pattern, entries=1.0, row_bytes=20.0)
+        names = self._worth_trying(instance, _FIXED_BYTES / product)
         if not names:
             self.chosen["given"] += 1
             return given
-        r = np.empty_like(given)
-        best_name, best = "given", given
-        given_merit = smallest = self._merit(instance, given, r) if given.any() else norm(instance.b) / instance.norm_b
+        best_name, best, r, s = "given", given, np.empty_like(given), np.empty_like(given)
         for name in names:
             with np.errstate(over="ignore", invalid="ignore"):
                 candidate = self._candidate(name, instance)
-            merit = self._merit(instance, candidate, r)
+            if name is names[0]:
+                first = r
+                given_square, other = _square_residuals(instance, given, candidate, r, s)
+                square, given_merit = given_square, _merit(instance, given_square)
+                smallest = given_merit
+            else:
+                s = np.empty_like(given) if s is first else s
+                other = instance.operator.residual(candidate, instance.b, s)
+            merit = _merit(instance, other)
             self._judge(name, given_merit, merit)
             if merit < smallest:
-                best_name, best, smallest = name, candidate, merit
+                best_name, best, smallest, square = name, candidate, merit, other
+                r, s = s, r
+        gained = math.log10(given_merit / smallest) if smallest > 0.0 and given_merit > smallest else 0.0
+        claim = gained * self._products_per_digit if smallest > 0.0 else math.inf
+        doubtful = claim * self._discount.share < _DOUBTFUL * self._price(best_name, instance, _FIXED_BYTES / product)
+        if best is not given and doubtful and self._discount.check_is_due():
+            best_name, best, smallest, r, square = "given", given, given_merit, first, given_square
+        self._outcome = _Outcome(claim, guessed=best is not given)
         self.chosen[best_name] += 1
         self._digits = max(math.log10(max(smallest, 1e-300) / max(instance.target, 1e-300)), 1.0)
+        instance.know_residual(best, r, square)
         return best
 
-    def solved(self, instance: LinearInstance, x: Vector, work: float) -> None:
-        """Take in a solution, in the instance's own scale, and the products with A that it took."""
+    def solved(self, instance: LinearInstance, x: Vector, work: float, by: Hashable = None) -> None:
+        """Take in a solution, in the instance's own scale, the products with A that it took, and which method took them."""
+        self._outcome.work, self._outcome.by = work, by
+        self._discount.take_in(self._outcome)
         if work > 0.0:
             self._products_per_digit += (1.0 - _FORGETTING) * (work / self._digits - self._products_per_digit)
-        self._solved.appendleft(_Solved(instance.leave(x).copy(), instance.leave(instance.b).copy(), instance.version))
+        # Right-hand sides are of use as long as matrices come back.
+        version = instance.version
+        recurs = len(self._solved) < 2 or any(solved.version == version for solved in self._solved)
+        b = instance.leave(instance.b).copy() if recurs else None
+        self._solved.appendleft(_Solved(instance.leave(x).copy(), b, version))
 
     @property
     def memory(self) -> int:
         """Bytes that the solutions hold."""
-        return sum(solved.x.nbytes + solved.b.nbytes for solved in self._solved)
+        return sum(solved.x.nbytes + (0 if solved.b is None else solved.b.nbytes) for solved in self._solved)
 
-    def _possible(self, name: str) -> bool:
-        needed = 2 if name == "projection" else len(_EXTRAPOLATIONS[name])
-        return len(self._solved) >= needed
-
-    def _price(self, name: str, instance: LinearInstance) -> float:
-        """What judging a candidate takes, in products with A."""
-        moved = traffic(instance.pattern, entries=1.0, row_bytes=20.0)
-        steps = 1.0 if name != "projection" else 3.0
-        fixed = steps * _FIXED_BYTES / moved
+    def _price(self, name: str, instance: LinearInstance, fixed: float) -> float:
+        """What judging a candidate takes, in products with A; ``fixed`` is what it takes however small A is."""
         if name != "projection":
             return 1.0 + fixed
-        return 1.0 + fixed + sum(not solved.shares_matrix(instance) for solved in self._solved)
+        return 1.0 + 3.0 * fixed + sum(solved.image(instance) is None for solved in self._solved)
 
-    def _worth_trying(self, name: str, instance: LinearInstance) -> bool:
-        score, price = self._scores[name], self._price(name, instance)
+    def _worth_trying(self, instance: LinearInstance, fixed: float) -> list[str]:
+        """The candidates to judge this time."""
+        best, second = sorted([s.digits for s in self._scores.values() if s.digits < math.inf] + [-math.inf] * 2)[
+            :-3:-1
+        ]
+        names = []
+        for name, score in self._scores.items():
+            if len(self._solved) < _NEEDED[name]:
+                continue
+            rival = second if score.digits == best else best
+            if self._is_worth_trying(name, score, max(rival, 0.0) if rival > -math.inf else 0.0, instance, fixed):
+                names.append(name)
+        return names
+
+    def _is_worth_trying(self, name: str, score: _Score, rival: float, instance: LinearInstance, fixed: float) -> bool:
+        """``rival``: digits that the best of the others gains."""
+        affordable = 2.0 * self._products_per_digit
         if math.isinf(score.digits):
-            return price <= 2.0 * self._products_per_digit
-        rival = max((s.digits for n, s in self._scores.items() if n != name and not math.isinf(s.digits)), default=0.0)
-        ahead = score.digits - (max(rival, 0.0) if name == "projection" else 0.0)
-        if score.digits >= rival - 0.1 and ahead * self._products_per_digit > price:
+            return 1.0 + fixed <= affordable and self._price(name, instance, fixed) <= affordable
+        ahead = score.digits - (rival if name == "projection" else 0.0)
+        saved = ahead * self._products_per_digit * self._discount.share
+        if score.digits >= rival - 0.1 and saved > 1.0 + fixed and saved > self._price(name, instance, fixed):
             score.patience = 1
             return True
         score.wait += 1
@@ -132,15 +220,16 @@ class Guesses:
             return False
         score.wait = 0
         score.patience = min(2 * score.patience, _RAREST)
-        return price <= 2.0 * self._products_per_digit
+        return self._price(name, instance, fixed) <= affordable
 
     def _candidate(self, name: str, instance: LinearInstance) -> Vector:
         if name == "projection":
             return self._projection(instance)
         weights = _EXTRAPOLATIONS[name]
-        total = weights[0] * self._solved[0].x
-        for weight, solved in zip(weights[1:], list(self._solved)[1:], strict=False):
-            total += weight * solved.x
+        if len(weights) == 1:
+            return instance.enter(self._solved[0].x.copy())
+        total = np.empty_like(self._solved[0].x)
+        vectors.combine(*(*weights, 0.0)[:3], *(self._solved[k % len(weights)].x for k in range(3)), total)
         return instance.enter(total)
 
     def _projection(self, instance: LinearInstance) -> Vector:
@@ -149,9 +238,9 @@ class Guesses:
         bases, images = [], []
         for newer, older in zip(self._solved, [*list(self._solved)[1:], None], strict=True):
             bases.append(newer.x if older is None else newer.x - older.x)
-            known = newer.shares_matrix(instance) and (older is None or older.shares_matrix(instance))
-            if known:
-                images.append(newer.b if older is None else newer.b - older.b)
+            image, other = newer.image(instance), None if older is None else older.image(instance)
+            if image is not None and (older is None or other is not None):
+                images.append(image if other is None else image - other)
             else:
                 image = np.empty_like(newer.x)
                 instance.operator.apply(bases[-1], image)
@@ -177,7 +266,18 @@ class Guesses:
         known = digits if math.isinf(score.digits) else score.digits
         score.digits = _FORGETTING * known + (1.0 - _FORGETTING) * digits
 
-    def _merit(self, instance: LinearInstance, x: Vector, r: Vector) -> float:
-        square = instance.operator.residual(x, instance.b, r)
-        merit = math.sqrt(square) / instance.norm_b if square >= 0.0 else math.inf
-        return merit if math.isfinite(merit) else math.inf
+
+def _square_residuals(
+    instance: LinearInstance, given: Vector, candidate: Vector, r: Vector, s: Vector
+) -> tuple[float, float]:
+    """Squared norms of the residuals of both, which are written to ``r`` and ``s``."""
+    if given.any():
+        return instance.operator.two_residuals(given, candidate, instance.b, r, s)
+    np.copyto(r, instance.b)
+    return norm(instance.b) ** 2, instance.operator.residual(candidate, instance.b, s)
+
+
+def _merit(instance: LinearInstance, square: float) -> float:
+    """Of a residual with that squared norm; infinite where it is no number."""
+    merit = math.sqrt(square) / instance.norm_b if square >= 0.0 else math.inf
+    return merit if math.isfinite(merit) else math.inf

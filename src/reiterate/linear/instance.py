@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from reiterate.kernels import csr
 from reiterate.linear.forecast import difficulty
 from reiterate.linear.null_space import NullSpace
 from reiterate.linear.operator import Operator, SparseOperator
@@ -22,6 +23,7 @@ from reiterate.linear.vectors import Vector, norm
 __all__ = ["Facts", "LinearInstance", "LinearTraits", "Vector", "norm"]
 
 _UNIT_ROUNDOFF = np.finfo(np.float64).eps / 2
+_SAFE = 1e-280  # squares between it and its inverse have lost nothing to underflow or overflow
 _COMFORTABLE_EXPONENT = 300  # squares of such numbers, and products of those with entries of A, are far from overflow
 
 
@@ -170,8 +172,8 @@ class Facts:
 class LinearInstance:
     """The system A x = b, solved when ‖b − A x‖ ≤ max(rtol ‖b‖, atol).
 
-    Its merit is ‖b − A x‖ / ‖b‖ (for b = 0: ‖A x‖), computed by SciPy's product in double precision, not by
-    the kernels that iterate.
+    Its merit is ‖b − A x‖ / ‖b‖ (for b = 0: ‖A x‖), computed in double precision from the caller's arrays by a kernel
+    that no iteration uses, or by SciPy's product where that kernel does not apply.
 
     Where ‖b‖ is so large or small that its square would leave double precision's range, the instance is
     A y = σ b with a power of two σ, and its iterates are y = σ x: see :meth:`enter` and :meth:`leave`.
@@ -199,6 +201,7 @@ class LinearInstance:
     memory_limit: int | None = None
     deadline: float | None = None
     recycles: bool = True
+    _known: tuple[Vector, Vector, float] | None = None
 
     def __init__(
         self,
@@ -328,7 +331,7 @@ class LinearInstance:
         A = type(self.A)((data, *index), shape=self.A.shape)
         twin = copy.copy(self)
         twin.A, twin.pattern, twin.data, twin.diagonal = A, pattern, data, diagonal
-        twin.operator = SparseOperator(pattern, data, self.threads)
+        twin.operator, twin._known = SparseOperator(pattern, data, self.threads), None
         twin._facts = Facts(A, pattern, diagonal, traits, self._facts.features)
         return twin
 
@@ -338,8 +341,26 @@ class LinearInstance:
 
     def merit(self, x: Vector) -> float:
         """‖b − A x‖ / ‖b‖."""
+        x = self.normalize(x)
+        square = _square_of_residual(self.A, x, self.b) if self.traits.entries else math.nan
+        if _SAFE < square < 1.0 / _SAFE:
+            return math.sqrt(square) / self.norm_b
         with np.errstate(over="ignore", invalid="ignore"):
-            return norm(self.b - self.A @ self.normalize(x)) / self.norm_b
+            return norm(self.b - self.A @ x) / self.norm_b
+
+    def residual(self, x: Vector, out: Vector) -> tuple[Vector, float]:
+        """b − A x and its squared norm, written to ``out`` or to another array that is the caller's from now on.
+
+        No product is made for an ``x`` that :meth:`know_residual` was told about: the same array, not one like it.
+        """
+        known, self._known = self._known, None
+        if known is not None and known[0] is x:
+            return known[1], known[2]
+        return out, self.operator.residual(x, self.b, out)
+
+    def know_residual(self, x: Vector, r: Vector, square: float) -> None:
+        """Keep for the method that begins at ``x``, which stays as it is, that b − A x is ``r``, and its square."""
+        self._known = x, r, square
 
     def rounding_level(self, x: Vector) -> float:
         """The merit that rounding errors of the residual itself amount to: u ‖ |A||x| + |b| ‖ / ‖b‖."""
@@ -352,6 +373,15 @@ class LinearInstance:
     def reveal(self, revealed: Mapping[str, Any]) -> None:
         """Correct the traits, e.g. ``{"definite": False}`` after a direction of negative curvature."""
         self._facts.knowledge.traits = replace(self.traits, **revealed)
+
+
+def _square_of_residual(A: Any, x: Vector, b: Vector) -> float:
+    """‖b − A x‖²; no number where the arrays are of another kind than usual."""
+    indptr, indices = A.indptr, A.indices
+    usual = indices.dtype == indptr.dtype == np.int32 and x.dtype == b.dtype == A.data.dtype
+    if not (usual and indptr.flags.carray and indices.flags.carray and A.data.flags.carray and x.flags.carray):
+        return math.nan
+    return float(csr.square_of_residual(indptr.view(np.uint32), indices.view(np.uint32), A.data, x, b))
 
 
 def _sizes_of_pins(A: Any, rows: NDArray[Any], columns: NDArray[Any], present: Vector) -> Vector:
