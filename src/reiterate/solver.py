@@ -284,12 +284,12 @@ class Solver:
         self._remarks.take_in(instance)
         try:
             x = instance.normalize(cast(Vector, self._engine.solve(instance, start)))
-            solution = leave_verified(instance, x, self._attempts)
+            solution = leave_verified(instance, x, self._attempts) if instance.scaled else x
         except NotConverged as error:
             error.x, error.merit = _best_of(error, instance)
             raise
-        if self._guesses is not None and self.last is not None:
-            self._guesses.solved(instance, x, self.last.work, self.last.configuration)
+        if self._guesses is not None and (last := self.last) is not None:
+            self._guesses.solved(instance, x, last.work, last.configuration)
         return solution
 
     @property

@@ -11,13 +11,13 @@ Candidates, from the last solutions u₁ (the latest), u₂, u₃, u₄:
 
 A candidate costs a product with A to judge, and saves iterations: digits gained times the products that a digit
 takes. The given start is judged with the first of them, in one pass over A, and the method that begins is spared a
-product by the residual that has been found. What a candidate gained lately predicts what it will gain; one that is not expected to earn its product is
-judged only now and then, ever more rarely as long as it disappoints.
+product by the residual that has been found. What a candidate gained lately predicts what it will gain; one that is not
+expected to earn its product is judged only now and then, ever more rarely as long as it disappoints.
 
 Digits may be gained in components of the error that an iteration is rid of at once, and then save nothing. So where a
 guess barely pays by that count, a solve begins at the given start now and then, ever more rarely: what it takes more
-than its neighbors, which began at a guess, is what guessing saves, and the share of the count by which all counts are
-discounted. Where solves begin at the given start, a rare guess tells the same.
+than its neighbors, which began at a guess, is what guessing saves, and counts are discounted accordingly
+(:mod:`~reiterate.linear.guess_discount`). Where solves begin at the given start, a rare guess tells the same.
 
 Guarantee: the start's residual is at most the given one's.
 """
@@ -32,6 +32,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from reiterate.kernels import vectors
+from reiterate.linear.guess_discount import Discount, Outcome
 from reiterate.linear.instance import LinearInstance
 from reiterate.linear.vectors import Vector, norm
 from reiterate.linear.work import traffic
@@ -42,9 +43,6 @@ _NEEDED = {"previous": 1, "linear": 2, "quadratic": 3, "projection": 2}  # solut
 _FORGETTING = 0.7
 _RAREST = 64
 _FIXED_BYTES = 4e5  # what memory moves in the 20 µs that making and judging a candidate takes however small it is
-_DOUBTFUL = 3.0  # times its price, below which what a guess is said to save is checked
-_FIRST_CHECK = 4  # solves
-_LEARNING = 0.3  # weight of a check, at least
 _TRUNCATION = 1e-12  # of the Gram matrix: directions below it are rounding errors
 
 
@@ -68,50 +66,6 @@ class _Solved:
         return self.b if self.version is not None and self.version == instance.version else None
 
 
-@dataclass(slots=True)
-class _Outcome:
-    """What a solve took, from the given start or from a guess, which was said to save so many products."""
-
-    claim: float
-    guessed: bool
-    work: float = math.nan
-    by: Hashable = None
-
-
-class _Discount:
-    """The share of what guesses are said to save that they do save, from solves whose neighbors began otherwise."""
-
-    def __init__(self) -> None:
-        self.share = 1.0
-        self._checks = 0
-        self._wait = 0
-        self._patience = _FIRST_CHECK
-        self._last: deque[_Outcome] = deque(maxlen=3)
-
-    def check_is_due(self) -> bool:
-        """Whether to begin at the given start although a guess seems to pay."""
-        self._wait += 1
-        if self._wait < self._patience:
-            return False
-        self._wait, self._patience = 0, min(2 * self._patience, _RAREST)
-        return True
-
-    def take_in(self, outcome: _Outcome) -> None:
-        """Of three solves in a row by the same method, the middle one is compared with the mean of the others."""
-        self._last.append(outcome)
-        if len(self._last) < 3:
-            return
-        before, middle, after = self._last
-        alike = before.by == middle.by == after.by and before.guessed == after.guessed != middle.guessed
-        claim = middle.claim if middle.guessed else 0.5 * (before.claim + after.claim)
-        if not alike or not 0.0 < claim < math.inf:
-            return
-        saved = 0.5 * (before.work + after.work) - middle.work
-        share = min(max((saved if middle.guessed else -saved) / claim, 0.0), 1.0)
-        self._checks += 1
-        self.share += max(1.0 / (1.0 + self._checks), _LEARNING) * (share - self.share)
-
-
 class Guesses:
     """Chooses the start of every solve of a stream; remembers the last four solutions.
 
@@ -126,26 +80,32 @@ class Guesses:
         self._scores = {name: _Score() for name in (*_EXTRAPOLATIONS, "projection")}
         self._products_per_digit = 4.0
         self._digits = 8.0
-        self._discount = _Discount()
-        self._outcome = _Outcome(0.0, guessed=False)
+        self._discount = Discount()
+        self._outcome = Outcome()
+        self._resting = 0
         self.chosen: Counter[str] = Counter() if chosen is None else chosen
 
     def start(self, instance: LinearInstance, given: Vector) -> Vector:
         """Where to begin, in the instance's own scale; ``given``, shape (n,), likewise."""
         if self._solved and (self._solved[0].x.size, self._solved[0].x.dtype) != (given.size, given.dtype):
             self._solved.clear()
-        self._outcome = _Outcome(0.0, guessed=False)
-        product = traffic(instance.pattern, entries=1.0, row_bytes=20.0)
-        names = self._worth_trying(instance, _FIXED_BYTES / product)
+            self._resting = 0
+        self._outcome = Outcome()
+        names = self._worth_trying(instance) if self._resting == 0 else []
         if not names:
+            self._resting = self._resting - 1 if self._resting else self._rest()
             self.chosen["given"] += 1
             return given
-        best_name, best, r, s = "given", given, np.empty_like(given), np.empty_like(given)
-        for name in names:
+        return self._best(names, instance, given)
+
+    def _best(self, names: list[str], instance: LinearInstance, given: Vector) -> Vector:
+        """The best of the given start and these candidates; now and then the given one, to see what that costs."""
+        name, best, r, s = "given", given, np.empty_like(given), np.empty_like(given)
+        first = r
+        for candidate_name in names:
             with np.errstate(over="ignore", invalid="ignore"):
-                candidate = self._candidate(name, instance)
-            if name is names[0]:
-                first = r
+                candidate = self._candidate(candidate_name, instance)
+            if candidate_name is names[0]:
                 given_square, other = _square_residuals(instance, given, candidate, r, s)
                 square, given_merit = given_square, _merit(instance, given_square)
                 smallest = given_merit
@@ -153,27 +113,40 @@ class Guesses:
                 s = np.empty_like(given) if s is first else s
                 other = instance.operator.residual(candidate, instance.b, s)
             merit = _merit(instance, other)
-            self._judge(name, given_merit, merit)
+            self._judge(candidate_name, given_merit, merit)
             if merit < smallest:
-                best_name, best, smallest, square = name, candidate, merit, other
+                name, best, smallest, square = candidate_name, candidate, merit, other
                 r, s = s, r
-        gained = math.log10(given_merit / smallest) if smallest > 0.0 and given_merit > smallest else 0.0
-        claim = gained * self._products_per_digit if smallest > 0.0 else math.inf
-        doubtful = claim * self._discount.share < _DOUBTFUL * self._price(best_name, instance, _FIXED_BYTES / product)
-        if best is not given and doubtful and self._discount.check_is_due():
-            best_name, best, smallest, r, square = "given", given, given_merit, first, given_square
-        self._outcome = _Outcome(claim, guessed=best is not given)
-        self.chosen[best_name] += 1
+        if best is not given:
+            claim = math.log10(given_merit / smallest) * self._products_per_digit if smallest > 0.0 else math.inf
+            check = self._discount.asks_for_check(claim, self._price(name, instance, _fixed(instance)))
+            self._outcome = Outcome(claim, guessed=not check)
+            if check:
+                name, best, smallest, r, square = "given", given, given_merit, first, given_square
+        self.chosen[name] += 1
         self._digits = max(math.log10(max(smallest, 1e-300) / max(instance.target, 1e-300)), 1.0)
         instance.know_residual(best, r, square)
         return best
 
+    def _rest(self) -> int:
+        """For how many more solves nobody is going to be judged."""
+        if len(self._solved) < _KEEP:
+            return 0
+        # Who has not been judged yet is only waiting for solves to become dearer.
+        waiting = [score for score in self._scores.values() if score.digits < math.inf]
+        solves = min((score.patience - score.wait for score in waiting), default=1) - 1
+        for score in waiting:
+            score.wait += solves
+        return solves
+
     def solved(self, instance: LinearInstance, x: Vector, work: float, by: Hashable = None) -> None:
-        """Take in a solution, in the instance's own scale, the products with A that it took, and which method took them."""
+        """Take in a solution, in the instance's own scale, the products with A that it took, and what solved it."""
         self._outcome.work, self._outcome.by = work, by
         self._discount.take_in(self._outcome)
         if work > 0.0:
             self._products_per_digit += (1.0 - _FORGETTING) * (work / self._digits - self._products_per_digit)
+        if self._resting > _KEEP:
+            return  # there will be as many again by the time that they are looked at
         # Right-hand sides are of use as long as matrices come back.
         version = instance.version
         recurs = len(self._solved) < 2 or any(solved.version == version for solved in self._solved)
@@ -191,17 +164,17 @@ class Guesses:
             return 1.0 + fixed
         return 1.0 + 3.0 * fixed + sum(solved.image(instance) is None for solved in self._solved)
 
-    def _worth_trying(self, instance: LinearInstance, fixed: float) -> list[str]:
+    def _worth_trying(self, instance: LinearInstance) -> list[str]:
         """The candidates to judge this time."""
-        best, second = sorted([s.digits for s in self._scores.values() if s.digits < math.inf] + [-math.inf] * 2)[
-            :-3:-1
-        ]
+        fixed = _fixed(instance)
+        digits = [score.digits for score in self._scores.values() if score.digits < math.inf]
+        best, second = sorted((*digits, -math.inf, -math.inf), reverse=True)[:2]
         names = []
         for name, score in self._scores.items():
             if len(self._solved) < _NEEDED[name]:
                 continue
             rival = second if score.digits == best else best
-            if self._is_worth_trying(name, score, max(rival, 0.0) if rival > -math.inf else 0.0, instance, fixed):
+            if self._is_worth_trying(name, score, rival if rival > -math.inf else 0.0, instance, fixed):
                 names.append(name)
         return names
 
@@ -210,7 +183,7 @@ class Guesses:
         affordable = 2.0 * self._products_per_digit
         if math.isinf(score.digits):
             return 1.0 + fixed <= affordable and self._price(name, instance, fixed) <= affordable
-        ahead = score.digits - (rival if name == "projection" else 0.0)
+        ahead = score.digits - (max(rival, 0.0) if name == "projection" else 0.0)
         saved = ahead * self._products_per_digit * self._discount.share
         if score.digits >= rival - 0.1 and saved > 1.0 + fixed and saved > self._price(name, instance, fixed):
             score.patience = 1
@@ -281,3 +254,8 @@ def _merit(instance: LinearInstance, square: float) -> float:
     """Of a residual with that squared norm; infinite where it is no number."""
     merit = math.sqrt(square) / instance.norm_b if square >= 0.0 else math.inf
     return merit if math.isfinite(merit) else math.inf
+
+
+def _fixed(instance: LinearInstance) -> float:
+    """What judging a candidate takes however small A is, in products with A."""
+    return _FIXED_BYTES / traffic(instance.pattern, entries=1.0, row_bytes=20.0)

@@ -349,7 +349,7 @@ class LinearInstance:
             return norm(self.b - self.A @ x) / self.norm_b
 
     def residual(self, x: Vector, out: Vector) -> tuple[Vector, float]:
-        """b − A x and its squared norm, written to ``out`` or to another array that is the caller's from now on.
+        """The residual b − A x, in ``out`` or in another array that is the caller's from now on, and its squared norm.
 
         No product is made for an ``x`` that :meth:`know_residual` was told about: the same array, not one like it.
         """

@@ -45,8 +45,9 @@ class KnownPatterns:
     def find(self, matrix: Any, number: int | None = None) -> tuple[int, Any, Pattern]:
         """The pattern of a CSR matrix in canonical format, its number, and the matrix.
 
-        ``number`` is that of the pattern where it has been recognized. Explicit zeros can hide a symmetric matrix behind an unsymmetric pattern: then a copy without them comes back,
-        and its pattern. Otherwise zeros stay, so that the pattern does not change with the numbers.
+        ``number`` is that of the pattern where it has been recognized. Explicit zeros can hide a symmetric matrix
+        behind an unsymmetric pattern: then a copy without them comes back, and its pattern. Otherwise zeros stay, so
+        that the pattern does not change with the numbers.
 
         Raises
         ------
