@@ -23,6 +23,22 @@ def test_products_equal_dense_algebra(A, seed):
     assert square == pytest.approx(r @ r)
 
 
+@pytest.mark.parametrize("imaginary", [0.0, 1.0])
+def test_residuals_agree_bit_for_bit(imaginary):
+    rng = np.random.default_rng(0)
+    A = sp.random_array((800, 800), density=0.01, rng=rng, format="csr")
+    A.data = A.data + imaginary * 1j * rng.normal(size=A.nnz) if imaginary else A.data
+    A.sort_indices()
+    b, x, y = (rng.normal(size=800).astype(A.dtype) for _ in range(3))
+    r, s, t = (np.empty_like(b) for _ in range(3))
+    square = csr.residual(*unsigned(A), x, b, r)
+    np.testing.assert_allclose(r, b - A @ x, atol=1e-12)
+    assert csr.square_of_residual(*unsigned(A), x, b) == square
+    assert csr.two_residuals(*unsigned(A), x, y, b, s, t) == (square, csr.square_of_residual(*unsigned(A), y, b))
+    np.testing.assert_array_equal(s, r)
+    np.testing.assert_allclose(t, b - A @ y, atol=1e-12)
+
+
 @pytest.mark.parametrize("parts", [1, 3])
 @pytest.mark.parametrize("imaginary", [0.0, 1.0])
 @pytest.mark.parametrize("n", [1, 1024, 5000])

@@ -152,14 +152,15 @@ class Facts:
         """What is known of A before solving."""
         return self.knowledge.traits
 
-    def operator(self, threads: int) -> Operator:
+    def operator(self, data: Vector, threads: int) -> Operator:
         """Products with A: by one operator, and one copy of the entries, for all instances that are there at a time.
 
-        They ask for the same number of threads, that of their door.
+        They ask for the same number of threads, that of their door, and pass on the entries, which may have been let go
+        of since.
         """
         operator = self._operator()
         if operator is None:
-            operator = SparseOperator(self.pattern, self.data, threads)
+            operator = SparseOperator(self.pattern, data, threads)
             self._operator = weakref.ref(operator)
         return operator
 
@@ -237,7 +238,7 @@ class LinearInstance:
     @functools.cached_property
     def operator(self) -> Operator:
         """Products with A, by the kernels that iterate."""
-        return self._facts.operator(self.threads)
+        return self._facts.operator(self.data, self.threads)
 
     @property
     def traits(self) -> LinearTraits:
