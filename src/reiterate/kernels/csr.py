@@ -114,7 +114,7 @@ def two_residuals(indptr, indices, data, x, y, b, r, s):
 
 @kernel
 def square_of_residual(indptr, indices, data, x, b):
-    """Return ‖b − A x‖², with the bits of :func:`residual`: for verifying what iterations, none of which uses it, found."""
+    """Return ‖b − A x‖² with the bits of :func:`residual`: to verify what iterations found, none of which uses it."""
     square = 0.0
     end = indptr[0]
     for i in range(b.size):

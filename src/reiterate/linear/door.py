@@ -413,7 +413,7 @@ def _convert(argument: str, array: NDArray[Any]) -> Vector:
 def _admit_context(context: Mapping[str, float] | None) -> dict[str, float]:
     if context is None:
         return {}
-    if not isinstance(context, Mapping):
+    if type(context) is not dict and not isinstance(context, Mapping):
         raise InvalidInput("context", f"{context!r} is not a mapping; pass named numbers, e.g. {{'dt': dt}}")
     admitted = {}
     for name, value in context.items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import Any
 
@@ -14,6 +15,7 @@ from reiterate.linear.pattern import Pattern
 
 _SYMMETRY_TOLERANCE = 1e-12
 _NULL_SPACE_TOLERANCE = 2e-15  # rounding errors of assembling; a stiff but regular matrix can come near
+_traits = functools.lru_cache(maxsize=64)(LinearTraits)  # equal ones are the same object, which is quick to see
 _LARGEST_COUPLING = 1e6  # beyond, how far the diagonal is from dominating says nothing more
 
 
@@ -63,7 +65,7 @@ def _inspect_symmetric_pattern(matrix: Any, pattern: Pattern) -> tuple[Vector, L
         np.negative(diagonal, out=diagonal)
     positive = negated or bool(smallest > 0.0)
     full = positive or bool(np.all(diagonal))
-    traits = LinearTraits(
+    traits = _traits(
         pattern.size,
         pattern.nnz,
         bool(symmetric),

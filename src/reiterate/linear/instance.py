@@ -166,7 +166,7 @@ class Facts:
 
     def release(self) -> None:
         """Let go of the entries, which are the caller's; what was found out about them stays."""
-        if self.traits.entries:
+        if self.A is not None and self.traits.entries:
             self.A, self.data = None, np.empty(0)
 
 
