@@ -362,6 +362,8 @@ def inspect_symmetric_pattern(indptr, indices, data, position, mirror, diagonal,
             off_diagonal += abs(data[k])
             row_sum += data[k]
         coupling += off_diagonal / abs(value)
-        largest_row_sum = max(largest_row_sum, abs(row_sum) / (abs(value) + off_diagonal))
+        size = abs(value) + off_diagonal
+        if abs(row_sum) > largest_row_sum * size:  # most rows are spared the division
+            largest_row_sum = abs(row_sum) / size
     symmetric = different == 0 or _is_symmetric(indptr, indices, data, position, mirror, diagonal, tolerance)
     return symmetric, smallest, largest, coupling / max(n, 1), largest_row_sum
