@@ -88,7 +88,6 @@ class Engine:
         self._methods = methods
         self.configurations = tuple(configurations)
         self.rescuers = tuple(rescuers)
-        self._rescues = [(rescuer, math.inf) for rescuer in rescuers]
         self._learner_factory = learner
         self._rng = rng
         self._cost: CostUnit = cost
@@ -200,7 +199,7 @@ class Engine:
         begin = time.perf_counter()
         turns = itertools.chain(
             group.turns(pursuit, self._quarantine.held(index)),
-            self._rescues,
+            ((rescuer, math.inf) for rescuer in self.rescuers),
             self._last_resorts(pursuit, group),
         )
         done: set[Configuration] = set()

@@ -73,6 +73,8 @@ class Guesses:
     ----------
     chosen : Counter of str
         How often each candidate was where a solve began; may be given, to be shared by the columns of a block.
+    merit : float
+        That of the last start; infinite where nobody had to know.
     """
 
     def __init__(self, chosen: Counter[str] | None = None) -> None:
@@ -84,6 +86,7 @@ class Guesses:
         self._outcome = Outcome()
         self._resting = 0
         self.chosen: Counter[str] = Counter() if chosen is None else chosen
+        self.merit = math.inf
 
     def start(self, instance: LinearInstance, given: Vector) -> Vector:
         """Where to begin, in the instance's own scale; ``given``, shape (n,), likewise."""
@@ -95,6 +98,7 @@ class Guesses:
         if not names:
             self._resting = self._resting - 1 if self._resting else self._rest()
             self.chosen["given"] += 1
+            self.merit = math.inf if given.any() else norm(instance.b) / instance.norm_b
             return given
         return self._best(names, instance, given)
 
@@ -124,6 +128,7 @@ class Guesses:
             if check:
                 name, best, smallest, r, square = "given", given, given_merit, first, given_square
         self.chosen[name] += 1
+        self.merit = smallest
         self._digits = max(math.log10(max(smallest, 1e-300) / max(instance.target, 1e-300)), 1.0)
         instance.know_residual(best, r, square)
         return best
