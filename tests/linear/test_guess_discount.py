@@ -1,3 +1,4 @@
+import itertools
 import math
 
 import pytest
@@ -6,7 +7,7 @@ from reiterate.linear.guess_discount import Discount, Outcome
 
 
 def play(works, claim=3.0, by="cg"):
-    """Outcomes of solves that begin at a guess, but for those whose work is negative, which begin at the given start."""
+    """Outcomes of solves that begin at a guess, or where the work is negative at the given start."""
     discount = Discount()
     for work in works:
         discount.take_in(Outcome(claim, guessed=work > 0.0, work=abs(work), by=by))
@@ -39,6 +40,6 @@ def test_only_what_is_doubtful_is_checked_and_ever_more_rarely():
     assert not any(discount.asks_for_check(10.0, price=2.0) for _ in range(100))
     checks = [k for k in range(300) if discount.asks_for_check(4.0, price=2.0)]
     assert len(checks) <= 9
-    gaps = [later - sooner for sooner, later in zip(checks, checks[1:], strict=False)]
+    gaps = [later - sooner for sooner, later in itertools.pairwise(checks)]
     assert gaps == sorted(gaps)
     assert gaps[-1] == 64

@@ -20,7 +20,6 @@ from reiterate.linear.instance import LinearInstance, LinearTraits, norm
 from reiterate.linear.method import LinearMethod
 from reiterate.linear.work import in_matvecs
 
-_SAFE = 1e-280
 _PATIENCE = 5  # steps before the rate is judged
 
 
@@ -121,8 +120,8 @@ def _refine(factor: Factor, instance: LinearInstance, x: NDArray[Any], stop: Sto
     """Repeat x ← x + M⁻¹(b − A x) for as long as that pays."""
     begin = time.perf_counter()
     best, done = x, 0
-    residual, square = instance.residual(x, np.empty_like(instance.b))
-    size, target = _size(residual, square), instance.target * instance.norm_b
+    residual, _ = instance.residual(x, np.empty_like(instance.b))
+    size, target = norm(residual), instance.target * instance.norm_b
     if not size <= target and not size <= norm(instance.b):
         # A guess that is worse than none would cost steps, each of which gains 16 digits at most.
         best, residual, size = instance.origin(), instance.b.copy(), norm(instance.b)
@@ -134,7 +133,8 @@ def _refine(factor: Factor, instance: LinearInstance, x: NDArray[Any], stop: Sto
             return Progress(best, Status.TIME_CAP, done, 0.0)
         candidate = best + factor.solve(residual)
         done += 1
-        next_size = _size(next_residual, instance.operator.residual(candidate, instance.b, next_residual))
+        instance.operator.residual(candidate, instance.b, next_residual)
+        next_size = norm(next_residual)
         if not math.isfinite(next_size):
             return Progress(best, Status.BREAKDOWN, done, 0.0, "overflow or NaN: the factors are numerically singular")
         if next_size >= size or (done > _PATIENCE and next_size > first * 0.5**done):
@@ -142,11 +142,6 @@ def _refine(factor: Factor, instance: LinearInstance, x: NDArray[Any], stop: Sto
             return Progress(better, Status.BREAKDOWN, done, 0.0, _reason(factor))
         best, residual, next_residual, size = candidate, next_residual, residual, next_size
     return Progress(best, Status.CONVERGED, done, 0.0)
-
-
-def _size(residual: NDArray[Any], square: float) -> float:
-    """The norm of a residual whose squared norm may have overflown or underflown."""
-    return math.sqrt(square) if _SAFE < square < 1.0 / _SAFE else norm(residual)
 
 
 def _revealing(progress: Progress, factor: Factor, instance: LinearInstance) -> Progress:

@@ -23,7 +23,6 @@ from reiterate.linear.vectors import Vector, norm
 __all__ = ["Facts", "LinearInstance", "LinearTraits", "Vector", "norm"]
 
 _UNIT_ROUNDOFF = np.finfo(np.float64).eps / 2
-_SAFE = 1e-280  # squares between it and its inverse have lost nothing to underflow or overflow
 _COMFORTABLE_EXPONENT = 300  # squares of such numbers, and products of those with entries of A, are far from overflow
 
 
@@ -343,11 +342,11 @@ class LinearInstance:
     def merit(self, x: Vector) -> float:
         """‖b − A x‖ / ‖b‖."""
         x = self.normalize(x)
-        square = _square_of_residual(self.A, x, self.b) if self.traits.entries else math.nan
-        if _SAFE < square < 1.0 / _SAFE:
-            return math.sqrt(square) / self.norm_b
-        with np.errstate(over="ignore", invalid="ignore"):
-            return norm(self.b - self.A @ x) / self.norm_b
+        r = _recomputed_residual(self.A, x, self.b) if self.traits.entries else None
+        if r is None:
+            with np.errstate(over="ignore", invalid="ignore"):
+                r = self.b - self.A @ x
+        return norm(r) / self.norm_b
 
     def residual(self, x: Vector, out: Vector) -> tuple[Vector, float]:
         """The residual b − A x, in ``out`` or in another array that is the caller's from now on, and its squared norm.
@@ -376,13 +375,15 @@ class LinearInstance:
         self._facts.knowledge.traits = replace(self.traits, **revealed)
 
 
-def _square_of_residual(A: Any, x: Vector, b: Vector) -> float:
-    """‖b − A x‖²; no number where the arrays are of another kind than usual."""
-    indptr, indices = A.indptr, A.indices
-    usual = indices.dtype == indptr.dtype == np.int32 and x.dtype == b.dtype == A.data.dtype
-    if not (usual and indptr.flags.carray and indices.flags.carray and A.data.flags.carray and x.flags.carray):
-        return math.nan
-    return float(csr.square_of_residual(indptr.view(np.uint32), indices.view(np.uint32), A.data, x, b))
+def _recomputed_residual(A: Any, x: Vector, b: Vector) -> Vector | None:
+    """The residual b − A x; ``None`` where the arrays are of another kind than usual."""
+    indptr, indices, data = A.indptr, A.indices, A.data
+    usual = indices.dtype == indptr.dtype == np.int32 and x.dtype == b.dtype == data.dtype
+    if not (usual and indptr.flags.carray and indices.flags.carray and data.flags.carray and x.flags.carray):
+        return None
+    r = np.empty_like(b)
+    csr.recompute_residual(indptr.view(np.uint32), indices.view(np.uint32), data, x, b, r)
+    return r
 
 
 def _sizes_of_pins(A: Any, rows: NDArray[Any], columns: NDArray[Any], present: Vector) -> Vector:

@@ -125,7 +125,7 @@ class SparseOperator:
 def warm_up(dtype: np.dtype[Any]) -> None:
     """Compile or load what verifying and guessing take, and what small systems do not reach."""
     one, matrix = np.ones(1, dtype=dtype), (*np.array([[0, 1], [0, 0]], dtype=np.uint32), np.ones(2, dtype=dtype))
-    csr.square_of_residual(*matrix, one, one)
+    csr.recompute_residual(*matrix, one, one, one.copy())
     csr.two_residuals(*matrix, one, one, one, one.copy(), one.copy())
     vectors.combine(1.0, 0.0, 0.0, one, one, one, one.copy())
     groups = RowGroups(np.array([0, 1], dtype=np.uint32), np.zeros(1, dtype=np.uint32))
