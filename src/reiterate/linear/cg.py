@@ -75,6 +75,10 @@ class ConjugateGradients(DefiniteMethod):
             return self._by_products.prepare(instance, values)
         return Prepared(_workspace(instance, previous))
 
+    def rebuild(self, instance: LinearInstance, values: Values, previous: Prepared) -> Prepared:
+        """The same vectors again: there is nothing in them to build anew."""
+        return self.prepare(instance, values, previous)
+
     def iterate(self, prepared: Prepared, instance: LinearInstance, values: Values, x: Vector, stop: Stop) -> Progress:
         """Iterate from a copy of ``x``, shape (n,)."""
         if _is_generic(instance):
@@ -137,6 +141,10 @@ class JacobiConjugateGradients(DefiniteMethod):
         assert instance.diagonal is not None
         workspace.inverse_diagonal = reciprocals(instance.diagonal, out=workspace.inverse_diagonal)
         return Prepared(workspace, work=in_matvecs(instance.pattern, 16.0 * instance.pattern.size))
+
+    def rebuild(self, instance: LinearInstance, values: Values, previous: Prepared) -> Prepared:
+        """The same vectors again, and the inverse of the diagonal."""
+        return self.prepare(instance, values, previous)
 
     def iterate(self, prepared: Prepared, instance: LinearInstance, values: Values, x: Vector, stop: Stop) -> Progress:
         """Iterate from a copy of ``x``, shape (n,)."""

@@ -98,7 +98,7 @@ class Guesses:
         if not names:
             self._resting = self._resting - 1 if self._resting else self._rest()
             self.chosen["given"] += 1
-            self.merit = math.inf if given.any() else norm(instance.b) / instance.norm_b
+            self.merit = math.inf if norm(given) > 0.0 else norm(instance.b) / instance.norm_b
             return given
         return self._best(names, instance, given)
 
@@ -249,7 +249,7 @@ def _square_residuals(
     instance: LinearInstance, given: Vector, candidate: Vector, r: Vector, s: Vector
 ) -> tuple[float, float]:
     """Squared norms of the residuals of both, which are written to ``r`` and ``s``."""
-    if given.any():
+    if norm(given) > 0.0:
         return instance.operator.two_residuals(given, candidate, instance.b, r, s)
     np.copyto(r, instance.b)
     return norm(instance.b) ** 2, instance.operator.residual(candidate, instance.b, s)

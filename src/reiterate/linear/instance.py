@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import functools
 import math
 import weakref
 from collections.abc import Callable, Hashable, Mapping
@@ -202,6 +201,7 @@ class LinearInstance:
     deadline: float | None = None
     recycles: bool = True
     _known: tuple[Vector, Vector, float] | None = None
+    _operator: Operator | None = None
 
     def __init__(
         self,
@@ -234,10 +234,12 @@ class LinearInstance:
         self.norm_b = norm_b if relative else 1.0
         self._target = max(rtol, atol / norm_b) if relative else atol
 
-    @functools.cached_property
+    @property
     def operator(self) -> Operator:
         """Products with A, by the kernels that iterate."""
-        return self._facts.operator(self.data, self.threads)
+        if self._operator is None:
+            self._operator = self._facts.operator(self.data, self.threads)
+        return self._operator
 
     @property
     def traits(self) -> LinearTraits:
@@ -331,7 +333,7 @@ class LinearInstance:
         A = type(self.A)((data, *index), shape=self.A.shape)
         twin = copy.copy(self)
         twin.A, twin.pattern, twin.data, twin.diagonal = A, pattern, data, diagonal
-        twin.operator, twin._known = SparseOperator(pattern, data, self.threads), None
+        twin._operator, twin._known = SparseOperator(pattern, data, self.threads), None
         twin._facts = Facts(A, pattern, diagonal, traits, self._facts.features)
         return twin
 
