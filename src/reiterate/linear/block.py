@@ -45,7 +45,7 @@ class BlockInstance(LinearInstance):
         self._facts = facts
         self.columns = tuple(columns)
         self.A, self.pattern, self.diagonal = facts.A, facts.pattern, facts.diagonal
-        self.data, self._operator, self.threads = columns[0].data, columns[0].operator, columns[0].threads
+        self.data, self.operator, self.threads = columns[0].data, columns[0].operator, columns[0].threads
         self.memory_limit, self.recycles = columns[0].memory_limit, columns[0].recycles
         self.b = np.stack([column.b for column in columns], axis=1)
         self.norms = np.array([column.norm_b for column in columns])

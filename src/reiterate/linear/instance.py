@@ -241,6 +241,10 @@ class LinearInstance:
             self._operator = self._facts.operator(self.data, self.threads)
         return self._operator
 
+    @operator.setter
+    def operator(self, operator: Operator) -> None:
+        self._operator = operator
+
     @property
     def traits(self) -> LinearTraits:
         """What is known of A."""
@@ -333,7 +337,7 @@ class LinearInstance:
         A = type(self.A)((data, *index), shape=self.A.shape)
         twin = copy.copy(self)
         twin.A, twin.pattern, twin.data, twin.diagonal = A, pattern, data, diagonal
-        twin._operator, twin._known = SparseOperator(pattern, data, self.threads), None
+        twin.operator, twin._known = SparseOperator(pattern, data, self.threads), None
         twin._facts = Facts(A, pattern, diagonal, traits, self._facts.features)
         return twin
 
