@@ -261,7 +261,7 @@ class Solver:
         if self.last is not None:
             work = self.last.work / len(instance.columns)
             for j, (column, guess) in enumerate(zip(instance.columns, guesses, strict=False)):
-                guess.solved(column, np.ascontiguousarray(X[:, j]), work)
+                guess.solved(column, np.ascontiguousarray(X[:, j]), work, self.last.configuration)
         return columns.spread(solution)
 
     def _guesses_of(self, instance: BlockInstance) -> list[Guesses]:
@@ -279,8 +279,7 @@ class Solver:
         instance = self._door.admit(A, b, context, rtol=rtol, atol=atol)
         start = instance.enter(admit_start(x0, instance.b.size, instance.b.dtype))
         merit = math.inf
-        # A zero right-hand side has the solution zero, whatever the guess and however singular A is.
-        if not instance.b.any():
+        if instance.trivial:
             start[:] = 0.0
         elif self._guesses is not None:
             start = self._guesses.start(instance, start)
@@ -288,12 +287,12 @@ class Solver:
         self._remarks.take_in(instance)
         try:
             x = instance.normalize(cast(Vector, self._engine.solve(instance, start, merit)))
-            solution = leave_verified(instance, x, self._attempts)
+            solution = leave_verified(instance, x, self._attempts) if instance.scaled else x
         except NotConverged as error:
             error.x, error.merit = _best_of(error, instance)
             raise
-        if self._guesses is not None and self.last is not None:
-            self._guesses.solved(instance, x, self.last.work)
+        if self._guesses is not None and (last := self.last) is not None:
+            self._guesses.solved(instance, x, last.work, last.configuration)
         return solution
 
     @property

@@ -4,7 +4,7 @@ import scipy.sparse.linalg as spla
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reiterate.kernels import cg
+from reiterate.kernels import cg, csr
 from reiterate.kernels.codes import CONVERGED, NOT_DEFINITE, NOT_FINITE, RUNNING
 from reiterate.kernels.spmd import new_board
 from tests.matrices import definite_matrices, laplacian, unsigned
@@ -19,7 +19,8 @@ def run(A, b, x0, iterations, *, split=None, threshold=0.0, jacobi=False, parts=
     if jacobi:
         state = cg.jacobi_cg_start(*arrays, b, x, inverse, r, p)
     else:
-        state = (cg.cg_start(*arrays, b, x, r, p),)
+        state = (csr.residual(*arrays, x, b, r),)
+        p[:] = r
     made, code = 0, RUNNING
     for cap in [iterations] if split is None else [split, iterations - split]:
         if jacobi:

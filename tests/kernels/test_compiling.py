@@ -2,6 +2,7 @@ import importlib
 import pkgutil
 import subprocess
 import sys
+import weakref
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from scipy.sparse.linalg import aslinearoperator
 import reiterate as rt
 from reiterate import kernels
 from reiterate.kernels import cg, csr, levels, sor, spmd, ssor_cg
-from reiterate.linear import team
+from reiterate.linear import block, team
 from reiterate.linear.door import Door
 from reiterate.linear.factor_engines import ENGINES
 from reiterate.linear.method import LinearMethod
@@ -68,6 +69,7 @@ def test_nor_for_complex_numbers_or_an_operator(method, free):
 
 def test_each_type_of_numbers_is_rehearsed_once(monkeypatch):
     rehearsed = []
+    monkeypatch.setattr(block, "_warm", weakref.WeakKeyDictionary())  # as in a new process
     monkeypatch.setattr(LinearMethod, "rehearse", lambda self, A: rehearsed.append((self.name, A.dtype, type(A))))
     monkeypatch.setattr(LinearMethod, "rehearse_columns", lambda self: rehearsed.append("block"))
     solver = rt.Solver(["jacobi_gmres(restart=30)"], fallback=None)

@@ -23,6 +23,23 @@ def test_products_equal_dense_algebra(A, seed):
     assert square == pytest.approx(r @ r)
 
 
+@pytest.mark.parametrize("imaginary", [0.0, 1.0])
+def test_residuals_agree_bit_for_bit(imaginary):
+    rng = np.random.default_rng(0)
+    A = sp.random_array((800, 800), density=0.01, rng=rng, format="csr")
+    A.data = A.data + imaginary * 1j * rng.normal(size=A.nnz) if imaginary else A.data
+    A.sort_indices()
+    b, x, y = (rng.normal(size=800).astype(A.dtype) for _ in range(3))
+    r, s, t, u = (np.empty_like(b) for _ in range(4))
+    square = csr.residual(*unsigned(A), x, b, r)
+    np.testing.assert_allclose(r, b - A @ x, atol=1e-12)
+    csr.recompute_residual(*unsigned(A), x, b, s)
+    np.testing.assert_array_equal(s, r)
+    assert csr.two_residuals(*unsigned(A), x, y, b, s, t) == (square, csr.residual(*unsigned(A), y, b, u))
+    np.testing.assert_array_equal(s, r)
+    np.testing.assert_array_equal(t, u)
+
+
 @pytest.mark.parametrize("parts", [1, 3])
 @pytest.mark.parametrize("imaginary", [0.0, 1.0])
 @pytest.mark.parametrize("n", [1, 1024, 5000])
@@ -98,10 +115,11 @@ def test_inspection_finds_one_unsymmetric_number(A, factor, spoil):
         A.data[off_diagonal[len(off_diagonal) // 2]] *= factor
         spoiled = not np.allclose(A.toarray(), A.toarray().T, rtol=0, atol=1e-9 * np.abs(A.data).max())
     indptr, indices, data = unsigned(A)
-    position, cursor, diagonal = np.empty(n, np.uint32), np.empty(n, np.uint32), np.empty(n)
+    position, mirror, diagonal = np.empty(n, np.uint32), np.zeros(data.size, np.uint32), np.empty(n)
     csr.find_diagonal(indptr, indices, position)
-    symmetric, smallest, coupling, _ = csr.inspect_symmetric_pattern(
-        indptr, indices, data, position, diagonal, cursor, 1e-12
+    csr.find_mirrors(indptr, indices, position, np.empty(n, np.uint32), mirror)
+    symmetric, smallest, largest, coupling, _ = csr.inspect_symmetric_pattern(
+        indptr, indices, data, position, mirror, diagonal, 1e-12
     )
     if spoiled:
         assert not symmetric
@@ -109,6 +127,6 @@ def test_inspection_finds_one_unsymmetric_number(A, factor, spoil):
         assert symmetric
     dense = A.toarray()
     np.testing.assert_array_equal(diagonal, dense.diagonal())
-    assert smallest == dense.diagonal().min()
+    assert (smallest, largest) == (dense.diagonal().min(), dense.diagonal().max())
     rows = (np.abs(dense).sum(axis=1) - np.abs(dense.diagonal())) / np.abs(dense.diagonal())
     assert coupling == pytest.approx(rows.mean())

@@ -105,3 +105,33 @@ def test_solutions_near_the_end_of_double_precision_make_no_guesses_and_no_noise
         6,
     )
     assert instance.merit(start) <= 1.0
+
+
+def test_guesses_that_save_no_iterations_rest():
+    A, rng, tried = laplacian(40), np.random.default_rng(3), 0
+    door, guesses = Door(), Guesses()
+    smooth, rough = np.ones(1600), 0.05 * rng.normal(size=(200, 1600))
+    for k in range(200):
+        x = k * smooth + rough[k]
+        instance = door.admit((1.0 + 0.01 * k) * A, A @ x, None, rtol=1e-10, atol=0.0)
+        given = (k - 1) * smooth
+        tried += guesses.start(instance, given) is not given
+        guesses.solved(instance, x, 10.0)  # whatever the start
+    assert tried <= 40
+
+
+def test_the_method_is_spared_the_product_that_the_guess_has_taken():
+    A, door, guesses = laplacian(40), Door(), Guesses()
+    for k in range(4):
+        x = np.full(1600, 1.0 + k)
+        instance = door.admit((1.0 + k) * A, (1.0 + k) * (A @ x), None, rtol=1e-10, atol=0.0)
+        start = guesses.start(instance, np.zeros(1600))
+        guesses.solved(instance, x, 1e6)
+    out = np.full(1600, np.nan)
+    r, square = instance.residual(start, out)
+    assert r is not out
+    np.testing.assert_allclose(r, instance.b - instance.A @ start, atol=1e-10)
+    assert square == pytest.approx(r @ r)
+    again, _ = instance.residual(start, out)
+    assert again is out  # what was handed over is the method's to overwrite
+    np.testing.assert_allclose(again, instance.b - instance.A @ start, atol=1e-10)

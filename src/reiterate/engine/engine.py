@@ -110,8 +110,9 @@ class Engine:
 
     def group_for(self, instance: Instance) -> Policy:
         """The arms that apply to such an instance, with the policy that decides on them."""
-        kind = instance.kind
-        if self._last_group is not None and kind == self._last_kind and instance.traits == self._last_traits:
+        kind, traits = instance.kind, instance.traits
+        known = traits is self._last_traits or traits == self._last_traits
+        if self._last_group is not None and known and kind == self._last_kind:
             return self._last_group
         accepted = self._accepted(instance)
         key = (kind, accepted)
@@ -119,7 +120,7 @@ class Engine:
             names = {method.name for method, applies in zip(self._arm_methods, accepted, strict=True) if applies}
             arms = tuple(configuration for configuration in self.configurations if configuration.method in names)
             self._groups[key] = self._policy(arms, instance)
-        self._last_kind, self._last_traits, self._last_group = kind, instance.traits, self._groups[key]
+        self._last_kind, self._last_traits, self._last_group = kind, traits, self._groups[key]
         return self._last_group
 
     def _accepted(self, instance: Instance) -> tuple[bool, ...]:
@@ -292,9 +293,9 @@ class Engine:
                 probability=probability,
                 context=dict(pursuit.instance.context),
                 attempts=attempts,
-                iterations=sum(attempt.iterations for attempt in attempts),
+                iterations=sum([attempt.iterations for attempt in attempts]),
                 seconds=pursuit.seconds,
-                work=sum(attempt.work for attempt in attempts),
+                work=sum([attempt.work for attempt in attempts]),
                 overhead=time.perf_counter() - begin - pursuit.seconds - pursuit.warming,
                 merit=pursuit.merit,
                 target=pursuit.instance.target,

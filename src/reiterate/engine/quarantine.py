@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+_NOBODY: frozenset[str] = frozenset()
+
 
 class Quarantine:
     """After its k-th breakdown in a row a method sits out the next 2^k − 1 instances (at most 1,023).
@@ -22,6 +24,8 @@ class Quarantine:
 
     def held(self, index: int) -> frozenset[str]:
         """The methods that sit out the instance of this number."""
+        if not self._release:
+            return _NOBODY
         return frozenset(method for method, release in self._release.items() if index < release)
 
     def report(self, method: str, index: int, *, broke_down: bool) -> None:

@@ -60,6 +60,8 @@ class Rental:
         self._trusted = 0  # instances for which that is still believed
         self._known = False  # whether the prices are those of renewals, and not estimates
         self._prices: deque[float] = deque(maxlen=_KEEP)
+        self._price = 0.0
+        self._baseline = math.inf
         self._baselines: deque[float] = deque(maxlen=_FRESH)
         self._units: deque[float] = deque(maxlen=_KEEP)
         self._rents: list[float] = []
@@ -69,12 +71,12 @@ class Rental:
     @property
     def price(self) -> float:
         """What a renewal costs; 0 as long as none has been seen."""
-        return min(self._prices, default=0.0)
+        return self._price
 
     @property
     def baseline(self) -> float:
         """Iterations that a solve takes right after a renewal."""
-        return statistics.median(self._baselines) if self._baselines else math.inf
+        return self._baseline
 
     @property
     def due(self) -> bool:
@@ -113,6 +115,7 @@ class Rental:
         if not self._rents:
             self._trusted = max(self._trusted - 1, 0)
         self._prices.append(price)
+        self._price = min(self._prices)
         self._spent = 0.0
         self._rents.clear()
         self._paid = 0.0
@@ -124,6 +127,7 @@ class Rental:
             self._units.append(cost / iterations)
         if fresh:
             self._baselines.append(float(iterations))
+            self._baseline = statistics.median(self._baselines)
             return
         self._spent += cost
         unit = min(self._units, default=0.0)

@@ -58,14 +58,6 @@ def _update_iterate_jacobi(begin, end, alpha, beta, r, inverse_diagonal, x, p):
 
 
 @kernel
-def cg_start(indptr, indices, data, b, x, r, p):
-    """Begin at ``x``: write r = b − A x and p = r (both of shape (n,)), return r·r."""
-    square = residual(indptr, indices, data, x, b, r)
-    p[:] = r
-    return square
-
-
-@kernel
 def cg_advance(
     indptr, indices, data, x, r, p, q, square, threshold, max_iterations, bounds, sums, board, thread
 ):  # fmt: skip
@@ -75,7 +67,7 @@ def cg_advance(
     ----------
     indptr, indices, data : the matrix A, symmetric positive definite, shape (n, n)
     x, r, p : arrays of shape (n,), overwritten
-        Iterate, residual, direction, as :func:`cg_start` or an earlier call left them.
+        Iterate, residual and direction, which is the residual at first, as an earlier call left them.
     q : array of shape (n,), overwritten (workspace)
     square : float
         r·r, as returned last.
@@ -140,15 +132,21 @@ def _cg_iterations(
     return max_iterations, square, RUNNING
 
 
-@kernel
-def jacobi_cg_start(indptr, indices, data, b, x, inverse_diagonal, r, p):
-    """Begin at ``x``: write r = b − A x and p = D⁻¹ r (shape (n,)), return r·r and r·D⁻¹r."""
-    square = residual(indptr, indices, data, x, b, r)
+@reduction_kernel
+def jacobi_cg_direction(inverse_diagonal, r, p):
+    """Write the first direction p = D⁻¹ r (shape (n,)), return r·D⁻¹r."""
     weighted = 0.0
     for i in range(r.size):
         p[i] = r[i] * inverse_diagonal[i]
         weighted += r[i] * p[i]
-    return square, weighted
+    return weighted
+
+
+@kernel
+def jacobi_cg_start(indptr, indices, data, b, x, inverse_diagonal, r, p):
+    """Begin at ``x``: write r = b − A x and p = D⁻¹ r (shape (n,)), return r·r and r·D⁻¹r."""
+    square = residual(indptr, indices, data, x, b, r)
+    return square, jacobi_cg_direction(inverse_diagonal, r, p)
 
 
 @kernel

@@ -88,6 +88,46 @@ def residual(indptr, indices, data, x, b, r):
 
 
 @kernel
+def two_residuals(indptr, indices, data, x, y, b, r, s):
+    """Write b − A x to ``r`` and b − A y to ``s``, return both squared norms; the matrix is read once."""
+    square = 0.0
+    other = 0.0
+    end = indptr[0]
+    for i in range(r.size):
+        begin = end
+        end = indptr[i + 1]
+        prefetch(data, np.uint64(begin) + PREFETCH_DISTANCE)
+        prefetch(indices, np.uint64(begin) + PREFETCH_DISTANCE)
+        total = 0.0
+        second = 0.0
+        for k in range(begin, end):
+            total += data[k] * x[indices[k]]
+            second += data[k] * y[indices[k]]
+        difference = b[i] - total
+        r[i] = difference
+        square += difference.real * difference.real + difference.imag * difference.imag
+        difference = b[i] - second
+        s[i] = difference
+        other += difference.real * difference.real + difference.imag * difference.imag
+    return square, other
+
+
+@kernel
+def recompute_residual(indptr, indices, data, x, b, r):
+    """Write b − A x to ``r``, as :func:`residual` does: to verify what iterations found, none of which uses it."""
+    end = indptr[0]
+    for i in range(r.size):
+        begin = end
+        end = indptr[i + 1]
+        prefetch(data, np.uint64(begin) + PREFETCH_DISTANCE)
+        prefetch(indices, np.uint64(begin) + PREFETCH_DISTANCE)
+        total = 0.0
+        for k in range(begin, end):
+            total += data[k] * x[indices[k]]
+        r[i] = b[i] - total
+
+
+@kernel
 def matvec_parts(indptr, indices, data, x, y, bounds, board, thread):
     """As :func:`matvec`, by several threads.
 
@@ -237,23 +277,58 @@ def is_pattern_symmetric(indptr, indices, cursor):
 
 
 @kernel
-def inspect_symmetric_pattern(indptr, indices, data, position, diagonal, cursor, tolerance):
-    """Facts about the numbers of a matrix whose pattern is symmetric and has a full diagonal, in one pass.
+def find_mirrors(indptr, indices, position, cursor, mirror):
+    """Find where (j, i) is stored for every (i, j) left of the diagonal, in a symmetric pattern with a full diagonal.
+
+    Parameters
+    ----------
+    indptr, indices : the pattern of a square matrix, sorted
+    position : uint32 array of shape (n,)
+        Of the diagonal entries (:func:`find_diagonal`).
+    cursor : uint32 array of shape (n,), overwritten (workspace)
+    mirror : uint32 array of shape (nnz,), written at the places of entries left of the diagonal
+    """
+    n = position.size
+    for i in range(n):
+        cursor[i] = position[i] + np.uint32(1)
+    for i in range(n):
+        for k in range(indptr[i], position[i]):
+            j = indices[k]
+            mirror[k] = cursor[j]
+            cursor[j] += np.uint32(1)
+
+
+@kernel
+def _is_symmetric(indptr, indices, data, position, mirror, diagonal, tolerance):
+    """Whether no two mirror images differ by more than rounding; parameters as :func:`inspect_symmetric_pattern`."""
+    for i in range(position.size):
+        bound = tolerance * np.sqrt(abs(diagonal[i]))
+        for k in range(indptr[i], position[i]):
+            difference = data[k] - data[mirror[k]]
+            if difference != 0.0 and abs(difference) > bound * np.sqrt(abs(diagonal[indices[k]])):
+                return False
+    return True
+
+
+@kernel
+def inspect_symmetric_pattern(indptr, indices, data, position, mirror, diagonal, tolerance):
+    """Facts about the numbers of a matrix whose pattern is symmetric and has a full diagonal, usually in one pass.
 
     Parameters
     ----------
     indptr, indices, data : the matrix
     position : uint32 array of shape (n,)
         Of the diagonal entries (:func:`find_diagonal`).
+    mirror : uint32 array of shape (nnz,)
+        See :func:`find_mirrors`.
     diagonal : float64 array of shape (n,), written
-    cursor : uint32 array of shape (n,), overwritten (workspace)
     tolerance : float
         a_ij and a_ji count as equal when they differ by at most ``tolerance`` · sqrt(|a_ii|) · sqrt(|a_jj|).
 
     Returns
     -------
     symmetric : bool
-    smallest_diagonal : float
+    smallest_diagonal, largest_diagonal : float
     coupling : float
         Mean over the rows of Σ_{j≠i} |a_ij| / |a_ii|: near 1 for an elliptic operator, small where a mass
         term dominates. Free of units, hence comparable between instances.
@@ -262,31 +337,30 @@ def inspect_symmetric_pattern(indptr, indices, data, position, diagonal, cursor,
     """
     n = position.size
     smallest = np.inf
+    largest = -np.inf
     coupling = 0.0
-    symmetric = True
+    different = 0
     largest_row_sum = 0.0
+    end = indptr[0]
     for i in range(n):
+        begin = end
+        end = indptr[i + 1]
         value = data[position[i]]
         diagonal[i] = value
         smallest = min(smallest, value)
-        cursor[i] = position[i] + np.uint32(1)
-    for i in range(n):
-        # Strictly lower entries only: their mirrors are met by the cursors that start right of the diagonal.
+        largest = max(largest, value)
         off_diagonal = 0.0
-        row_sum = diagonal[i]
-        bound = tolerance * np.sqrt(abs(diagonal[i]))
-        for k in range(indptr[i], position[i]):
-            j = indices[k]
-            mirror = cursor[j]
-            cursor[j] = mirror + np.uint32(1)
-            difference = data[k] - data[mirror]
-            if difference != 0.0 and abs(difference) > bound * np.sqrt(abs(diagonal[j])):
-                symmetric = False
+        row_sum = value
+        for k in range(begin, position[i]):
             off_diagonal += abs(data[k])
             row_sum += data[k]
-        for k in range(position[i] + np.uint32(1), indptr[i + 1]):
+            different |= data[k] != data[mirror[k]]
+        for k in range(position[i] + np.uint32(1), end):
             off_diagonal += abs(data[k])
             row_sum += data[k]
-        coupling += off_diagonal / abs(diagonal[i])
-        largest_row_sum = max(largest_row_sum, abs(row_sum) / (abs(diagonal[i]) + off_diagonal))
-    return symmetric, smallest, coupling / max(n, 1), largest_row_sum
+        coupling += off_diagonal / abs(value)
+        size = abs(value) + off_diagonal
+        if abs(row_sum) > largest_row_sum * size:  # most rows are spared the division
+            largest_row_sum = abs(row_sum) / size
+    symmetric = different == 0 or _is_symmetric(indptr, indices, data, position, mirror, diagonal, tolerance)
+    return symmetric, smallest, largest, coupling / max(n, 1), largest_row_sum

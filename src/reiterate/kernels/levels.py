@@ -130,9 +130,10 @@ def scale_diagonal(natural_diagonal, order, diagonal, scale):
     last = np.uint64(max(order.size, 1) - 1)
     for t in range(order.size):
         prefetch(natural_diagonal, np.uint64(order[min(np.uint64(t) + _LOOKAHEAD, last)]))
-        value = natural_diagonal[order[t]]
-        diagonal[t] = value
-        scale[t] = 1.0 / np.sqrt(value)
+        diagonal[t] = natural_diagonal[order[t]]
+    # Apart from the gathering, so that roots and quotients are made several at a time.
+    for t in range(order.size):
+        scale[t] = 1.0 / np.sqrt(diagonal[t])
 
 
 @kernel

@@ -45,3 +45,10 @@ def turn(beta, z, p):
     """Write z + β p to ``p``."""
     for i in range(p.size):
         p[i] = z[i] + beta * p[i]
+
+
+@reduction_kernel
+def combine(a, b, c, u, v, w, x):
+    """Write a u + b v + c w to ``x``."""
+    for i in range(x.size):
+        x[i] = a * u[i] + b * v[i] + c * w[i]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import weakref
 from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
@@ -12,6 +13,8 @@ from numpy.typing import NDArray
 from reiterate.contracts import Forecast, Method, Prepared, Progress, Status, Stop, Values
 from reiterate.linear.instance import Facts, LinearInstance, Vector
 from reiterate.linear.vectors import norm
+
+_warm: weakref.WeakKeyDictionary[Method, set[Hashable]] = weakref.WeakKeyDictionary()  # what the process has compiled
 
 Block = NDArray[Any]
 """Shape (n, k), C-contiguous, float64 or complex128."""
@@ -163,12 +166,16 @@ class ColumnByColumn(Method):
         return self.method.variant_of(instance), isinstance(instance, BlockInstance)
 
     def warm_up(self, variant: tuple[Hashable, bool] = (None, False)) -> None:
-        """As the method does; for several columns also by its ``rehearse_block``, where it has one."""
+        """As the method does, once a process; for several columns also by its ``rehearse_block``, where it has one."""
+        warm = _warm.setdefault(self.method, set())
+        if variant in warm:
+            return
         of_a_column, block = variant
         self.method.warm_up(of_a_column)
         rehearse_block = getattr(self.method, "rehearse_block", None)
         if block and rehearse_block is not None:
             rehearse_block()
+        warm.add(variant)
 
     def iterate(
         self, prepared: Prepared, instance: LinearInstance, values: Values, x: NDArray[Any], stop: Stop

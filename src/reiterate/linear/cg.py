@@ -75,6 +75,10 @@ class ConjugateGradients(DefiniteMethod):
             return self._by_products.prepare(instance, values)
         return Prepared(_workspace(instance, previous))
 
+    def rebuild(self, instance: LinearInstance, values: Values, previous: Prepared) -> Prepared:
+        """The same vectors again: there is nothing in them to build anew."""
+        return self.prepare(instance, values, previous)
+
     def iterate(self, prepared: Prepared, instance: LinearInstance, values: Values, x: Vector, stop: Stop) -> Progress:
         """Iterate from a copy of ``x``, shape (n,)."""
         if _is_generic(instance):
@@ -82,13 +86,14 @@ class ConjugateGradients(DefiniteMethod):
         pattern, data, work = instance.pattern, instance.data, prepared.state
         threshold, threads = instance.square_threshold, instance.threads
         bounds, sums = pattern.row_bounds(threads), team.partial_sums(threads)
+        r, square = instance.residual(x, work.r)
+        np.copyto(work.p, r)
         x = x.copy()
-        square = kernels.cg_start(pattern.indptr, pattern.indices, data, instance.b, x, work.r, work.p)
 
         def advance(iterations: int) -> tuple[int, int]:
             nonlocal square
             made, square, code = team.call(
-                threads, kernels.cg_advance, pattern.indptr, pattern.indices, data, x, work.r, work.p, work.q,
+                threads, kernels.cg_advance, pattern.indptr, pattern.indices, data, x, r, work.p, work.q,
                 square, threshold, iterations, bounds, sums,
             )  # fmt: skip
             return made, code
@@ -137,6 +142,10 @@ class JacobiConjugateGradients(DefiniteMethod):
         workspace.inverse_diagonal = reciprocals(instance.diagonal, out=workspace.inverse_diagonal)
         return Prepared(workspace, work=in_matvecs(instance.pattern, 16.0 * instance.pattern.size))
 
+    def rebuild(self, instance: LinearInstance, values: Values, previous: Prepared) -> Prepared:
+        """The same vectors again, and the inverse of the diagonal."""
+        return self.prepare(instance, values, previous)
+
     def iterate(self, prepared: Prepared, instance: LinearInstance, values: Values, x: Vector, stop: Stop) -> Progress:
         """Iterate from a copy of ``x``, shape (n,)."""
         if _is_generic(instance):
@@ -144,16 +153,15 @@ class JacobiConjugateGradients(DefiniteMethod):
         pattern, data, work = instance.pattern, instance.data, prepared.state
         threshold, threads = instance.square_threshold, instance.threads
         bounds, sums = pattern.row_bounds(threads), team.partial_sums(threads)
+        r, square = instance.residual(x, work.r)
+        weighted = kernels.jacobi_cg_direction(work.inverse_diagonal, r, work.p)
         x = x.copy()
-        square, weighted = kernels.jacobi_cg_start(
-            pattern.indptr, pattern.indices, data, instance.b, x, work.inverse_diagonal, work.r, work.p
-        )
 
         def advance(iterations: int) -> tuple[int, int]:
             nonlocal square, weighted
             made, square, weighted, code = team.call(
                 threads, kernels.jacobi_cg_advance, pattern.indptr, pattern.indices, data, work.inverse_diagonal,
-                x, work.r, work.p, work.q, square, weighted, threshold, iterations, bounds, sums,
+                x, r, work.p, work.q, square, weighted, threshold, iterations, bounds, sums,
             )  # fmt: skip
             return made, code
 

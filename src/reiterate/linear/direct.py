@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from abc import abstractmethod
 from typing import Any
@@ -142,13 +143,12 @@ def _refine(factor: Factor, instance: LinearInstance, x: NDArray[Any], stop: Sto
     """Repeat x ← x + M⁻¹(b − A x) for as long as that pays."""
     begin = time.perf_counter()
     best, done = x, 0
-    residual = instance.b - instance.A @ best
-    size = norm(residual)
-    if not size <= norm(instance.b):
+    residual, _ = instance.residual(x, np.empty_like(instance.b))
+    size, target = norm(residual), instance.target * instance.norm_b
+    if not size <= target and not size <= norm(instance.b):
         # A guess that is worse than none would cost steps, each of which gains 16 digits at most.
-        best, residual, size = instance.origin(), instance.b, norm(instance.b)
-    first = size
-    target = instance.target * instance.norm_b
+        best, residual, size = instance.origin(), instance.b.copy(), norm(instance.b)
+    first, next_residual = size, np.empty_like(residual)
     while size > target:
         if done >= stop.max_iterations:
             return Progress(best, Status.ITERATION_CAP, done, 0.0)
@@ -156,14 +156,14 @@ def _refine(factor: Factor, instance: LinearInstance, x: NDArray[Any], stop: Sto
             return Progress(best, Status.TIME_CAP, done, 0.0)
         candidate = best + factor.solve(residual)
         done += 1
-        next_residual = instance.b - instance.A @ candidate
+        instance.operator.residual(candidate, instance.b, next_residual)
         next_size = norm(next_residual)
-        if not np.isfinite(next_size):
+        if not math.isfinite(next_size):
             return Progress(best, Status.BREAKDOWN, done, 0.0, "overflow or NaN: the factors are numerically singular")
         if next_size >= size or (done > _PATIENCE and next_size > first * 0.5**done):
             better = candidate if next_size < size else best
             return Progress(better, Status.BREAKDOWN, done, 0.0, _reason(factor))
-        best, residual, size = candidate, next_residual, next_size
+        best, residual, next_residual, size = candidate, next_residual, residual, next_size
     return Progress(best, Status.CONVERGED, done, 0.0)
 
 

@@ -78,10 +78,10 @@ class Door:
         """
         check_tolerances(rtol, atol)
         given = _admit_context(context)
-        matrix, free = _admit(A)
-        rhs = admit_vector("b", b, matrix.shape[0], matrix.dtype)
-        facts = self._free_facts(matrix) if free else self._facts(matrix)
-        return self._instance(facts, rhs, _with_features(given, facts), rtol, atol)
+        matrix, free, number = self._admit(A)
+        rhs, size = _admit_vector("b", b, matrix.shape[0], matrix.dtype)
+        facts = self._free_facts(matrix) if free else self._facts(matrix, number)
+        return self._instance(facts, rhs, _with_features(given, facts), rtol, atol, size)
 
     def admit_block(
         self, A: Any, B: ArrayLike, context: Mapping[str, float] | None, *, rtol: float, atol: float
@@ -100,9 +100,9 @@ class Door:
         """
         check_tolerances(rtol, atol)
         given = _admit_context(context)
-        matrix, free = _admit(A)
+        matrix, free, number = self._admit(A)
         block = _admit_block("b", B, matrix.shape[0])
-        facts = self._free_facts(matrix) if free else self._facts(matrix)
+        facts = self._free_facts(matrix) if free else self._facts(matrix, number)
         context = _with_features(given, facts)
         halved = block.dtype.kind == "c" and matrix.dtype.kind != "c"
         columns: list[LinearInstance] = []
@@ -125,21 +125,41 @@ class Door:
         return size
 
     def _instance(
-        self, facts: Facts, rhs: Vector, context: Mapping[str, float], rtol: float, atol: float
+        self,
+        facts: Facts,
+        rhs: Vector,
+        context: Mapping[str, float],
+        rtol: float,
+        atol: float,
+        size: float | None = None,
     ) -> LinearInstance:
-        _finite_norm(rhs)
+        """``size``: the norm of ``rhs``, where it is known."""
+        size = _finite_norm(rhs, size)
         if facts.traits.negated:
             rhs = -rhs
         if facts.null_space is not None:
             rhs, rtol, atol = facts.null_space.admit(rhs, rtol, atol, insist=self._null_space is not None)
-        instance = LinearInstance(facts, rhs, context=context, rtol=rtol, atol=atol, threads=self._threads)
+            size = norm(rhs)
+        instance = LinearInstance(facts, rhs, context=context, rtol=rtol, atol=atol, threads=self._threads, size=size)
         instance.memory_limit, instance.recycles = self._memory_limit, self._recycles
         return instance
 
-    def _facts(self, matrix: Any) -> Facts:
-        """What is known of the matrix, inspected unless its like was among the last few."""
-        number, matrix, pattern = self._patterns.find(matrix)
-        version = (number, int(fingerprint(matrix.data.view(np.uint64)))) if self._recognizes else None
+    def _admit(self, A: Any) -> tuple[Any, bool, int | None]:
+        """The matrix, or the operator; whether it is only an operator; the number of its pattern if that is known."""
+        if is_free(A):
+            return admit_operator(A), True, None
+        matrix = _admit_csr(A)
+        # SciPy's look at the format takes longer than recognizing a pattern, of which it is known.
+        number = self._patterns.recognize(matrix)
+        return (_admit_canonical(matrix) if number is None else _admit_numbers(matrix)), False, number
+
+    def _facts(self, matrix: Any, number: int | None = None) -> Facts:
+        """What is known of the matrix, inspected unless its like was among the last few.
+
+        ``number`` is that of its pattern where it has been recognized.
+        """
+        number, matrix, pattern = self._patterns.find(matrix, number)
+        version = (number, *map(int, fingerprint(matrix.data.view(np.uint64)))) if self._recognizes else None
         known = self._matrices.pop(version, None)
         if known is None:
             diagonal, traits, features = inspect(matrix, pattern)
@@ -249,11 +269,18 @@ def admit_start(x0: ArrayLike | None, size: int, dtype: DTypeLike = np.float64) 
     if x0 is None:
         return np.zeros(size, dtype=dtype)
     start = admit_vector("x0", x0, size, dtype)
-    return start.copy() if start is x0 or np.may_share_memory(start, np.asarray(x0)) else start
+    return (
+        start.copy() if start is x0 or start.base is not None or np.may_share_memory(start, np.asarray(x0)) else start
+    )
 
 
 def admit_vector(argument: str, vector: ArrayLike, size: int, dtype: DTypeLike = np.float64) -> Vector:
     """A finite vector of shape (size,) and this dtype, converted only where nothing can be lost."""
+    return _admit_vector(argument, vector, size, dtype)[0]
+
+
+def _admit_vector(argument: str, vector: ArrayLike, size: int, dtype: DTypeLike) -> tuple[Vector, float]:
+    """As :func:`admit_vector`, and the norm, which may be infinite."""
     array = as_array(argument, vector)
     if array.shape not in ((size,), (size, 1)):
         shapes = f"({size},)" if argument == "x0" else f"({size},) or ({size}, k) with k > 0"
@@ -263,10 +290,13 @@ def admit_vector(argument: str, vector: ArrayLike, size: int, dtype: DTypeLike =
         raise InvalidInput(argument, f"is complex, but the system is real; pass {argument}.real")
     converted = converted.astype(dtype, copy=False)
     # A finite norm proves that every entry is finite, and is cheaper to find than all of them to look at.
-    if not math.isfinite(norm(converted)) and not np.isfinite(converted).all():
+    length = norm(converted)
+    if not math.isfinite(length) and not np.isfinite(converted).all():
         i = int(np.argmin(np.isfinite(converted)))
         raise InvalidInput(argument, f"entry {i} is {converted[i]}; every entry must be finite")
-    return np.require(converted, requirements=["C", "A", "W"])
+    if not converted.flags.carray:
+        converted = np.require(converted, requirements=["C", "A", "W"])
+    return converted, length
 
 
 def _admit_block(argument: str, block: ArrayLike, size: int) -> Block:
@@ -283,8 +313,8 @@ def _admit_block(argument: str, block: ArrayLike, size: int) -> Block:
     return converted
 
 
-def _finite_norm(b: Vector) -> float:
-    size = norm(b)
+def _finite_norm(b: Vector, size: float | None = None) -> float:
+    size = norm(b) if size is None else size
     if not math.isfinite(size):
         raise InvalidInput("b", "has a norm beyond double precision's range; scale the system down")
     return size
@@ -306,6 +336,8 @@ def as_array(argument: str, given: ArrayLike) -> NDArray[Any]:
 
 def check_tolerances(rtol: float, atol: float) -> None:
     """Refuse tolerances that are not finite nonnegative numbers, and a relative one that asks for nothing."""
+    if type(rtol) is type(atol) is float and 0.0 <= rtol < 1.0 and 0.0 <= atol < math.inf:
+        return
     for name, value in (("rtol", rtol), ("atol", atol)):
         if isinstance(value, bool) or not isinstance(value, int | float | np.floating | np.integer):
             raise InvalidInput(name, f"{value!r} is not a number")
@@ -315,18 +347,13 @@ def check_tolerances(rtol: float, atol: float) -> None:
         raise InvalidInput("rtol", f"{rtol!r} asks for nothing: x = 0 already has relative residual 1; use e.g. 1e-8")
 
 
-def _admit(A: Any) -> tuple[Any, bool]:
-    """The matrix, or the operator, and whether it is only an operator."""
-    free = is_free(A)
-    return (admit_operator(A) if free else _admit_matrix(A)), free
-
-
 def _with_features(given: Mapping[str, float], facts: Facts) -> dict[str, float]:
     # The user's numbers come first: learners of one variable condition on the first.
     return {**given, **{name: value for name, value in facts.features.items() if name not in given}}
 
 
-def _admit_matrix(A: Any) -> Any:
+def _admit_csr(A: Any) -> Any:
+    """A square matrix as a CSR object of float64 or complex128; its entries may be in any order, and come twice."""
     if not sp.issparse(A):
         A = _admit_dense(A)
     if A.ndim != 2 or A.shape[0] != A.shape[1]:
@@ -334,17 +361,24 @@ def _admit_matrix(A: Any) -> Any:
     if A.shape[0] == 0:
         raise InvalidInput("A", "has shape (0, 0): there is nothing to solve")
     matrix = A.tocsr()
-    if matrix.dtype not in (np.float64, np.complex128):
+    if matrix.data.dtype not in (np.float64, np.complex128):
         matrix = type(matrix)((_convert("A", matrix.data), matrix.indices, matrix.indptr), shape=A.shape)
+    return matrix
+
+
+def _admit_canonical(matrix: Any) -> Any:
     if not matrix.has_canonical_format or matrix.indices.size != matrix.indptr[-1]:
         matrix = matrix.copy()
         matrix.sum_duplicates()
         matrix.prune()
-    flags = matrix.data.flags
-    if not (flags.writeable and flags.c_contiguous and flags.aligned):
+    return _admit_numbers(matrix)
+
+
+def _admit_numbers(matrix: Any) -> Any:
+    if not matrix.data.flags.carray:
         # Numba would compile every kernel again for read-only or strided arrays.
         data = np.array(matrix.data, order="C")
-        matrix = type(matrix)((data, matrix.indices, matrix.indptr), shape=A.shape)
+        matrix = type(matrix)((data, matrix.indices, matrix.indptr), shape=matrix.shape)
     return matrix
 
 
@@ -379,7 +413,7 @@ def _convert(argument: str, array: NDArray[Any]) -> Vector:
 def _admit_context(context: Mapping[str, float] | None) -> dict[str, float]:
     if context is None:
         return {}
-    if not isinstance(context, Mapping):
+    if type(context) is not dict and not isinstance(context, Mapping):
         raise InvalidInput("context", f"{context!r} is not a mapping; pass named numbers, e.g. {{'dt': dt}}")
     admitted = {}
     for name, value in context.items():

@@ -10,8 +10,14 @@ Candidates, from the last solutions u₁ (the latest), u₂, u₃, u₄:
   as the matrix is the same, A uᵢ is the right-hand side of then and costs nothing; otherwise a product each.
 
 A candidate costs a product with A to judge, and saves iterations: digits gained times the products that a digit
-takes. What a candidate gained lately predicts what it will gain; one that is not expected to earn its product is
-judged only now and then, ever more rarely as long as it disappoints.
+takes. The given start is judged with the first of them, in one pass over A, and the method that begins is spared a
+product by the residual that has been found. What a candidate gained lately predicts what it will gain; one that is not
+expected to earn its product is judged only now and then, ever more rarely as long as it disappoints.
+
+Digits may be gained in components of the error that an iteration is rid of at once, and then save nothing. So where a
+guess barely pays by that count, a solve begins at the given start now and then, ever more rarely: what it takes more
+than its neighbors, which began at a guess, is what guessing saves, and counts are discounted accordingly
+(:mod:`~reiterate.linear.guess_discount`). Where solves begin at the given start, a rare guess tells the same.
 
 Guarantee: the start's residual is at most the given one's.
 """
@@ -20,16 +26,20 @@ from __future__ import annotations
 
 import math
 from collections import Counter, deque
+from collections.abc import Hashable
 from dataclasses import dataclass
 
 import numpy as np
 
+from reiterate.kernels import vectors
+from reiterate.linear.guess_discount import Discount, Outcome
 from reiterate.linear.instance import LinearInstance
 from reiterate.linear.vectors import Vector, norm
 from reiterate.linear.work import traffic
 
 _KEEP = 4
 _EXTRAPOLATIONS = {"previous": (1.0,), "linear": (2.0, -1.0), "quadratic": (3.0, -3.0, 1.0)}
+_NEEDED = {"previous": 1, "linear": 2, "quadratic": 3, "projection": 2}  # solutions
 _FORGETTING = 0.7
 _RAREST = 64
 _FIXED_BYTES = 4e5  # what memory moves in the 20 µs that making and judging a candidate takes however small it is
@@ -45,15 +55,15 @@ class _Score:
     patience: int = 1
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Solved:
     x: Vector
-    b: Vector
+    b: Vector | None
     version: object
 
-    def shares_matrix(self, instance: LinearInstance) -> bool:
-        """Whether b is the product of the instance's matrix with x."""
-        return self.version is not None and self.version == instance.version
+    def image(self, instance: LinearInstance) -> Vector | None:
+        """The product of the instance's matrix with x, where it is b."""
+        return self.b if self.version is not None and self.version == instance.version else None
 
 
 class Guesses:
@@ -64,7 +74,7 @@ class Guesses:
     chosen : Counter of str
         How often each candidate was where a solve began; may be given, to be shared by the columns of a block.
     merit : float
-        That of the last start; infinite where nobody had to know.
+        That of the last start.
     """
 
     def __init__(self, chosen: Counter[str] | None = None) -> None:
@@ -72,6 +82,9 @@ class Guesses:
         self._scores = {name: _Score() for name in (*_EXTRAPOLATIONS, "projection")}
         self._products_per_digit = 4.0
         self._digits = 8.0
+        self._discount = Discount()
+        self._outcome = Outcome()
+        self._resting = 0
         self.chosen: Counter[str] = Counter() if chosen is None else chosen
         self.merit = math.inf
 
@@ -79,57 +92,114 @@ class Guesses:
         """Where to begin, in the instance's own scale; ``given``, shape (n,), likewise."""
         if self._solved and (self._solved[0].x.size, self._solved[0].x.dtype) != (given.size, given.dtype):
             self._solved.clear()
-        names = [name for name in self._scores if self._possible(name) and self._worth_trying(name, instance)]
+            self._resting = 0
+        self._outcome = Outcome()
+        names = self._worth_trying(instance) if self._resting == 0 else []
         if not names:
+            self._resting = self._resting - 1 if self._resting else self._rest()
             self.chosen["given"] += 1
-            self.merit = math.inf if given.any() else norm(instance.b) / instance.norm_b
+            self.merit = self._merit_of(given, instance)
             return given
+        return self._best(names, instance, given)
+
+    def _merit_of(self, given: Vector, instance: LinearInstance) -> float:
+        """That of a start nobody else is compared with; whoever iterates from there is handed its residual."""
+        if not norm(given) > 0.0:
+            return norm(instance.b) / instance.norm_b
         r = np.empty_like(given)
-        best_name, best = "given", given
-        given_merit = smallest = self._merit(instance, given, r) if given.any() else norm(instance.b) / instance.norm_b
-        for name in names:
+        square = instance.operator.residual(given, instance.b, r)
+        instance.know_residual(given, r, square)
+        return _merit(instance, square)
+
+    def _best(self, names: list[str], instance: LinearInstance, given: Vector) -> Vector:
+        """The best of the given start and these candidates; now and then the given one, to see what that costs."""
+        name, best, r, s = "given", given, np.empty_like(given), np.empty_like(given)
+        first = r
+        for candidate_name in names:
             with np.errstate(over="ignore", invalid="ignore"):
-                candidate = self._candidate(name, instance)
-            merit = self._merit(instance, candidate, r)
-            self._judge(name, given_merit, merit)
+                candidate = self._candidate(candidate_name, instance)
+            if candidate_name is names[0]:
+                given_square, other = _square_residuals(instance, given, candidate, r, s)
+                square, given_merit = given_square, _merit(instance, given_square)
+                smallest = given_merit
+            else:
+                s = np.empty_like(given) if s is first else s
+                other = instance.operator.residual(candidate, instance.b, s)
+            merit = _merit(instance, other)
+            self._judge(candidate_name, given_merit, merit)
             if merit < smallest:
-                best_name, best, smallest = name, candidate, merit
-        self.chosen[best_name] += 1
+                name, best, smallest, square = candidate_name, candidate, merit, other
+                r, s = s, r
+        if best is not given:
+            claim = math.log10(given_merit / smallest) * self._products_per_digit if smallest > 0.0 else math.inf
+            check = self._discount.asks_for_check(claim, self._price(name, instance, _fixed(instance)))
+            self._outcome = Outcome(claim, guessed=not check)
+            if check:
+                name, best, smallest, r, square = "given", given, given_merit, first, given_square
+        self.chosen[name] += 1
         self.merit = smallest
         self._digits = max(math.log10(max(smallest, 1e-300) / max(instance.target, 1e-300)), 1.0)
+        instance.know_residual(best, r, square)
         return best
 
-    def solved(self, instance: LinearInstance, x: Vector, work: float) -> None:
-        """Take in a solution, in the instance's own scale, and the products with A that it took."""
+    def _rest(self) -> int:
+        """For how many more solves nobody is going to be judged."""
+        if len(self._solved) < _KEEP:
+            return 0
+        # Who has not been judged yet is only waiting for solves to become dearer.
+        waiting = [score for score in self._scores.values() if score.digits < math.inf]
+        solves = min((score.patience - score.wait for score in waiting), default=1) - 1
+        for score in waiting:
+            score.wait += solves
+        return solves
+
+    def solved(self, instance: LinearInstance, x: Vector, work: float, by: Hashable = None) -> None:
+        """Take in a solution, in the instance's own scale, the products with A that it took, and what solved it."""
+        self._outcome.work, self._outcome.by = work, by
+        self._discount.take_in(self._outcome)
         if work > 0.0:
             self._products_per_digit += (1.0 - _FORGETTING) * (work / self._digits - self._products_per_digit)
-        self._solved.appendleft(_Solved(instance.leave(x).copy(), instance.leave(instance.b).copy(), instance.version))
+        if self._resting > _KEEP:
+            return  # there will be as many again by the time that they are looked at
+        # Right-hand sides are of use as long as matrices come back.
+        version = instance.version
+        recurs = len(self._solved) < 2 or any(solved.version == version for solved in self._solved)
+        b = instance.leave(instance.b).copy() if recurs else None
+        self._solved.appendleft(_Solved(instance.leave(x).copy(), b, version))
 
     @property
     def memory(self) -> int:
         """Bytes that the solutions hold."""
-        return sum(solved.x.nbytes + solved.b.nbytes for solved in self._solved)
+        return sum(solved.x.nbytes + (0 if solved.b is None else solved.b.nbytes) for solved in self._solved)
 
-    def _possible(self, name: str) -> bool:
-        needed = 2 if name == "projection" else len(_EXTRAPOLATIONS[name])
-        return len(self._solved) >= needed
-
-    def _price(self, name: str, instance: LinearInstance) -> float:
-        """What judging a candidate takes, in products with A."""
-        moved = traffic(instance.pattern, entries=1.0, row_bytes=20.0)
-        steps = 1.0 if name != "projection" else 3.0
-        fixed = steps * _FIXED_BYTES / moved
+    def _price(self, name: str, instance: LinearInstance, fixed: float) -> float:
+        """What judging a candidate takes, in products with A; ``fixed`` is what it takes however small A is."""
         if name != "projection":
             return 1.0 + fixed
-        return 1.0 + fixed + sum(not solved.shares_matrix(instance) for solved in self._solved)
+        return 1.0 + 3.0 * fixed + sum(solved.image(instance) is None for solved in self._solved)
 
-    def _worth_trying(self, name: str, instance: LinearInstance) -> bool:
-        score, price = self._scores[name], self._price(name, instance)
+    def _worth_trying(self, instance: LinearInstance) -> list[str]:
+        """The candidates to judge this time."""
+        fixed = _fixed(instance)
+        digits = [score.digits for score in self._scores.values() if score.digits < math.inf]
+        best, second = sorted((*digits, -math.inf, -math.inf), reverse=True)[:2]
+        names = []
+        for name, score in self._scores.items():
+            if len(self._solved) < _NEEDED[name]:
+                continue
+            rival = second if score.digits == best else best
+            if self._is_worth_trying(name, score, rival if rival > -math.inf else 0.0, instance, fixed):
+                names.append(name)
+        return names
+
+    def _is_worth_trying(self, name: str, score: _Score, rival: float, instance: LinearInstance, fixed: float) -> bool:
+        """``rival``: digits that the best of the others gains."""
+        affordable = 2.0 * self._products_per_digit
         if math.isinf(score.digits):
-            return price <= 2.0 * self._products_per_digit
-        rival = max((s.digits for n, s in self._scores.items() if n != name and not math.isinf(s.digits)), default=0.0)
+            return 1.0 + fixed <= affordable and self._price(name, instance, fixed) <= affordable
         ahead = score.digits - (max(rival, 0.0) if name == "projection" else 0.0)
-        if score.digits >= rival - 0.1 and ahead * self._products_per_digit > price:
+        saved = ahead * self._products_per_digit * self._discount.share
+        if score.digits >= rival - 0.1 and saved > 1.0 + fixed and saved > self._price(name, instance, fixed):
             score.patience = 1
             return True
         score.wait += 1
@@ -137,15 +207,16 @@ class Guesses:
             return False
         score.wait = 0
         score.patience = min(2 * score.patience, _RAREST)
-        return price <= 2.0 * self._products_per_digit
+        return self._price(name, instance, fixed) <= affordable
 
     def _candidate(self, name: str, instance: LinearInstance) -> Vector:
         if name == "projection":
             return self._projection(instance)
         weights = _EXTRAPOLATIONS[name]
-        total = weights[0] * self._solved[0].x
-        for weight, solved in zip(weights[1:], list(self._solved)[1:], strict=False):
-            total += weight * solved.x
+        if len(weights) == 1:
+            return instance.enter(self._solved[0].x.copy())
+        total = np.empty_like(self._solved[0].x)
+        vectors.combine(*(*weights, 0.0)[:3], *(self._solved[k % len(weights)].x for k in range(3)), total)
         return instance.enter(total)
 
     def _projection(self, instance: LinearInstance) -> Vector:
@@ -154,9 +225,9 @@ class Guesses:
         bases, images = [], []
         for newer, older in zip(self._solved, [*list(self._solved)[1:], None], strict=True):
             bases.append(newer.x if older is None else newer.x - older.x)
-            known = newer.shares_matrix(instance) and (older is None or older.shares_matrix(instance))
-            if known:
-                images.append(newer.b if older is None else newer.b - older.b)
+            image, other = newer.image(instance), None if older is None else older.image(instance)
+            if image is not None and (older is None or other is not None):
+                images.append(image if other is None else image - other)
             else:
                 image = np.empty_like(newer.x)
                 instance.operator.apply(bases[-1], image)
@@ -182,7 +253,23 @@ class Guesses:
         known = digits if math.isinf(score.digits) else score.digits
         score.digits = _FORGETTING * known + (1.0 - _FORGETTING) * digits
 
-    def _merit(self, instance: LinearInstance, x: Vector, r: Vector) -> float:
-        square = instance.operator.residual(x, instance.b, r)
-        merit = math.sqrt(square) / instance.norm_b if square >= 0.0 else math.inf
-        return merit if math.isfinite(merit) else math.inf
+
+def _square_residuals(
+    instance: LinearInstance, given: Vector, candidate: Vector, r: Vector, s: Vector
+) -> tuple[float, float]:
+    """Squared norms of the residuals of both, which are written to ``r`` and ``s``."""
+    if norm(given) > 0.0:
+        return instance.operator.two_residuals(given, candidate, instance.b, r, s)
+    np.copyto(r, instance.b)
+    return norm(instance.b) ** 2, instance.operator.residual(candidate, instance.b, s)
+
+
+def _merit(instance: LinearInstance, square: float) -> float:
+    """Of a residual with that squared norm; infinite where it is no number."""
+    merit = math.sqrt(square) / instance.norm_b if square >= 0.0 else math.inf
+    return merit if math.isfinite(merit) else math.inf
+
+
+def _fixed(instance: LinearInstance) -> float:
+    """What judging a candidate takes however small A is, in products with A."""
+    return _FIXED_BYTES / traffic(instance.pattern, entries=1.0, row_bytes=20.0)

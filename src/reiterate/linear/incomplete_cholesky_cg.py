@@ -103,9 +103,9 @@ def _begin_general(
     layout = factors.layout
     entries = factors.entries_of(instance)
     diagonal, ordered, r, s, g, p, q = state.vectors(7, x.size, x.dtype)
-    square = instance.operator.residual(x, instance.b, p)
-    triangular.forward_solve(*layout.lower(factors.values), layout.order, p, s)
-    _permute(layout.order, (instance.diagonal, diagonal), (x, ordered), (p, r))
+    natural, square = instance.residual(x, p)
+    triangular.forward_solve(*layout.lower(factors.values), layout.order, natural, s)
+    _permute(layout.order, (instance.diagonal, diagonal), (x, ordered), (natural, r))
     weighted = incomplete_cholesky_cg.start(factors.inverse, s, g, p)
     count = layout.lower_count
     sums = team.partial_sums(layout.parts)
@@ -135,8 +135,8 @@ def _begin_without_triangles(
     layout = factors.layout
     ordered, r, s, g, p = state.vectors(5, x.size, x.dtype)
     pivots, scaling, delta = factors.scaling
-    square = instance.operator.residual(x, instance.b, p)
-    _permute(layout.order, (instance.diagonal, g), (x, ordered), (p, r))
+    natural, square = instance.residual(x, p)
+    _permute(layout.order, (instance.diagonal, g), (x, ordered), (natural, r))
     eisenstat_cg.scale(g, pivots, scaling, delta, ordered, r)
     entries = factors.entries_of(instance, scaling)
     weighted = eisenstat_cg.start(*layout.lower(entries), r, s, g, p)

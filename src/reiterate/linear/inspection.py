@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import Any
 
@@ -14,6 +15,7 @@ from reiterate.linear.pattern import Pattern
 
 _SYMMETRY_TOLERANCE = 1e-12
 _NULL_SPACE_TOLERANCE = 2e-15  # rounding errors of assembling; a stiff but regular matrix can come near
+_traits = functools.lru_cache(maxsize=64)(LinearTraits)  # equal ones are the same object, which is quick to see
 _LARGEST_COUPLING = 1e6  # beyond, how far the diagonal is from dominating says nothing more
 
 
@@ -49,8 +51,8 @@ def inspect(matrix: Any, pattern: Pattern) -> tuple[Vector | None, LinearTraits,
 
 def _inspect_symmetric_pattern(matrix: Any, pattern: Pattern) -> tuple[Vector, LinearTraits, dict[str, float]]:
     diagonal = np.empty(pattern.size)
-    symmetric, smallest, coupling, largest_row_sum = csr.inspect_symmetric_pattern(
-        pattern.indptr, pattern.indices, matrix.data, pattern.position, diagonal, pattern.cursor,
+    symmetric, smallest, largest, coupling, largest_row_sum = csr.inspect_symmetric_pattern(
+        pattern.indptr, pattern.indices, matrix.data, pattern.position, pattern.mirrors, diagonal,
         _SYMMETRY_TOLERANCE,
     )  # fmt: skip
     features = {"coupling": min(float(coupling), _LARGEST_COUPLING)}
@@ -58,12 +60,12 @@ def _inspect_symmetric_pattern(matrix: Any, pattern: Pattern) -> tuple[Vector, L
         # A zero on the diagonal and a non-finite entry both show here, so finite matrices are not scanned twice.
         _refuse_non_finite(matrix)
         features = {}
-    negated = bool(symmetric and smallest < 0.0 and diagonal.max() < 0.0)
+    negated = bool(symmetric and largest < 0.0)
     if negated:
         np.negative(diagonal, out=diagonal)
     positive = negated or bool(smallest > 0.0)
     full = positive or bool(np.all(diagonal))
-    traits = LinearTraits(
+    traits = _traits(
         pattern.size,
         pattern.nnz,
         bool(symmetric),

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from reiterate.kernels import csr
 from reiterate.linear.forecast import difficulty
 from reiterate.linear.null_space import NullSpace
 from reiterate.linear.operator import Operator, SparseOperator
@@ -149,28 +150,29 @@ class Facts:
         """What is known of A before solving."""
         return self.knowledge.traits
 
-    def operator(self, threads: int) -> Operator:
+    def operator(self, data: Vector, threads: int) -> Operator:
         """Products with A: by one operator, and one copy of the entries, for all instances that are there at a time.
 
-        They ask for the same number of threads, that of their door.
+        They ask for the same number of threads, that of their door, and pass on the entries, which may have been let go
+        of since.
         """
         operator = self._operator()
         if operator is None:
-            operator = SparseOperator(self.pattern, self.data, threads)
+            operator = SparseOperator(self.pattern, data, threads)
             self._operator = weakref.ref(operator)
         return operator
 
     def release(self) -> None:
         """Let go of the entries, which are the caller's; what was found out about them stays."""
-        if self.traits.entries:
+        if self.A is not None and self.traits.entries:
             self.A, self.data = None, np.empty(0)
 
 
 class LinearInstance:
     """The system A x = b, solved when ‖b − A x‖ ≤ max(rtol ‖b‖, atol).
 
-    Its merit is ‖b − A x‖ / ‖b‖ (for b = 0: ‖A x‖), computed by SciPy's product in double precision, not by
-    the kernels that iterate.
+    Its merit is ‖b − A x‖ / ‖b‖ (for b = 0: ‖A x‖), computed in double precision from the caller's arrays by a kernel
+    that no iteration uses, or by SciPy's product where that kernel does not apply.
 
     Where ‖b‖ is so large or small that its square would leave double precision's range, the instance is
     A y = σ b with a power of two σ, and its iterates are y = σ x: see :meth:`enter` and :meth:`leave`.
@@ -181,10 +183,10 @@ class LinearInstance:
         The matrix: a SciPy CSR object, its pattern, its diagonal where that is full, and its entries.
     b : array of shape (n,)
         The right-hand side, times σ.
-    operator : Operator
-        Products with A, by the kernels that iterate.
     norm_b : float
         ‖b‖, or 1 where b = 0: what turns an absolute residual norm into the merit.
+    trivial : bool
+        b = 0, so that the solution is zero, whatever the guess and however singular A is.
     memory_limit : int or None
         Bytes that a factorization may take; ``None`` leaves it to the method.
     deadline : float or None
@@ -198,6 +200,8 @@ class LinearInstance:
     memory_limit: int | None = None
     deadline: float | None = None
     recycles: bool = True
+    _known: tuple[Vector, Vector, float] | None = None
+    _operator: Operator | None = None
 
     def __init__(
         self,
@@ -208,10 +212,13 @@ class LinearInstance:
         rtol: float,
         atol: float,
         threads: int = 1,
+        size: float | None = None,
     ) -> None:
+        """``size``: the norm of ``b``, where it is known."""
         self.threads = threads
         self._facts = facts
-        norm_b = norm(b)
+        norm_b = norm(b) if size is None else size
+        self.trivial = norm_b == 0.0 and not b.any()
         self._exponent = _exponent_of(b, norm_b, atol)
         self.b = b
         if self._exponent:
@@ -221,12 +228,22 @@ class LinearInstance:
         self.pattern = facts.pattern
         self.diagonal = facts.diagonal
         self.data: Vector = facts.data
-        self.operator: Operator = facts.operator(threads)
         self._context = dict(context)
         # Next to a much larger atol, b counts as zero: the merit is then an absolute one.
         relative = norm_b > 0.0 and math.isfinite(atol / norm_b)
         self.norm_b = norm_b if relative else 1.0
         self._target = max(rtol, atol / norm_b) if relative else atol
+
+    @property
+    def operator(self) -> Operator:
+        """Products with A, by the kernels that iterate."""
+        if self._operator is None:
+            self._operator = self._facts.operator(self.data, self.threads)
+        return self._operator
+
+    @operator.setter
+    def operator(self, operator: Operator) -> None:
+        self._operator = operator
 
     @property
     def traits(self) -> LinearTraits:
@@ -320,7 +337,7 @@ class LinearInstance:
         A = type(self.A)((data, *index), shape=self.A.shape)
         twin = copy.copy(self)
         twin.A, twin.pattern, twin.data, twin.diagonal = A, pattern, data, diagonal
-        twin.operator = SparseOperator(pattern, data, self.threads)
+        twin.operator, twin._known = SparseOperator(pattern, data, self.threads), None
         twin._facts = Facts(A, pattern, diagonal, traits, self._facts.features)
         return twin
 
@@ -330,8 +347,26 @@ class LinearInstance:
 
     def merit(self, x: Vector) -> float:
         """‖b − A x‖ / ‖b‖."""
-        with np.errstate(over="ignore", invalid="ignore"):
-            return norm(self.b - self.A @ self.normalize(x)) / self.norm_b
+        x = self.normalize(x)
+        r = _recomputed_residual(self.A, x, self.b) if self.traits.entries else None
+        if r is None:
+            with np.errstate(over="ignore", invalid="ignore"):
+                r = self.b - self.A @ x
+        return norm(r) / self.norm_b
+
+    def residual(self, x: Vector, out: Vector) -> tuple[Vector, float]:
+        """The residual b − A x, in ``out`` or in another array that is the caller's from now on, and its squared norm.
+
+        No product is made for an ``x`` that :meth:`know_residual` was told about: the same array, not one like it.
+        """
+        known, self._known = self._known, None
+        if known is not None and known[0] is x:
+            return known[1], known[2]
+        return out, self.operator.residual(x, self.b, out)
+
+    def know_residual(self, x: Vector, r: Vector, square: float) -> None:
+        """Keep for the method that begins at ``x``, which stays as it is, that b − A x is ``r``, and its square."""
+        self._known = x, r, square
 
     def rounding_level(self, x: Vector) -> float:
         """The merit that rounding errors of the residual itself amount to: u ‖ |A||x| + |b| ‖ / ‖b‖."""
@@ -344,6 +379,17 @@ class LinearInstance:
     def reveal(self, revealed: Mapping[str, Any]) -> None:
         """Correct the traits, e.g. ``{"definite": False}`` after a direction of negative curvature."""
         self._facts.knowledge.traits = replace(self.traits, **revealed)
+
+
+def _recomputed_residual(A: Any, x: Vector, b: Vector) -> Vector | None:
+    """The residual b − A x; ``None`` where the arrays are of another kind than usual."""
+    indptr, indices, data = A.indptr, A.indices, A.data
+    usual = indices.dtype == indptr.dtype == np.int32 and x.dtype == b.dtype == data.dtype
+    if not (usual and indptr.flags.carray and indices.flags.carray and data.flags.carray and x.flags.carray):
+        return None
+    r = np.empty_like(b)
+    csr.recompute_residual(indptr.view(np.uint32), indices.view(np.uint32), data, x, b, r)
+    return r
 
 
 def _sizes_of_pins(A: Any, rows: NDArray[Any], columns: NDArray[Any], present: Vector) -> Vector:

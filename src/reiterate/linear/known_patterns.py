@@ -33,18 +33,28 @@ class KnownPatterns:
         self._known: dict[int, _Known] = {}
         self._count = 0
 
-    def find(self, matrix: Any) -> tuple[int, Any, Pattern]:
-        """The pattern of a CSR matrix, its number, and the matrix.
+    def recognize(self, matrix: Any) -> int | None:
+        """The number of a known pattern that is stored just like that of a CSR matrix, in canonical format or not."""
+        if matrix.data.size != matrix.indices.size:
+            return None
+        for number, known in reversed(self._known.items()):
+            if known.pattern.matches(matrix.indptr, matrix.indices):
+                return number
+        return None
 
-        Explicit zeros can hide a symmetric matrix behind an unsymmetric pattern: then a copy without them comes back,
-        and its pattern. Otherwise zeros stay, so that the pattern does not change with the numbers.
+    def find(self, matrix: Any, number: int | None = None) -> tuple[int, Any, Pattern]:
+        """The pattern of a CSR matrix in canonical format, its number, and the matrix.
+
+        ``number`` is that of the pattern where it has been recognized. Explicit zeros can hide a symmetric matrix
+        behind an unsymmetric pattern: then a copy without them comes back, and its pattern. Otherwise zeros stay, so
+        that the pattern does not change with the numbers.
 
         Raises
         ------
         InvalidInput
             The arrays are not those of a matrix, or it is too large.
         """
-        number, known = self._entry(matrix)
+        number, known = self._entry(matrix, number)
         if known.pattern.symmetric:
             return number, matrix, known.pattern
         nonzero = matrix.data != 0.0
@@ -58,10 +68,10 @@ class KnownPatterns:
         index = core.indices.view(np.int32), core.indptr.view(np.int32)
         return core_number, type(matrix)((matrix.data[nonzero], *index), shape=matrix.shape), core
 
-    def _entry(self, matrix: Any) -> tuple[int, _Known]:
-        for number, known in reversed(self._known.items()):
-            if known.pattern.matches(matrix.indptr, matrix.indices):
-                return number, known
+    def _entry(self, matrix: Any, number: int | None) -> tuple[int, _Known]:
+        number = self.recognize(matrix) if number is None else number
+        if number is not None:
+            return number, self._known[number]
         known = _Known(Pattern(matrix.indptr, matrix.indices))
         number = self._next_number()
         self._known[number] = known

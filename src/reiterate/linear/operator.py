@@ -31,6 +31,11 @@ class Operator(Protocol):
     def residual(self, x: NDArray[Any], b: NDArray[Any], r: NDArray[Any]) -> float:
         """Write b − A x to ``r`` and return its squared Euclidean norm."""
 
+    def two_residuals(
+        self, x: NDArray[Any], y: NDArray[Any], b: NDArray[Any], r: NDArray[Any], s: NDArray[Any]
+    ) -> tuple[float, float]:
+        """Write b − A x to ``r`` and b − A y to ``s``, and return their squared Euclidean norms."""
+
 
 class FreeOperator:
     """Products by a function: an object with ``matvec``, of which no entries are known."""
@@ -53,6 +58,12 @@ class FreeOperator:
         self.apply(x, r)
         np.subtract(b, r, out=r)
         return float(vectors.square_norm(r))
+
+    def two_residuals(
+        self, x: NDArray[Any], y: NDArray[Any], b: NDArray[Any], r: NDArray[Any], s: NDArray[Any]
+    ) -> tuple[float, float]:
+        """Write b − A x to ``r`` and b − A y to ``s``, and return their squared Euclidean norms."""
+        return self.residual(x, b, r), self.residual(y, b, s)
 
 
 class SparseOperator:
@@ -100,10 +111,23 @@ class SparseOperator:
         """Write b − A x to ``r`` and return its squared Euclidean norm."""
         return float(team.call(self._threads, csr.residual_parts, *self._arrays, x, b, r, self._bounds, self._sums))
 
+    def two_residuals(
+        self, x: NDArray[Any], y: NDArray[Any], b: NDArray[Any], r: NDArray[Any], s: NDArray[Any]
+    ) -> tuple[float, float]:
+        """Write b − A x to ``r`` and b − A y to ``s``, and return their squared Euclidean norms."""
+        if self._threads > 1:
+            return self.residual(x, b, r), self.residual(y, b, s)
+        square, other = csr.two_residuals(*self._arrays, x, y, b, r, s)
+        return float(square), float(other)
+
 
 @functools.cache
 def warm_up(dtype: np.dtype[Any]) -> None:
-    """Compile or load what small systems do not reach."""
+    """Compile or load what verifying and guessing take, and what small systems do not reach."""
+    one, matrix = np.ones(1, dtype=dtype), (*np.array([[0, 1], [0, 0]], dtype=np.uint32), np.ones(2, dtype=dtype))
+    csr.recompute_residual(*matrix, one, one, one.copy())
+    csr.two_residuals(*matrix, one, one, one, one.copy(), one.copy())
+    vectors.combine(1.0, 0.0, 0.0, one, one, one, one.copy())
     groups = RowGroups(np.array([0, 1], dtype=np.uint32), np.zeros(1, dtype=np.uint32))
     arrays = (groups.rows, groups.indptr, groups.indices, groups.gather(np.ones(1, dtype=dtype)))
     bounds = groups.align(np.array([0, 1], dtype=np.uint64))

@@ -13,6 +13,7 @@ from scipy.sparse.csgraph import reverse_cuthill_mckee
 
 from reiterate.errors import InvalidInput
 from reiterate.kernels import csr
+from reiterate.kernels.fingerprint import equal
 from reiterate.linear.null_space import Constants
 from reiterate.linear.row_groups import RowGroups
 
@@ -45,16 +46,23 @@ class Pattern:
         self.size = size
         self.nnz = nnz
         self.position: Index = np.empty(size, dtype=np.uint32)
-        self.cursor: Index = np.empty(size, dtype=np.uint32)
         self.full_diagonal = csr.find_diagonal(self.indptr, self.indices, self.position) == 0
         self._row_bounds: dict[int, NDArray[np.uint64]] = {}
         self._extended: dict[bytes, Extended] = {}
-        self.symmetric = bool(csr.is_pattern_symmetric(self.indptr, self.indices, self.cursor))
+        cursor = np.empty(size, dtype=np.uint32)
+        self.symmetric = bool(csr.is_pattern_symmetric(self.indptr, self.indices, cursor))
 
     @functools.cached_property
     def constants(self) -> Constants:
         """The constants on its connected parts."""
         return Constants(self.indptr, self.indices)
+
+    @functools.cached_property
+    def mirrors(self) -> Index:
+        """Where (j, i) is stored for every (i, j) left of the diagonal; only where symmetric, the diagonal full."""
+        mirrors = np.zeros(self.nnz, dtype=np.uint32)
+        csr.find_mirrors(self.indptr, self.indices, self.position, np.empty(self.size, dtype=np.uint32), mirrors)
+        return mirrors
 
     @functools.cached_property
     def bandwidth(self) -> int:
@@ -136,7 +144,7 @@ class Pattern:
 
     def matches(self, indptr: NDArray[Any], indices: NDArray[Any]) -> bool:
         """Whether these arrays describe this pattern; compared by content, because callers reuse memory."""
-        return np.array_equal(indptr, self.indptr) and np.array_equal(indices, self.indices)
+        return _are_equal(indptr, self.indptr) and _are_equal(indices, self.indices)
 
 
 class NoPattern(Pattern):
@@ -146,7 +154,7 @@ class NoPattern(Pattern):
         nothing: Index = np.zeros(size + 1, dtype=np.uint32)
         self.indptr, self.indices = nothing, nothing[:0]
         self.size, self.nnz = size, 0
-        self.position, self.cursor = nothing[:size], nothing[:size]
+        self.position = nothing[:size]
         self.full_diagonal = self.symmetric = False
 
     def matches(self, indptr: NDArray[Any], indices: NDArray[Any]) -> bool:
@@ -162,6 +170,14 @@ def _check_structure(indptr: NDArray[Any], indices: NDArray[Any]) -> None:
         raise InvalidInput("A", "indptr is not a monotone sequence from 0 to nnz; rebuild the matrix")
     if nnz and not (indices.min() >= 0 and indices.max() < size):
         raise InvalidInput("A", f"column indices lie outside 0…{size - 1}; rebuild the matrix")
+
+
+def _are_equal(given: NDArray[Any], known: Index) -> bool:
+    if given.size != known.size:
+        return False
+    if given.dtype == np.int32 and given.flags.carray:
+        return bool(equal(given.view(np.uint32), known))
+    return np.array_equal(given, known)
 
 
 def _own(index: NDArray[Any]) -> Index:

@@ -44,8 +44,8 @@ class PreconditionedConjugateGradients(KrylovMethod):
         precondition = state.preconditioner.apply
         r, z, p, q = state.vectors(4, x.size, x.dtype)
         threshold = instance.square_threshold
+        r, square = instance.residual(x, r)
         x = x.copy()
-        square = operator.residual(x, instance.b, r)
         p[:] = 0.0
         weighted = math.inf
         observed = state.preconditioner.observes

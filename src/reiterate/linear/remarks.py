@@ -27,10 +27,11 @@ class Remarks:
     def take_in(self, instance: LinearInstance) -> None:
         """Take note of an admitted system."""
         self._systems += 1
-        for name in [name for name, method in self._inapplicable.items() if method.accepts(instance.traits)]:
-            del self._inapplicable[name]
-        columns = len(instance.columns) if isinstance(instance, BlockInstance) else 1
-        self._projections += columns * instance.projected
+        if self._inapplicable:
+            for name in [name for name, method in self._inapplicable.items() if method.accepts(instance.traits)]:
+                del self._inapplicable[name]
+        if instance.projected:
+            self._projections += len(instance.columns) if isinstance(instance, BlockInstance) else 1
         self._negations += instance.traits.negated
 
     def lines(self) -> list[str]:

@@ -8,7 +8,7 @@ import numpy as np
 
 from reiterate.configuration import ParameterSpace
 from reiterate.contracts import Prepared, Progress, Stop, Values
-from reiterate.kernels import csr, levels
+from reiterate.kernels import levels
 from reiterate.kernels import ssor_cg as kernels
 from reiterate.linear import team
 from reiterate.linear.block import Block, BlockInstance
@@ -124,8 +124,8 @@ class SymmetricOverRelaxedConjugateGradients(DefiniteMethod):
         pattern, state = instance.pattern, prepared.state
         omega, threshold = values["omega"], instance.square_threshold
         # The residual is computed in natural order, where A is read in one stream, and permuted afterwards.
-        square = csr.residual(pattern.indptr, pattern.indices, instance.data, x, instance.b, state.p)
-        levels.permute(state.p, state.order, state.r)
+        natural, square = instance.residual(x, state.p)
+        levels.permute(natural, state.order, state.r)
         levels.permute(x, state.order, state.x)
         s_dot_s = kernels.ssor_cg_start(
             state.scale, *state.lower.arrays, state.x, state.r, state.s, state.g, state.p, omega

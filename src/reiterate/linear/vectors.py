@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy.linalg.blas import dnrm2, dznrm2
 
 from reiterate.errors import Breakdown
+from reiterate.kernels.vectors import square_norm
 
 Vector = NDArray[Any]
 """float64, or complex128 where A is complex."""
@@ -18,7 +19,10 @@ Vector = NDArray[Any]
 def norm(v: Vector) -> float:
     """Euclidean norm that neither overflows nor underflows on the way."""
     # Not v @ v: BLAS would wake threads for it, and wait for them on a busy machine.
-    square = float(np.einsum("i,i->", v.conj() if v.dtype.kind == "c" else v, v).real)
+    if v.flags.carray:
+        square = square_norm(v)
+    else:
+        square = float(np.einsum("i,i->", v.conj() if v.dtype.kind == "c" else v, v).real)
     if 1e-280 < square < 1e280:
         return math.sqrt(square)
     if not v.size:
