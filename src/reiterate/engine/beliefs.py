@@ -16,6 +16,7 @@ _METHOD_VARIANCE = 0.36  # of log iterations before the first observation: a for
 _LINE_VARIANCE = 0.06  # the same against an observed arm of the same method, far away on its line
 _NEIGHBOR = 0.85  # correlation of two arms next to each other on the line of a method
 _NOISE = 0.01  # variance of log iterations from instance to instance that nothing explains
+_ROUNDING = 1.5  # iterations more or less, by where the last one happens to end
 _EXTRAPOLATED = 0.3  # the same of iterations extrapolated from a run that was stopped
 _DRIFT = 0.02  # added to the variance of the log difficulty with every instance
 _FORGETTING = 0.002  # added to the variance of an arm with every instance on which it was not played
@@ -277,7 +278,7 @@ class Beliefs:
         """Take in how many iterations an arm took, or would have taken as far as could be seen."""
         power = float(self._power[arm])
         error = math.log(max(iterations, 1.0)) - self._log_iterations(arm, self.log_difficulty)
-        noise = _EXTRAPOLATED if extrapolated else _NOISE
+        noise = (_EXTRAPOLATED if extrapolated else _NOISE) + (_ROUNDING / max(iterations, 1.0)) ** 2
         if not extrapolated and self.plays[arm]:
             step = min(max(error, -_LARGEST_EVIDENCE), _LARGEST_EVIDENCE)
             self._risen = max(self._risen + step - _USUAL_ERROR, 0.0)

@@ -24,6 +24,7 @@ Mask = NDArray[np.bool_]
 
 _OVERRUN = 3.0  # times its believed iterations, after which even the best arm is doubted
 _SLACK = 0.4  # log of how much more a trial may iterate for than the incumbent: handing over has its price
+_LARGEST_SLACK = 0.7
 _FEWEST = 3
 _TELLING = 0.3  # of the way to the target: who finishes with less than that left says little about itself
 _LOOKS = 16  # arms are compared again after a sixteenth of the solves so far, or when the incumbent surprises
@@ -238,7 +239,7 @@ class Explorer(Policy):
         """Iterations that cost somewhat more than the incumbent takes in all."""
         if not self._stops:
             return Cap()
-        slack = math.exp(max(_SLACK, self.beliefs.spread))
+        slack = math.exp(min(max(_SLACK, self.beliefs.spread), _LARGEST_SLACK))
         return self._cap_of_cost(arm, slack * self._expected, _FEWEST, 1.0)
 
     def _cap_of_cost(self, arm: int, cost: float, fewest: int, doubt: float) -> Cap:
