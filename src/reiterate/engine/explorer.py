@@ -14,7 +14,7 @@ from reiterate.configuration import Configuration
 from reiterate.contracts import Attempt, Choice, Forecast, Instance, Method, Status
 from reiterate.engine.beliefs import Beliefs, Vector, share_of
 from reiterate.engine.cost import CostUnit
-from reiterate.engine.policy import Opinion, Policy, Turns
+from reiterate.engine.policy import Conduct, Opinion, Policy, Turns
 from reiterate.engine.pursuit import Pursuit
 
 Mask = NDArray[np.bool_]
@@ -254,14 +254,10 @@ class Explorer(Policy):
         # A clock that jumped must not fill the budget.
         self.total += min(cost, _CREDIBLE * self._expected) if self._expected else cost
 
-    def remarks(self) -> list[str]:
+    def remarks(self) -> Conduct:
         """What trials cost."""
-        if not self.total:
-            return []
-        share = 100.0 * self.spent / self.total
-        return [
-            f"{self.solves} solves so far; {self.trials} were trials of something else, for {share:.1f} % of all cost."
-        ]
+        share = self.spent / self.total if self.total else 0.0
+        return Conduct(solves=self.solves, trials=self.trials, share=share)
 
     def _take_trial(self, arm: int, *, won: bool) -> None:
         """After the k-th trial in a row that was lost, an arm waits for 2^k solves, at most 64, for the next one."""

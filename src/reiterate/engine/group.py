@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from reiterate.configuration import Configuration
 from reiterate.contracts import Learner
 from reiterate.engine.history import ended_by_itself
-from reiterate.engine.policy import Opinion, Policy, Turns
+from reiterate.engine.policy import Conduct, Opinion, Policy, Turns
 from reiterate.engine.pursuit import Pursuit
 from reiterate.errors import InvalidInput
 
@@ -90,10 +90,9 @@ class Group(Policy):
             for configuration, standing in standings
         ]
 
-    def remarks(self) -> list[str]:
+    def remarks(self) -> Conduct:
         """Who decides."""
-        name = "nobody" if self.learner is None else self.learner.name
-        return [f"The learner {name!r} decides; costs are means over the last few solves with each, help included."]
+        return Conduct(learner=None if self.learner is None else self.learner.name, solves=self._solves)
 
     def _remember(self, configuration: Configuration, cost: float, iterations: int, *, alone: bool) -> None:
         known = self._standings.get(configuration)
