@@ -15,7 +15,7 @@ from reiterate.contracts import (
     Attempt,
     Instance,
     Learner,
-    LearnerFactory,
+    LearnerBuilder,
     Method,
     Record,
     Status,
@@ -25,6 +25,7 @@ from reiterate.engine.cost import CostUnit, total_cost
 from reiterate.engine.explorer import explorer_for
 from reiterate.engine.group import Group
 from reiterate.engine.history import History
+from reiterate.engine.known_arms import known_arms
 from reiterate.engine.policy import Policy
 from reiterate.engine.pursuit import Pursuit
 from reiterate.engine.quarantine import Quarantine
@@ -48,8 +49,8 @@ class Engine:
     rescuers
         Configurations that take over, in this order, when what was chosen fails.
     learner
-        Builds a learner for a number of arms. One is built for every kind of instance and set of arms that they
-        accept, so that an odd instance does not confuse what is known of the others. ``None``: the
+        Builds a learner, given what is known of the arms. One is built for every kind of instance and set of arms that
+        accept it, so that an odd instance does not confuse what is known of the others. ``None``: the
         :class:`~reiterate.engine.explorer.Explorer` decides.
     rng
         The only source of randomness.
@@ -73,7 +74,7 @@ class Engine:
         methods: Mapping[str, Method],
         configurations: Sequence[Configuration],
         rescuers: Sequence[Configuration],
-        learner: LearnerFactory | None,
+        learner: LearnerBuilder | None,
         rng: np.random.Generator,
         *,
         cost: CostUnit = "time",
@@ -88,7 +89,7 @@ class Engine:
         self._methods = methods
         self.configurations = tuple(configurations)
         self.rescuers = tuple(rescuers)
-        self._learner_factory = learner
+        self._learner_builder = learner
         self._rng = rng
         self._cost: CostUnit = cost
         self._max_iterations = max_iterations
@@ -130,9 +131,10 @@ class Engine:
         )
 
     def _policy(self, arms: Sequence[Configuration], instance: Instance) -> Policy:
-        if self._learner_factory is None:
+        if self._learner_builder is None:
             return explorer_for(arms, self._methods, instance, self._cost, stops=self._patience is not None)
-        learner = self._learner_factory(len(arms), self._rng) if arms else None
+        known = known_arms(arms, self._methods, instance, self._cost)
+        learner = self._learner_builder(known, self._rng) if arms else None
         if arms and not isinstance(learner, Learner):
             raise InvalidInput("learner", f"built {learner!r}, which is not a reiterate Learner")
         return Group(arms, learner, self._patience)
