@@ -67,6 +67,11 @@ class Engine:
         Whether a method of this name, which accepts an instance of such traits, is worth trying. ``None``: always.
     ages, refreshes
         Whether prepared states may serve later instances as they are; may be renewed instead of built anew.
+
+    Raises
+    ------
+    InvalidInput
+        There are neither configurations nor rescuers.
     """
 
     def __init__(
@@ -89,12 +94,15 @@ class Engine:
         self._methods = methods
         self.configurations = tuple(configurations)
         self.rescuers = tuple(rescuers)
+        self._players = (*self.configurations, *self.rescuers)
+        if not self._players:
+            raise InvalidInput("configurations", "is empty, and so is rescuers: there is nothing to solve with")
         self._learner_builder = learner
         self._rng = rng
         self._cost: CostUnit = cost
         self._max_iterations = max_iterations
         self._max_seconds = max_seconds
-        alone = len({configuration.method for configuration in (*self.configurations, *self.rescuers)}) == 1
+        alone = len({configuration.method for configuration in self._players}) == 1
         self._preparing = 1.0 if alone else _PREPARING
         self._patience = patience
         self._suits = suits
@@ -137,7 +145,7 @@ class Engine:
         learner = self._learner_builder(known, self._rng) if arms else None
         if arms and not isinstance(learner, Learner):
             raise InvalidInput("learner", f"built {learner!r}, which is not a reiterate Learner")
-        return Group(arms, learner, self._patience)
+        return Group(arms, learner, self._patience, self._cost)
 
     def policies(self) -> list[Policy]:
         """One for every kind of instance, the last one met first."""
@@ -179,7 +187,7 @@ class Engine:
         self._record(index, pursuit, group, cost, begin)
         self._learn(group, pursuit, cost)
         if not pursuit.solved:
-            raise pursuit.failure(self._methods, (*self.configurations, *self.rescuers))
+            raise pursuit.failure(self._methods, self._players)
         return pursuit.x
 
     def _decide(self, turns: Iterator[tuple[Configuration, Stop]]) -> tuple[Configuration, Stop] | None:
@@ -271,7 +279,7 @@ class Engine:
         attempts, choice = tuple(pursuit.attempts), group.choice
         chosen = None if choice is None else group.arms[choice.arm]
         # What was chosen may have had to sit out: the record names what was played first.
-        configuration = attempts[0].configuration if attempts else chosen or self.configurations[0]
+        configuration = attempts[0].configuration if attempts else chosen or self._players[0]
         probability = choice.probability if choice is not None and configuration == chosen else 1.0
         self.history.add(
             Record(

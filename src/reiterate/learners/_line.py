@@ -171,13 +171,6 @@ class LineLearner(FiniteLearner):
             if least > 0:
                 self._take(arm, math.log(max(min(cost, limit), least)), early)
 
-    def observe(self, arm: int, cost: float, *, context: Context | None = None, censored: bool = False) -> None:
-        """Take in what an arm cost that was not chosen: it is as good as any other cost."""
-        # The feedback of its own choices is as due as before.
-        due = self._due[arm]
-        self.learn(Choice(arm, 1.0, context), cost, censored=censored)
-        self._due[arm] = due
-
     def _take(self, arm: int, value: float, censored: bool) -> None:
         level = self._common.value
         if self._rounds:
