@@ -31,8 +31,7 @@ def total_cost(unit: CostUnit, attempts: Iterable[Attempt]) -> float:
 def cost_of(unit: CostUnit, attempt: Attempt) -> float:
     """Cost of one attempt, as for :func:`total_cost`."""
     if unit == "time":
-        # A clock that was set back must not make anything cheaper than nothing.
-        return max(attempt.seconds, 0.0)
+        return attempt.seconds
     cost = float(attempt.iterations if unit == "iterations" else attempt.work)
     if not (math.isfinite(cost) and cost >= 0.0):
         raise InvalidInput(
@@ -47,4 +46,4 @@ def cost_of_preparing(unit: CostUnit, attempt: Attempt) -> float:
     """The part of :func:`cost_of` before the iteration."""
     if unit == "iterations":
         return 0.0
-    return min(max(attempt.preparing if unit == "time" else attempt.preparing_work, 0.0), cost_of(unit, attempt))
+    return attempt.preparing if unit == "time" else attempt.preparing_work

@@ -29,7 +29,7 @@ from reiterate.engine.known_arms import known_arms
 from reiterate.engine.policy import Policy
 from reiterate.engine.pursuit import Pursuit
 from reiterate.engine.quarantine import Quarantine
-from reiterate.engine.turn import Turn
+from reiterate.engine.turn import Turn, elapsed
 from reiterate.engine.upkeep import Upkeep
 from reiterate.errors import Breakdown, InvalidInput, OutOfTime
 
@@ -194,13 +194,13 @@ class Engine:
         """Who plays next."""
         begin = time.perf_counter()
         turn = next(turns, None)
-        self.history.deciding += time.perf_counter() - begin
+        self.history.deciding += elapsed(begin)
         return turn
 
     def _learn(self, group: Policy, pursuit: Pursuit, cost: float) -> None:
         begin = time.perf_counter()
         group.report(pursuit, cost)
-        self.history.deciding += time.perf_counter() - begin
+        self.history.deciding += elapsed(begin)
         self.history.compiling += pursuit.warming
 
     def _turns(self, pursuit: Pursuit, group: Policy, index: int) -> Iterator[tuple[Configuration, Stop]]:
@@ -248,7 +248,7 @@ class Engine:
             begin = time.perf_counter()
             method.warm_up(code[1])
             self._warm.add(code)
-            pursuit.warming += time.perf_counter() - begin
+            pursuit.warming += elapsed(begin)
         turn = Turn(method, configuration.values, pursuit, stop, self._cost, self._preparing)
         late = False
         try:
@@ -291,7 +291,7 @@ class Engine:
                 iterations=sum(attempt.iterations for attempt in attempts),
                 seconds=pursuit.seconds,
                 work=sum(attempt.work for attempt in attempts),
-                overhead=time.perf_counter() - begin - pursuit.seconds - pursuit.warming,
+                overhead=max(elapsed(begin) - pursuit.seconds - pursuit.warming, 0.0),
                 merit=pursuit.merit,
                 target=pursuit.instance.target,
                 cost=cost,
