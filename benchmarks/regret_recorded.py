@@ -23,6 +23,8 @@ from regret_live import RTOL, fixed_configurations
 from regret_replay import Scenario, Table
 from regret_streams import GALLERY, streams
 from reiterate.contracts import Record
+from reiterate.engine.known_arms import known_arms
+from reiterate.linear.portfolio import METHODS, configuration
 
 DIRECTORY = RESULTS / "regret_tables"
 HOPELESS = 20.0
@@ -59,6 +61,7 @@ def _scenario(name: str, table: Table) -> Scenario:
     known = sorted({variable for context in table.contexts or () for variable in context})
     context = f"context {', '.join(known)}" if known else "no context"
     instances, arms = table.costs.shape
+    table = replace(table, known=known_arms([configuration(arm) for arm in table.arms], METHODS))
     return Scenario(name, f"{instances} systems, {arms} configurations, {context}", lambda seed: table, recorded=True)
 
 

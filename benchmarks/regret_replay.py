@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from machine import processor_time
-from reiterate.contracts import Choice
+from reiterate.contracts import Arms, Choice
 from reiterate.learners import make_learner
 
 Costs = NDArray[np.floating[Any]]
@@ -40,6 +40,8 @@ class Table:
         Their names, where they have some.
     censored
         Where the learner is told that it would have cost more; ``None``: nowhere.
+    known
+        What is known of the arms beforehand; ``None``: nothing.
     """
 
     costs: Costs
@@ -48,6 +50,7 @@ class Table:
     rested: bool = False
     arms: tuple[str, ...] = ()
     censored: NDArray[np.bool_] | None = None
+    known: Arms | None = None
 
     @property
     def instances(self) -> int:
@@ -85,12 +88,12 @@ class Scenario:
 
 
 def replay(name: str, table: Table, seed: int, limit: float = math.inf) -> tuple[Costs, float]:
-    """Let a learner choose at every instance, and tell it what it chose costs, nothing else.
+    """Let a learner choose at every instance, and tell it what it chose costs.
 
     Parameters
     ----------
     name
-        A key of ``LEARNERS``; the learner has its defaults.
+        A key of ``LEARNERS``; the learner has its defaults, and is told what is known of the arms.
     table
     seed
         Of the learner.
@@ -112,7 +115,8 @@ def replay(name: str, table: Table, seed: int, limit: float = math.inf) -> tuple
         It refuses such a table.
     """
     begin = processor_time()
-    learner = make_learner(name, table.costs.shape[1], np.random.default_rng([seed, 1]))
+    arms = table.costs.shape[1] if table.known is None else table.known
+    learner = make_learner(name, arms, np.random.default_rng([seed, 1]))
     paid = np.empty(table.instances)
     played = np.zeros(table.costs.shape[1], dtype=np.int64)
     due: list[tuple[int, int, Choice, float, bool]] = []

@@ -8,6 +8,7 @@ configurations from what they cost is a :class:`Learner`.
 from __future__ import annotations
 
 import enum
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -261,11 +262,59 @@ class Choice:
     context: Context | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Arms:
+    """What is known of arms before any of them has been played.
+
+    Attributes
+    ----------
+    lines
+        Of every arm, the number of its line: arms of one line are one method with other parameters.
+    points
+        Of every arm, where it lies among those of its line: its parameters, each on the scale on which values are
+        evenly spread. Arms of one line have equally many.
+    costs
+        What every arm may be expected to cost, in any one unit; ``None`` where nobody has an idea. Empty: of no arm.
+    """
+
+    lines: tuple[int, ...]
+    points: tuple[tuple[float, ...], ...]
+    costs: tuple[float | None, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.lines)
+
+    def on_one_line(self, *, most: int) -> bool:
+        """Whether all arms are of one line and lie in at least one dimension, and at most so many."""
+        return len(set(self.lines)) == 1 and 1 <= len(self.points[0]) <= most
+
+    def hints(self) -> list[float] | None:
+        """What every arm may be expected to cost; that of an arm without an expectation is the others' usual one.
+
+        ``None`` where nobody has an idea of any.
+        """
+        known = [math.log(cost) for cost in self.costs if cost is not None]
+        if not known:
+            return None
+        usual = math.exp(sum(known) / len(known))
+        return [usual if cost is None else cost for cost in self.costs]
+
+    def places(self) -> list[tuple[int, int]]:
+        """Of every arm, its line and the number of its place there, by increasing points."""
+        places = [(0, 0)] * len(self)
+        reached: dict[int, int] = {}
+        for arm in sorted(range(len(self)), key=self.points.__getitem__):
+            line = self.lines[arm]
+            places[arm] = (line, reached.get(line, 0))
+            reached[line] = places[arm][1] + 1
+        return places
+
+
 class Learner(ABC):
     """Chooses among ``arms`` arms, numbered from 0, to make total cost small.
 
     Learners know nothing of solvers: a cost is a finite nonnegative number, in whatever unit. Feedback may
-    come in any order, with any delay, or never.
+    come in any order, with any delay, or never. What a learner need not make use of has a method that does nothing.
     """
 
     name: ClassVar[str]
@@ -283,6 +332,25 @@ class Learner(ABC):
     def learn(self, choice: Choice, cost: float, *, censored: bool = False) -> None:
         """Take in what a choice cost; ``censored`` means that it would have cost at least that."""
 
+    @classmethod
+    def options_for(cls, arms: Arms) -> dict[str, Any]:
+        """The options of the constructor that say what is known of these arms; none where nothing is made use of."""
+        return {}
+
+    def observe(  # noqa: B027 - most learners learn from nothing but their choices
+        self, arm: int, cost: float, *, context: Context | None = None, censored: bool = False
+    ) -> None:
+        """Take in what an arm cost that was not chosen, but ran beside the choice or finished what it had begun.
+
+        Told before :meth:`learn`; ``censored`` as there.
+        """
+
+    def progress(self, choice: Choice, cost: float, share: float) -> None:  # noqa: B027 - as above
+        """Take in how far a choice has come that has not finished: a ``share``, in (0, 1), of its way for this cost.
+
+        May be told as often as something is known; :meth:`learn` may follow.
+        """
+
     @abstractmethod
     def state_dict(self) -> dict[str, Any]:
         """Everything learnt and the random state, as plain numbers, strings, lists, dicts and arrays."""
@@ -295,6 +363,9 @@ class Learner(ABC):
 
 LearnerFactory = Callable[[int, "np.random.Generator"], Learner]
 """Builds a learner for a number of arms."""
+
+LearnerBuilder = Callable[[Arms, "np.random.Generator"], Learner]
+"""Builds a learner for arms of which something is known."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from typing import Final
 
 import numpy as np
 
-from reiterate.contracts import Learner, LearnerFactory
+from reiterate.contracts import Arms, Learner, LearnerBuilder, LearnerFactory
 from reiterate.engine.cost import CostUnit
 from reiterate.errors import InvalidInput
 from reiterate.learners import LEARNERS, make_learner
@@ -44,15 +44,26 @@ def reuse_names(reuse: str | Iterable[str]) -> frozenset[str]:
     return frozenset(names)
 
 
-def policy_or_learner(learner: str | LearnerFactory, cost: CostUnit) -> LearnerFactory | None:
+def policy_or_learner(learner: str | LearnerFactory, cost: CostUnit) -> LearnerBuilder | None:
     """What decides: ``None`` stands for the explorer, which needs costs that compare between methods."""
-    return None if learner == "auto" and cost != "iterations" else learner_factory(learner)
+    return None if learner == "auto" and cost != "iterations" else learner_builder(learner)
 
 
-def learner_factory(learner: str | LearnerFactory) -> LearnerFactory:
-    """What builds the learner of that name, or the given callable itself."""
+def learner_builder(learner: str | LearnerFactory) -> LearnerBuilder:
+    """What builds the learner of that name with all that is known of the arms, or calls the callable with their number.
+
+    Parameters
+    ----------
+    learner
+        ``"auto"``, a key of :data:`reiterate.learners.LEARNERS`, or a callable ``(arms, rng) -> Learner``.
+
+    Raises
+    ------
+    InvalidInput
+        It is neither.
+    """
     if callable(learner):
-        return learner
+        return functools.partial(_call, learner)
     if not isinstance(learner, str):
         raise InvalidInput("learner", f"{learner!r} is neither a name nor a callable (arms, rng) -> Learner")
     if learner != "auto" and learner not in LEARNERS:
@@ -60,8 +71,12 @@ def learner_factory(learner: str | LearnerFactory) -> LearnerFactory:
     return functools.partial(_make_learner, learner)
 
 
-def _make_learner(name: str, arms: int, rng: np.random.Generator) -> Learner:
+def _make_learner(name: str, arms: Arms, rng: np.random.Generator) -> Learner:
     return make_learner(name, arms, rng)
+
+
+def _call(factory: LearnerFactory, arms: Arms, rng: np.random.Generator) -> Learner:
+    return factory(len(arms), rng)
 
 
 def generator(seed: int | np.random.Generator | None) -> np.random.Generator:

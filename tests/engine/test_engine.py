@@ -17,8 +17,8 @@ def engine(arms, rescuers=(), script=(), **options):
     methods = {method.name: method for method in (Shrink(), Liar(), Broken(), Unpreparable(), Slow())}
     learners = []
 
-    def learner(count, rng):
-        learners.append(Scripted(count, rng, script))
+    def learner(known, rng):
+        learners.append(Scripted(len(known), rng, script))
         return learners[-1]
 
     options.setdefault("cost", "iterations")

@@ -154,3 +154,66 @@ def test_waiting_is_counted_until_it_is_too_long():
 def test_options_out_of_range(unit):
     with pytest.raises(InvalidInput, match="unit"):
         Delayed(3, np.random.default_rng(0), unit=unit)
+
+
+def test_progress_counts_at_its_pace_until_more_is_known():
+    learner = warm()
+    choice = learner.choose({"dt": 0.5})
+    direct = Delayed.from_state_dict(learner.state_dict())
+    direct.learn(choice, 3.0)
+    losses = learner.state_dict()["losses"]
+    learner.progress(choice, 1.0, 0.5)
+    halfway = learner.state_dict()["losses"]
+    assert (halfway - losses)[choice.arm] == pytest.approx((2.0 - learner._costs.level) / choice.probability, rel=0.1)
+    assert learner.outstanding == direct.outstanding == 0
+    learner.progress(choice, 2.0, 0.8)  # now expected to cost 2.5
+    assert (learner.state_dict()["losses"] - halfway)[choice.arm] == pytest.approx(0.5 / choice.probability)
+    later = learner.state_dict()["losses"]
+    learner.learn(choice, 2.2, censored=True)  # which says nothing new
+    np.testing.assert_allclose(learner.state_dict()["losses"], later)
+    learner.learn(choice, 2.7, censored=True)
+    assert (learner.state_dict()["losses"] - later)[choice.arm] == pytest.approx(0.2 / choice.probability)
+    learner = Delayed.from_state_dict(learner.state_dict())
+    learner.learn(choice, 3.0)
+    np.testing.assert_allclose(learner.state_dict()["losses"], direct.state_dict()["losses"], atol=1e-12)
+    assert learner.state_dict()["open"] == []
+
+
+def play_with_progress(learner, means, rounds, delay, seed, *, told):
+    """Costs are told after ``delay`` rounds; after one round, how far a tenth of the dearest has brought the choice."""
+    rng = np.random.default_rng(seed)
+    waiting, total = [], 0.0
+    for t in range(rounds):
+        while waiting and waiting[0][0] <= t:
+            _, _, choice, cost, share = heapq.heappop(waiting)
+            if share is None:
+                learner.learn(choice, cost)
+            else:
+                learner.progress(choice, cost, share)
+        choice = learner.choose()
+        cost = means[choice.arm] * rng.uniform(0.7, 1.3)
+        total += cost
+        if told:
+            heapq.heappush(waiting, (t + 1, 2 * t, choice, 0.8, 0.8 / cost))
+        heapq.heappush(waiting, (t + 1 + delay, 2 * t + 1, choice, cost, None))
+    return total
+
+
+def test_progress_shortens_the_blind_time():
+    means = np.array([8.0, 3.0, 8.0, 6.0, 8.0, 8.0])
+    blind, told = (
+        sum(
+            play_with_progress(Delayed(6, np.random.default_rng(s)), means, 800, 300, s, told=told) - 2400
+            for s in range(3)
+        )
+        for told in (False, True)
+    )
+    assert told < 0.5 * blind
+
+
+@pytest.mark.parametrize("share", [0.0, 1.0, -0.5, math.nan])
+def test_shares_of_progress_that_make_no_sense(share):
+    learner = warm()
+    choice = learner.choose()
+    with pytest.raises(InvalidInput, match=rf"share: .* for arm {choice.arm} "):
+        learner.progress(choice, 1.0, share)

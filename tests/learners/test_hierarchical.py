@@ -14,6 +14,7 @@ from reiterate.learners.hierarchical import (
     FIRST_NOISE,
     LEVEL_VARIANCE,
     LINE_VARIANCE,
+    MOST,
     PLACE_VARIANCE,
     Hierarchical,
     matern,
@@ -196,3 +197,27 @@ def test_a_restored_learner_goes_on_while_all_is_taken_in_again_and_after(play, 
     paid = [play(one, costs[rounds:], contexts[rounds:]) for one in (learner, restored)]
     np.testing.assert_array_equal(*paid)
     np.testing.assert_array_equal(learner.predict({"c": 0.3}), restored.predict({"c": 0.3}))
+
+
+def test_of_very_many_arms_some_represent_the_others():
+    # Two lines of a thousand places each, given in any order; the valley of one is the best of all.
+    places = np.random.default_rng(0).permutation(1000)
+    lines = [(line, float(place)) for place in places for line in (0, 1)]
+    costs = np.array([math.exp(0.5 + line + 2.0 * ((place - 700.0) / 1000.0) ** 2) for line, place in lines])
+    learner = Hierarchical(2000, np.random.default_rng(0), lines=lines)
+    assert learner._mean.size == 1 + MOST
+    for _ in range(200):
+        choice = learner.choose()
+        learner.learn(choice, float(costs[choice.arm]))
+    chosen = [learner.choose() for _ in range(40)]
+    # Whoever plays either line at random pays 2.5 times as much as the best, on the right one 1.3 times.
+    assert costs[[choice.arm for choice in chosen]].mean() < 1.2 * costs.min()
+    assert all(0 < choice.probability <= 1 for choice in chosen)
+    # Arms that are never played count for those that are.
+    near = [lines.index((1, float(place))) for place in (699, 700, 701)]
+    predictions = learner.predict()
+    assert predictions.shape == (2000,)
+    assert predictions[near] == pytest.approx(math.exp(1.5), rel=0.3)
+    before = learner.predict()[near[1]]
+    learner.observe(near[1], 100.0)
+    assert learner.predict()[near[1]] > before

@@ -5,8 +5,6 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from reiterate.contracts import Choice
 from reiterate.errors import InvalidInput
@@ -118,39 +116,6 @@ def test_means_follow_what_arms_have_become():
     for cost in costs:
         learner.learn(Choice(0, 1.0), cost)
     assert learner._means[0] == pytest.approx(np.average(costs, weights=[1, 2, 3, 4, 5]))
-
-
-@settings(max_examples=40, deadline=None)
-@given(
-    st.integers(1, 40),
-    st.integers(2, 5),
-    st.booleans(),
-    st.lists(st.floats(0, 1e300), min_size=1, max_size=9),
-    st.integers(0, 9),
-)
-def test_arms_are_in_range_whatever_costs_are_and_whenever_they_come(arms, reduction, deepening, costs, delay):
-    learner = Hyperband(arms, np.random.default_rng(0), reduction=reduction, deepening=deepening)
-    pending = []
-    for t in range(150):
-        choice = learner.choose()
-        assert 0 <= choice.arm < arms
-        assert choice.probability == 1.0
-        pending.append(choice)
-        if len(pending) > delay:
-            learner.learn(pending.pop(t % len(pending)), costs[t % len(costs)], censored=t % 5 == 0)
-    assert np.isfinite(learner._means).all()
-
-
-def test_an_arm_without_feedback_does_not_stop_the_others():
-    learner = Hyperband(8, np.random.default_rng(0))
-    chosen = []
-    for _ in range(600):
-        choice = learner.choose()
-        chosen.append(choice.arm)
-        if choice.arm != 3:
-            learner.learn(choice, float(choice.arm + 1))
-    assert chosen.count(3) < 200
-    assert chosen.count(0) > 200
 
 
 def test_options_out_of_range():

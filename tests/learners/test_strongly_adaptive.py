@@ -150,3 +150,52 @@ def test_probabilities_are_probabilities(arms, seed, spread, queries):
 def test_options_out_of_range(exploration):
     with pytest.raises(InvalidInput, match="exploration"):
         StronglyAdaptive(3, np.random.default_rng(0), exploration=exploration)
+
+
+def stopped_and_finished(learner, costs, *, sights):
+    """Total cost where a choice is stopped at twice what the best known arm costs, which then finishes half of it."""
+    known, total = np.full(costs.shape[1], np.inf), 0.0
+    for row in costs:
+        choice, incumbent = learner.choose(), int(known.argmin())
+        cap = 2.0 * known[incumbent]
+        stopped = choice.arm != incumbent and row[choice.arm] > cap
+        paid = cap + 0.5 * row[incumbent] if stopped else row[choice.arm]
+        if stopped and sights:
+            learner.observe(incumbent, row[incumbent])
+        known[choice.arm] = np.inf if stopped else paid
+        learner.learn(choice, paid, censored=stopped)
+        total += paid
+    return total
+
+
+def test_what_finishes_is_a_second_observation():
+    without, sights = (
+        sum(
+            stopped_and_finished(StronglyAdaptive(6, np.random.default_rng(s)), volatile(s), sights=told)
+            for s in range(6)
+        )
+        for told in (False, True)
+    )
+    assert sights < without
+
+
+def test_a_sight_counts_once_and_only_where_there_are_no_queries():
+    learner = StronglyAdaptive(3, np.random.default_rng(0))
+    learner.observe(1, 0.5)  # the unit is not known yet
+    assert not learner.state_dict()["losses"].any()
+    for cost in (1.0, 2.0, 3.0):
+        learner.learn(learner.choose(), cost)
+    before, level, mean = learner.state_dict()["losses"], learner._costs.level, learner._costs.mean
+    learner.observe(1, 0.5)
+    moved = learner.state_dict()["losses"] - before
+    np.testing.assert_allclose(moved[:, 1], (0.5 - level) / mean)
+    assert not moved[:, [0, 2]].any()
+    learner.observe(2, 0.5, censored=True)
+    assert (learner.state_dict()["losses"][:, 2] == before[:, 2]).all()
+    with pytest.raises(InvalidInput, match="for arm 1 "):
+        learner.observe(1, math.nan)
+    with pytest.raises(InvalidInput, match="choice"):
+        learner.observe(3, 1.0)
+    learner.query()
+    learner.observe(0, 0.5)
+    assert (learner.state_dict()["losses"][:, 0] == before[:, 0]).all()

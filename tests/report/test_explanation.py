@@ -1,6 +1,10 @@
 import numpy as np
+import pytest
 
 import reiterate as rt
+from reiterate.configuration import Configuration
+from reiterate.engine.policy import Conduct, Opinion, Policy
+from reiterate.report.explanation import explain
 from tests.matrices import laplacian
 
 
@@ -41,3 +45,40 @@ def test_every_kind_of_system_has_its_own_part():
     solver.solve(laplacian(60), np.ones(3600))
     assert solver.explain().count("Plays ") == 2
     assert "another kind of system" in solver.explain()
+
+
+class Told(Policy):
+    """Nothing but what it is told to say."""
+
+    def __init__(self, conduct):
+        arm = Configuration("cg")
+        super().__init__([arm])
+        self.conduct = conduct
+        self.known = [Opinion(arm, cost=2.0, preparing=0.0, iterations=7.0, plays=1, since=0, failing=False)]
+
+    def turns(self, pursuit, held):
+        yield self.arms[0], 1.0
+
+    def report(self, pursuit, cost):
+        pass
+
+    def opinions(self):
+        return self.known
+
+    def remarks(self):
+        return self.conduct
+
+
+@pytest.mark.parametrize(
+    ("conduct", "sentence"),
+    [
+        (Conduct(), None),
+        (Conduct(solves=1), "1 solve so far; 0 were trials of something else, for 0.0 % of all cost."),
+        (Conduct(solves=1200, trials=1, share=0.0123), "1,200 solves so far; 1 was a trial"),
+        (Conduct(learner="ucb1", solves=3), "The learner 'ucb1' decides; costs are means"),
+    ],
+)
+def test_how_a_policy_decides_is_data_and_becomes_a_sentence_here(conduct, sentence):
+    _, *lines = explain([Told(conduct)], "iterations")
+    assert len(lines) == (sentence is not None)
+    assert all(line.startswith(sentence) for line in lines)

@@ -25,6 +25,7 @@ _STARTING = 2.0  # iterations that beginning to iterate costs about as much as
 _KEEP = 0.7  # weight of what was known when a cost is seen again
 _OWN_MEASUREMENTS = 4.0  # of an arm, after which half of a change is put down to the machine
 _LARGEST_CHANGE = 3.0
+_INCREDIBLE = 30.0  # times the forecast of a cost, scaled to the machine
 _SINGLE_CHANGE = 0.25  # of the log of a cost, that is believed at once
 _FARTHEST = 20.0  # times the iterations made, beyond which nothing is extrapolated
 _COST_DEVIATION = 0.4  # standard deviation of the log of a forecast of costs
@@ -86,6 +87,7 @@ class Beliefs:
         self._measured = np.zeros(count, dtype=bool)
         self._measurements = np.zeros(count, dtype=np.int64)
         self._seen = np.zeros(count, dtype=bool)
+        self._doubted = np.zeros(count, dtype=bool)
         self._kept_up = np.zeros(count, dtype=np.int64)
         self.ready = np.zeros(count, dtype=bool)
         self.iterate_cost = self._forecast_unit.copy()
@@ -225,7 +227,7 @@ class Beliefs:
         else:
             seen = int(self._kept_up[arm])
             largest = _LARGEST_CHANGE * math.exp(self._common) * float(max(self.setup[arm], self.upkeep[arm]))
-            preparing = min(preparing, largest)
+            preparing = min(preparing, largest) if largest else preparing
             keep = min(seen / (seen + 1.0), 0.9)
             self.upkeep[arm] = keep * self.upkeep[arm] + (1.0 - keep) * preparing * math.exp(-self._common)
             self._kept_up[arm] += 1
@@ -240,6 +242,9 @@ class Beliefs:
         The better an arm is known, the more it is the machine's doing when its iteration costs more or less than it
         did: then all costs move, or whoever plays would be blamed for a machine that has become slower.
         """
+        if not self._measurements[arm] and not self._doubted[arm] and self._incredible(arm, unit):
+            self._doubted[arm] = True  # a clock that jumps would bar an arm for good: once more will show
+            return
         self._measurements[arm] += 1
         if self._measurements[arm] == 1:
             self.settle()
@@ -257,17 +262,24 @@ class Beliefs:
         self._common += common
         self.iterate_cost[arm] *= math.exp(step - common)
 
+    def _incredible(self, arm: int, unit: float) -> bool:
+        """Whether an iteration cost so far from its forecast, after those of other arms were seen, as cannot be."""
+        if not self._measured.any():
+            return False
+        ratio = unit / (float(self.iterate_cost[arm]) * math.exp(self._common))
+        return not 1.0 / _INCREDIBLE < ratio < _INCREDIBLE
+
     def _rescale(self) -> None:
         """Forecasts of what has not been measured follow what has."""
         measured = self._measured
         if not measured.any():
             return
-        scale = float(np.median(self.iterate_cost[measured] / self._forecast_unit[measured]))
+        scale = _low_median(self.iterate_cost[measured] / self._forecast_unit[measured])
         self.iterate_cost[~measured] = self._forecast_unit[~measured] * scale
         lines = {int(line) for line in self._line[measured]}
         for line in lines:
             of_line = self._line == line
-            own = float(np.median(self.iterate_cost[of_line & measured] / self._forecast_unit[of_line & measured]))
+            own = _low_median(self.iterate_cost[of_line & measured] / self._forecast_unit[of_line & measured])
             free = of_line & ~measured
             self.iterate_cost[free] = self._forecast_unit[free] * own
         self.setup[~self.ready] = self._forecast_setup[~self.ready] * scale
@@ -343,6 +355,11 @@ class Beliefs:
         else:
             self._strength[same] += correlation**2 * step
             self.variance[same] = np.minimum(self.variance[same], variance + _LINE_VARIANCE * (1.0 - correlation**2))
+
+
+def _low_median(ratios: Vector) -> float:
+    """Of an even number the lower one: clocks err upwards."""
+    return float(np.sort(ratios)[(ratios.size - 1) // 2])
 
 
 def share_of(start: float, before: float, after: float, target: float) -> float:

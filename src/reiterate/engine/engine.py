@@ -15,7 +15,7 @@ from reiterate.contracts import (
     Attempt,
     Instance,
     Learner,
-    LearnerFactory,
+    LearnerBuilder,
     Method,
     Record,
     Status,
@@ -25,10 +25,11 @@ from reiterate.engine.cost import CostUnit, total_cost
 from reiterate.engine.explorer import explorer_for
 from reiterate.engine.group import Group
 from reiterate.engine.history import History
+from reiterate.engine.known_arms import known_arms
 from reiterate.engine.policy import Cap, Policy, Turns
 from reiterate.engine.pursuit import Pursuit
 from reiterate.engine.quarantine import Quarantine
-from reiterate.engine.turn import Turn
+from reiterate.engine.turn import Turn, elapsed
 from reiterate.engine.upkeep import Upkeep, state_of
 from reiterate.errors import Breakdown, InvalidInput, OutOfTime
 
@@ -48,8 +49,8 @@ class Engine:
     rescuers
         Configurations that take over, in this order, when what was chosen fails.
     learner
-        Builds a learner for a number of arms. One is built for every kind of instance and set of arms that they
-        accept, so that an odd instance does not confuse what is known of the others. ``None``: the
+        Builds a learner, given what is known of the arms. One is built for every kind of instance and set of arms that
+        accept it, so that an odd instance does not confuse what is known of the others. ``None``: the
         :class:`~reiterate.engine.explorer.Explorer` decides.
     rng
         The only source of randomness.
@@ -66,6 +67,11 @@ class Engine:
         Whether a method of this name, which accepts an instance of such traits, is worth trying. ``None``: always.
     ages, refreshes
         Whether prepared states may serve later instances as they are; may be renewed instead of built anew.
+
+    Raises
+    ------
+    InvalidInput
+        There are neither configurations nor rescuers.
     """
 
     def __init__(
@@ -73,7 +79,7 @@ class Engine:
         methods: Mapping[str, Method],
         configurations: Sequence[Configuration],
         rescuers: Sequence[Configuration],
-        learner: LearnerFactory | None,
+        learner: LearnerBuilder | None,
         rng: np.random.Generator,
         *,
         cost: CostUnit = "time",
@@ -88,12 +94,15 @@ class Engine:
         self._methods = methods
         self.configurations = tuple(configurations)
         self.rescuers = tuple(rescuers)
-        self._learner_factory = learner
+        self._players = (*self.configurations, *self.rescuers)
+        if not self._players:
+            raise InvalidInput("configurations", "is empty, and so is rescuers: there is nothing to solve with")
+        self._learner_builder = learner
         self._rng = rng
         self._cost: CostUnit = cost
         self._max_iterations = max_iterations
         self._max_seconds = max_seconds
-        alone = len({configuration.method for configuration in (*self.configurations, *self.rescuers)}) == 1
+        alone = len({configuration.method for configuration in self._players}) == 1
         self._preparing = 1.0 if alone else _PREPARING
         self._patience = patience
         self._suits = suits
@@ -131,12 +140,13 @@ class Engine:
         )
 
     def _policy(self, arms: Sequence[Configuration], instance: Instance) -> Policy:
-        if self._learner_factory is None:
+        if self._learner_builder is None:
             return explorer_for(arms, self._methods, instance, self._cost, stops=self._patience is not None)
-        learner = self._learner_factory(len(arms), self._rng) if arms else None
+        known = known_arms(arms, self._methods, instance, self._cost)
+        learner = self._learner_builder(known, self._rng) if arms else None
         if arms and not isinstance(learner, Learner):
             raise InvalidInput("learner", f"built {learner!r}, which is not a reiterate Learner")
-        return Group(arms, learner, self._patience)
+        return Group(arms, learner, self._patience, self._cost)
 
     def policies(self) -> list[Policy]:
         """One for every kind of instance, the last one met first."""
@@ -180,7 +190,7 @@ class Engine:
         self._learn(group, pursuit, cost)
         self._trim()
         if not pursuit.solved:
-            raise pursuit.failure(self._methods, (*self.configurations, *self.rescuers))
+            raise pursuit.failure(self._methods, self._players)
         return pursuit.x
 
     def _trim(self) -> None:
@@ -195,13 +205,13 @@ class Engine:
         """Who plays next."""
         begin = time.perf_counter()
         turn = next(turns, None)
-        self.history.deciding += time.perf_counter() - begin
+        self.history.deciding += elapsed(begin)
         return turn
 
     def _learn(self, group: Policy, pursuit: Pursuit, cost: float) -> None:
         begin = time.perf_counter()
         group.report(pursuit, cost)
-        self.history.deciding += time.perf_counter() - begin
+        self.history.deciding += elapsed(begin)
         self.history.compiling += pursuit.warming
 
     def _turns(self, pursuit: Pursuit, group: Policy, index: int) -> Iterator[tuple[Configuration, Stop, float]]:
@@ -253,7 +263,7 @@ class Engine:
             begin = time.perf_counter()
             method.warm_up(code[1])
             self._warm.add(code)
-            pursuit.warming += time.perf_counter() - begin
+            pursuit.warming += elapsed(begin)
         turn = Turn(method, configuration.values, pursuit, stop, self._cost, self._preparing, iterating)
         late = False
         try:
@@ -284,7 +294,7 @@ class Engine:
         attempts, choice = tuple(pursuit.attempts), group.choice
         chosen = None if choice is None else group.arms[choice.arm]
         # What was chosen may have had to sit out: the record names what was played first.
-        configuration = attempts[0].configuration if attempts else chosen or self.configurations[0]
+        configuration = attempts[0].configuration if attempts else chosen or self._players[0]
         probability = choice.probability if choice is not None and configuration == chosen else 1.0
         self.history.add(
             Record(
@@ -296,7 +306,7 @@ class Engine:
                 iterations=sum([attempt.iterations for attempt in attempts]),
                 seconds=pursuit.seconds,
                 work=sum([attempt.work for attempt in attempts]),
-                overhead=time.perf_counter() - begin - pursuit.seconds - pursuit.warming,
+                overhead=max(elapsed(begin) - pursuit.seconds - pursuit.warming, 0.0),
                 merit=pursuit.merit,
                 target=pursuit.instance.target,
                 cost=cost,

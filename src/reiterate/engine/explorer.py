@@ -15,9 +15,10 @@ from reiterate.contracts import Attempt, Choice, Forecast, Instance, Method, Sta
 from reiterate.engine.anticipation import Anticipation
 from reiterate.engine.beliefs import Beliefs, share_of
 from reiterate.engine.cost import CostUnit
-from reiterate.engine.policy import Cap, Opinion, Policy, Turns
+from reiterate.engine.policy import Cap, Conduct, Opinion, Policy, Turns
 from reiterate.engine.pursuit import Pursuit
 from reiterate.engine.trials import Trials
+from reiterate.engine.turn import elapsed
 from reiterate.engine.upkeep import state_of
 
 Mask = NDArray[np.bool_]
@@ -30,6 +31,7 @@ _TELLING = 0.3  # of the way to the target: who finishes with less than that lef
 _LOOKS = 16  # arms are compared again after a sixteenth of the solves so far, or when the incumbent surprises
 _CREDIBLE = 10.0  # times what was expected; a solve that costs more is not believed to have
 _THINKING = 0.02  # of the time that solves take may be spent on comparing arms and learning from contexts
+_LONGEST_THOUGHT = 0.02  # seconds; more was the clock
 _FIRST_THOUGHTS = 0.25  # of a solve, before 2 % of anything is much
 _DIFFERENT = 0.2  # change of log iterations that is known beforehand, from which on arms are compared again
 _DOUBT = 1.2  # times what it was forecast to take, after which an arm whose iterations were never timed is stopped
@@ -201,7 +203,7 @@ class Explorer(Policy):
                 self._steady = self.solves // _LOOKS
             else:
                 first = self._trial
-        self._thinking += time.perf_counter() - begin
+        self._thinking += min(elapsed(begin), _LONGEST_THOUGHT)
         return first, usable
 
     def _best(self, usable: Mask) -> int:
@@ -271,17 +273,12 @@ class Explorer(Policy):
             return
         begin = time.perf_counter()
         self._anticipation.learn(rise)
-        self._thinking += time.perf_counter() - begin
+        self._thinking += min(elapsed(begin), _LONGEST_THOUGHT)
 
-    def remarks(self) -> list[str]:
+    def remarks(self) -> Conduct:
         """What trials cost."""
-        if not self.total:
-            return []
-        share = 100.0 * self.trials.spent / self.total
-        return [
-            f"{self.solves} solves so far; {self.trials.made} were trials of something else, "
-            f"for {share:.1f} % of all cost."
-        ]
+        share = self.trials.spent / self.total if self.total else 0.0
+        return Conduct(solves=self.solves, trials=self.trials.made, share=share)
 
     def forget(self, configurations: Collection[Configuration]) -> None:
         """These arms have to be prepared anew."""

@@ -7,13 +7,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from reiterate.configuration import Configuration
-from reiterate.contracts import Learner
+from reiterate.contracts import Choice, Learner, Status
+from reiterate.engine.beliefs import share_of
+from reiterate.engine.cost import CostUnit, cost_of, cost_of_preparing
 from reiterate.engine.history import ended_by_itself
-from reiterate.engine.policy import Cap, Opinion, Policy, Turns
+from reiterate.engine.policy import Cap, Conduct, Opinion, Policy, Turns
 from reiterate.engine.pursuit import Pursuit
 from reiterate.errors import InvalidInput
 
 _FORGETTING = 0.8  # weight of what was known when something new is seen
+_TELLING = 0.3  # of the way to the target: who finishes with less than that left says little about itself
 _FEW_ITERATIONS = 10.0  # below this, running longer than usual wastes nothing worth saving
 
 
@@ -37,12 +40,22 @@ class Group(Policy):
         Chooses among them; ``None`` where there are none.
     patience
         A chosen arm is stopped when it has taken this many times the incumbent's mean iterations. ``None``: never.
+    unit
+        Of the costs that the learner is told.
     """
 
-    def __init__(self, arms: Sequence[Configuration], learner: Learner | None, patience: float | None = None) -> None:
+    def __init__(
+        self,
+        arms: Sequence[Configuration],
+        learner: Learner | None,
+        patience: float | None = None,
+        unit: CostUnit = "time",
+    ) -> None:
         super().__init__(arms)
         self.learner = learner
         self._patience = patience
+        self._unit: CostUnit = unit
+        self._number = {arm: k for k, arm in enumerate(self.arms)}
         self._solves = 0
         self._standings: dict[Configuration, _Standing] = {}
 
@@ -62,17 +75,44 @@ class Group(Policy):
             yield incumbent, Cap()
 
     def report(self, pursuit: Pursuit, cost: float) -> None:
-        """Tell the learner what its choice cost, if it was played and there was something to solve."""
+        """Tell the learner what its choice cost, if it was played and there was something to solve.
+
+        Before that, how far the choice had come where it was stopped, and what other arms were seen to cost.
+        """
         if self.choice is None or self.learner is None:
             return
         chosen, attempts = self.arms[self.choice.arm], pursuit.attempts
         iterations = sum(attempt.iterations for attempt in attempts)
-        if not iterations or not any(attempt.configuration == chosen for attempt in attempts):
+        if not iterations:
+            return
+        self._tell_sights(self.learner, self.choice, pursuit)
+        if not any(attempt.configuration == chosen for attempt in attempts):
             return
         alone = ended_by_itself(chosen, attempts)
         self._solves += 1
         self._remember(chosen, cost, iterations, alone=alone)
         self.learner.learn(self.choice, cost, censored=not alone)
+
+    def _tell_sights(self, learner: Learner, choice: Choice, pursuit: Pursuit) -> None:
+        """What was seen of every arm that played, but the cost of the choice.
+
+        Who goes on from another's iterate is charged with a whole solve, as far as its share of the digits tells;
+        where that is little, only a bound is known.
+        """
+        before = start = pursuit.start
+        for attempt in pursuit.attempts:
+            arm, merit = self._number.get(attempt.configuration), min(before, attempt.merit)
+            if arm is not None and attempt.iterations:
+                whole = before == start and attempt.status is Status.CONVERGED
+                gained = 1.0 if whole else share_of(start, before, merit, pursuit.instance.target)
+                cost, preparing = cost_of(self._unit, attempt), cost_of_preparing(self._unit, attempt)
+                expected = preparing + (cost - preparing) / gained
+                if arm != choice.arm:
+                    finished = attempt.status is Status.CONVERGED and gained > _TELLING
+                    learner.observe(arm, expected if finished else cost, context=choice.context, censored=not finished)
+                elif attempt.status in (Status.ITERATION_CAP, Status.TIME_CAP) and 0.0 < cost < expected:
+                    learner.progress(choice, cost, cost / expected)
+            before = merit
 
     def opinions(self) -> list[Opinion]:
         """The arms that have been played."""
@@ -90,10 +130,9 @@ class Group(Policy):
             for configuration, standing in standings
         ]
 
-    def remarks(self) -> list[str]:
+    def remarks(self) -> Conduct:
         """Who decides."""
-        name = "nobody" if self.learner is None else self.learner.name
-        return [f"The learner {name!r} decides; costs are means over the last few solves with each, help included."]
+        return Conduct(learner=None if self.learner is None else self.learner.name, solves=self._solves)
 
     def _remember(self, configuration: Configuration, cost: float, iterations: int, *, alone: bool) -> None:
         known = self._standings.get(configuration)

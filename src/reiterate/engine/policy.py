@@ -53,6 +53,26 @@ class Opinion:
     failing: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Conduct:
+    """How a policy decides, as far as its opinions do not say.
+
+    Attributes
+    ----------
+    learner : str or None
+        Name of the learner that decides; ``None``: no learner does.
+    solves, trials : int
+        Solves so far, and how many of them tried something else than what was believed to be the best.
+    share : float
+        Of all cost, what trials cost more than that would have; 0 to 1.
+    """
+
+    learner: str | None = None
+    solves: int = 0
+    trials: int = 0
+    share: float = 0.0
+
+
 class Policy(ABC):
     """Decides on the arms that apply to one kind of instance.
 
@@ -91,6 +111,6 @@ class Policy(ABC):
         """What is believed of every arm that says anything about the next instance, the cheapest first."""
         return []
 
-    def remarks(self) -> list[str]:
-        """What else there is to say about how it decides, a sentence each."""
-        return []
+    def remarks(self) -> Conduct:
+        """What else there is to say about how it decides."""
+        return Conduct()

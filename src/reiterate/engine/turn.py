@@ -103,7 +103,7 @@ class Turn:
         try:
             lease = upkeep.lease(self._method, self._values, self._pursuit.instance, renew=renew)
         finally:
-            seconds = time.perf_counter() - begin
+            seconds = elapsed(begin)
             self.seconds += seconds
             self.preparing += seconds
         self.work += lease.work
@@ -124,10 +124,15 @@ class Turn:
             self._pursuit.x,
             Stop(stop.target, left, self._seconds_left),
         )
-        seconds = time.perf_counter() - begin
+        seconds = elapsed(begin)
         self.seconds += seconds
         self.iterations += progress.iterations
         self.work += progress.work
         self.status, self.reason = progress.status, progress.reason
         lease.settle(progress.iterations, seconds if self._cost == "time" else progress.work)
         return progress
+
+
+def elapsed(begin: float) -> float:
+    """Seconds since then; none where the clock was set back in the meantime."""
+    return max(time.perf_counter() - begin, 0.0)

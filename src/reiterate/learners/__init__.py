@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from reiterate.contracts import Learner
+from reiterate.contracts import Arms, Learner
 from reiterate.errors import InvalidInput
 from reiterate.learners.binned import BinnedTsallisINF
 from reiterate.learners.bisection import Bisection
@@ -111,7 +111,7 @@ DEFAULT = ChebCB.name
 """What ``"auto"`` means."""
 
 
-def make_learner(name: str, arms: int, rng: np.random.Generator, **options: Any) -> Learner:
+def make_learner(name: str, arms: int | Arms, rng: np.random.Generator, **options: Any) -> Learner:
     """Build a learner by its name.
 
     Parameters
@@ -119,11 +119,11 @@ def make_learner(name: str, arms: int, rng: np.random.Generator, **options: Any)
     name
         A key of :data:`LEARNERS`, or ``"auto"``.
     arms
-        Number of arms, at least 1.
+        Number of arms, at least 1; or what is known of them, which learners that make use of it are told.
     rng
         The learner's only source of randomness.
     options
-        Passed to the learner.
+        Passed to the learner; they override what follows from ``arms``.
 
     Returns
     -------
@@ -148,4 +148,7 @@ def make_learner(name: str, arms: int, rng: np.random.Generator, **options: Any)
         if option not in known:
             has = f"it has {', '.join(known)}" if known else "it has none"
             raise InvalidInput("learner", f"{learner.name} has no option {option!r}; {has}")
+    if isinstance(arms, Arms):
+        options = learner.options_for(arms) | options
+        arms = len(arms)
     return cast("Callable[..., Learner]", learner)(arms, rng, **options)

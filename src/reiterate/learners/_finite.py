@@ -86,3 +86,13 @@ def count(argument: str, value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
         raise InvalidInput(argument, f"{value!r} is not a positive integer")
     return int(value)
+
+
+def fading(value: Any) -> float | None:
+    """The number of costs after which one has faded, if it is a number from 2 on; ``None``: never."""
+    if value is None:
+        return None
+    memory = positive("memory", value)
+    if memory < 2:
+        raise InvalidInput("memory", f"{value!r} is less than 2; nothing would be remembered")
+    return memory

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from reiterate.contracts import Choice, Context
+from reiterate.contracts import Arms, Choice, Context
 from reiterate.errors import InvalidInput
 from reiterate.learners._cost_scale import CostScale
 from reiterate.learners._finite import FiniteLearner, Vector, snapshot
@@ -35,6 +35,9 @@ MARGIN = 1.1
 
 RECENT = 40.0
 """Number of costs over which squared errors are averaged."""
+
+MOST_COORDINATES = 3
+"""Beyond it, points say little: there are never enough of them."""
 
 LARGEST = 1e100
 """Beyond it, distances would leave double precision's range."""
@@ -141,6 +144,11 @@ class LineLearner(FiniteLearner):
         self._held: list[tuple[int, float, bool]] = []
         self._common = CommonLevel()
         self._rounds = 0
+
+    @classmethod
+    def options_for(cls, arms: Arms) -> dict[str, Any]:
+        """Where they lie, if they are of one method with a few parameters."""
+        return {"points": arms.points} if arms.on_one_line(most=MOST_COORDINATES) else {}
 
     @property
     def points(self) -> Matrix:

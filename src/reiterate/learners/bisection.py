@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import ArrayLike
 
-from reiterate.contracts import Choice, Context
+from reiterate.contracts import Arms, Choice, Context
 from reiterate.errors import InvalidInput
 from reiterate.learners._finite import FiniteLearner, Vector, count, positive, snapshot
 from reiterate.learners._line import checked_points
@@ -127,6 +127,11 @@ class Bisection(FiniteLearner):
         self._verified = 0
         self._unanswered = 0
         self._take_pair()
+
+    @classmethod
+    def options_for(cls, arms: Arms) -> dict[str, Any]:
+        """Where they lie, if they are of one method with one parameter."""
+        return {"points": arms.points} if arms.on_one_line(most=1) else {}
 
     @property
     def weights(self) -> Vector:

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 
 from reiterate.contracts import Choice, Context
 from reiterate.errors import InvalidInput
-from reiterate.learners._finite import FiniteLearner, Vector, positive, snapshot
+from reiterate.learners._finite import FiniteLearner, Vector, fading, positive, snapshot
 from reiterate.learners._line import checked_points
 from reiterate.learners._state import array, check_state, pack_generator, unpack_generator
 
@@ -101,9 +101,7 @@ class CensoredThreshold(FiniteLearner):
         self._sorted = self._caps[self._order]
         self._rescue = None if rescue is None else positive("rescue", rescue, zero=True)
         self._exploration = positive("exploration", exploration)
-        self._memory = None if memory is None else positive("memory", memory)
-        if self._memory is not None and self._memory < 2:
-            raise InvalidInput("memory", f"{memory!r} is less than 2; nothing would be remembered")
+        self._memory = fading(memory)
         self._trials: Vector = np.zeros(self._arms)
         self._ended: Vector = np.zeros(self._arms)
         self._ended_cost: Vector = np.zeros(self._arms)

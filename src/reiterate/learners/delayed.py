@@ -12,7 +12,7 @@ import numpy as np
 from reiterate.contracts import Choice, Context
 from reiterate.errors import InvalidInput
 from reiterate.learners._cost_scale import CostScale
-from reiterate.learners._finite import FiniteLearner, Vector, positive
+from reiterate.learners._finite import LARGEST, FiniteLearner, Vector, positive
 from reiterate.learners._state import array, check_state, pack_generator, unpack_generator
 
 UNIT = 0.5
@@ -84,7 +84,9 @@ class Delayed(FiniteLearner):
     Here the state is what a choice is known to cost at least: ``learn(choice, bound, censored=True)`` may be called for
     a solve that goes on, more than once, before ``learn(choice, cost)``. Until then, or for good if nothing follows,
     the choice is learnt to cost the mean of all costs so far that were at least the bound (rounded down to a quarter
-    of an octave); what follows corrects that. Choices are matched by arm, probability and context.
+    of an octave); what follows corrects that. Where :meth:`progress` has told how far it had come for what cost, it is
+    learnt to cost that over its share instead, and bounds only raise it. Choices are matched by arm, probability and
+    context.
 
     Guarantee, without bounds and for costs in [0, 1]: regret at most ``4 sqrt(K T) + sqrt(8 D log K)`` over T rounds
     against any oblivious adversary, of costs and of delays that sum to D, with nothing known of them. With S states,
@@ -126,7 +128,7 @@ class Delayed(FiniteLearner):
         self._rounds = 0
         self._delay = 0
         self._counted: list[int] = []
-        self._open: dict[tuple[Any, ...], list[tuple[int, float | None]]] = {}
+        self._open: dict[tuple[Any, ...], list[tuple[int, float | None, bool]]] = {}
         self._states: dict[int, list[float]] = {}
         self._costs = CostScale()
 
@@ -146,7 +148,7 @@ class Delayed(FiniteLearner):
     def choose(self, context: Context | None = None) -> Choice:
         """Draw an arm; the context is carried along, not used."""
         choice = self._draw(self.probabilities, context)
-        self._open.setdefault(_key(choice), []).append((self._rounds, None))
+        self._open.setdefault(_key(choice), []).append((self._rounds, None, False))
         if len(self._open) > OPEN:
             del self._open[next(iter(self._open))]
         counted = self._counted
@@ -163,29 +165,56 @@ class Delayed(FiniteLearner):
         cost = self._check_feedback(choice, cost)
         if not 0 < choice.probability <= 1:
             raise InvalidInput("choice", f"probability {choice.probability!r} is not in (0, 1]")
-        loss = self._expected(cost) if censored else cost
-        ready, limit = self._costs.ready, self._costs.limit
-        # What sets the unit is not learnt from, hence there will be nothing to correct.
-        taken = self._take(choice, censored, loss if ready else None)
         if not censored:
             self._remember(cost)
+            self._count_as(choice, cost, goes_on=False)
+            return
+        foreseen = self._foreseen(choice)
+        if foreseen is None:
+            self._count_as(choice, self._expected(cost), goes_on=True)
+        else:
+            self._count_as(choice, max(foreseen, cost), goes_on=True, foreseen=True)
+
+    def progress(self, choice: Choice, cost: float, share: float) -> None:
+        """Count the choice as what it would cost at the pace seen so far, until more is known.
+
+        Raises
+        ------
+        InvalidInput
+            As for :meth:`learn`; or the share is not in (0, 1).
+        """
+        cost = self._check_feedback(choice, cost)
+        if not 0 < share < 1:
+            raise InvalidInput("share", f"{share!r} for arm {choice.arm} is not in (0, 1)")
+        self._count_as(choice, min(cost / share, LARGEST), goes_on=True, foreseen=True)
+
+    def _foreseen(self, choice: Choice) -> float | None:
+        """What the choice has been counted as by its own progress, if any has been told."""
+        entries = self._open.get(_key(choice))
+        return entries[-1][1] if entries and entries[-1][2] else None
+
+    def _count_as(self, choice: Choice, loss: float, *, goes_on: bool, foreseen: bool = False) -> None:
+        """Let the choice count as this loss from now on, instead of what it has counted as."""
+        ready, limit = self._costs.ready, self._costs.limit
+        # What sets the unit is not learnt from, hence there will be nothing to correct.
+        taken = self._take(choice, (loss if ready else None, foreseen) if goes_on else None)
         if ready:
             baseline = self._costs.level if taken is None else min(taken, limit)
             self._losses[choice.arm] += (min(loss, limit) - baseline) / choice.probability
         if taken is None:
             self._costs.update(loss)
 
-    def _take(self, choice: Choice, goes_on: bool, interim: float | None) -> float | None:
+    def _take(self, choice: Choice, interim: tuple[float | None, bool] | None) -> float | None:
         """What the choice has counted as so far, if anything; if it goes on, it counts as ``interim`` from now on."""
         key = _key(choice)
         entries = self._open.get(key)
-        born, taken = entries.pop() if entries else (-1, None)
+        born, taken, _ = entries.pop() if entries else (-1, None, False)
         if taken is None and self._counted:
             place = bisect.bisect_left(self._counted, born)
             if place < len(self._counted) and self._counted[place] == born:
                 del self._counted[place]
-        if goes_on:
-            self._open.setdefault(key, []).append((born, interim))
+        if interim is not None:
+            self._open.setdefault(key, []).append((born, *interim))
         elif not entries:
             self._open.pop(key, None)
         return taken
@@ -233,7 +262,8 @@ class Delayed(FiniteLearner):
         learner._counted = [int(born) for born in state["counted"]]
         learner._open = {
             (int(arm), float(probability), *((str(name), float(value)) for name, value in context)): [
-                (int(born), None if interim is None else float(interim)) for born, interim in entries
+                (int(born), None if interim is None else float(interim), bool(foreseen))
+                for born, interim, foreseen in entries
             ]
             for arm, probability, context, entries in state["open"]
         }

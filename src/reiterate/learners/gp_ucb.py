@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 
 from reiterate.contracts import Choice, Context
 from reiterate.errors import InvalidInput
-from reiterate.learners._finite import Vector, count, positive
+from reiterate.learners._finite import Vector, count, fading, positive
 from reiterate.learners._gaussian import Kernel, Pool, likeliest_kernel, posterior, usual_kernel
 from reiterate.learners._line import LineLearner, unit_box
 from reiterate.learners._state import check_state, pack_generator, unpack_generator
@@ -99,9 +99,7 @@ class GPUCB(LineLearner):
         if self._inducing < 2:
             raise InvalidInput("inducing", f"{inducing!r} is less than 2; places are merged in pairs")
         self._exploration = positive("exploration", exploration)
-        self._memory = None if memory is None else positive("memory", memory)
-        if self._memory is not None and self._memory < 2:
-            raise InvalidInput("memory", f"{memory!r} is less than 2; nothing would be remembered")
+        self._memory = fading(memory)
         self._given = None if kernel is None else _checked_kernel(kernel)
         self._kernel = usual_kernel(self._box.shape[1]) if self._given is None else _known_kernel(self._given)
         self._pool = Pool(self._inducing, self._box.shape[1])

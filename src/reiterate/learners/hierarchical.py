@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from reiterate.contracts import Choice, Context
+from reiterate.contracts import Arms, Choice, Context
 from reiterate.errors import InvalidInput
 from reiterate.learners._covariates import Covariates
 from reiterate.learners._finite import FiniteLearner, Vector, positive
@@ -52,6 +52,9 @@ SURPRISE = 9.0
 SAMPLES = 32
 """Draws from the posterior a decision."""
 
+MOST = 256
+"""Of more arms, so many represent the others: a model of all would take more time and memory than it could save."""
+
 REPLAYED = 256
 """Observations kept to be taken in again when the standardization of the covariates changes."""
 
@@ -85,13 +88,16 @@ class Hierarchical(FiniteLearner):
     than known, and outliers are cut off. It says nothing about costs that change in another way than the
     model's: old feedback is never forgotten, and there is none against adversaries.
 
-    Takes O(p**2) numbers, ``p = 1 + K + d + 2 L d`` for K arms, L lines and d covariates; feedback takes
+    Takes O(p**2) numbers, ``p = 1 + K + d + 2 L d`` for K <= 256 arms, L lines and d covariates; feedback takes
     O(p**2) time and a decision O(K**3 + K L**2 d**2). Feedback may be late; only arm and context of a choice are
     used. The first three costs wait for each other, so that an outlier among them is recognized. A censored cost
     counts as a cost, but as no less than was predicted.
 
     The right choice when the arms are few methods with many values of a parameter each, and the stream is short:
     after one look at each method and a few along the best one, the rest of its arms need not be tried.
+
+    Of more than 256 arms only so many are played, evenly spaced along the lines; what is told of another one counts for
+    the next of them.
 
     Parameters
     ----------
@@ -123,7 +129,11 @@ class Hierarchical(FiniteLearner):
         neighborhood: float = 5.0,
     ) -> None:
         super().__init__(arms, rng)
-        self._line, self._place = _checked_lines(lines, self._arms)
+        self._lines = _checked_lines(lines, self._arms)
+        self._played, self._stand_in = _representatives(*self._lines)
+        # Places are counted among those that are played.
+        stride = self._arms / self._played.size
+        self._line, self._place = self._lines[0][self._played], self._lines[1][self._played] / stride
         self._neighborhood = positive("neighborhood", neighborhood)
         self._covariates = Covariates(REPLAYED)
         self._replay: list[tuple[int, list[float] | None, float]] = []
@@ -133,9 +143,14 @@ class Hierarchical(FiniteLearner):
         self._costs = LogCosts()
         self._restart()
 
+    @classmethod
+    def options_for(cls, arms: Arms) -> dict[str, Any]:
+        """Their methods are its lines."""
+        return {"lines": arms.places()}
+
     def _restart(self) -> None:
         """The prior: order of effects is common, arms, common slopes, then line by line slopes and tilts."""
-        k, d = self._arms, len(self._covariates.names)
+        k, d = self._played.size, len(self._covariates.names)
         _, line = np.unique(self._line, return_inverse=True)
         lines = int(line.max()) + 1
         low, high = np.full(lines, np.inf), np.full(lines, -np.inf)
@@ -160,13 +175,14 @@ class Hierarchical(FiniteLearner):
         """Draw from the posterior at this context, and play a draw's best arm."""
         self._admit(context)
         mean, covariance = self._relative(self._point(self._covariates.raw(context) if context else None))
-        samples = mean + self._rng.standard_normal((SAMPLES, self._arms)) @ _root(covariance).T
-        wins = np.bincount(samples.argmin(axis=1), minlength=self._arms)
+        samples = mean + self._rng.standard_normal((SAMPLES, mean.size)) @ _root(covariance).T
+        wins = np.bincount(self._played[samples.argmin(axis=1)], minlength=self._arms)
         return self._draw(wins / SAMPLES, context)
 
     def learn(self, choice: Choice, cost: float, *, censored: bool = False) -> None:
         """Take in what a choice cost."""
         cost = self._check_feedback(choice, cost)
+        arm = int(self._stand_in[choice.arm])
         self._admit(choice.context)
         # A mean of what has been seen would change later: without a context there is nothing to replay.
         raw = self._covariates.raw(choice.context) if choice.context else None
@@ -174,12 +190,16 @@ class Hierarchical(FiniteLearner):
             self._take_in_again()
         values = None if raw is None else [float(value) for value in raw]
         if not self._costs.scale.ready:
-            self._hold(choice.arm, values, cost)
+            self._hold(arm, values, cost)
             return
-        expected = float(self._mean @ self._effects(choice.arm, self._point(values)))
+        expected = float(self._mean @ self._effects(arm, self._point(values)))
         response = self._costs.response(cost, expected, censored=censored)
         if response is not None:
-            self._take_in(choice.arm, values, response)
+            self._take_in(arm, values, response)
+
+    def observe(self, arm: int, cost: float, *, context: Context | None = None, censored: bool = False) -> None:
+        """Take in what an arm cost that was not chosen: it is as good as any other cost."""
+        self.learn(Choice(arm, 1.0, context), cost, censored=censored)
 
     def _hold(self, arm: int, values: list[float] | None, cost: float) -> None:
         """The first costs wait for each other, so that an outlier among them is recognized."""
@@ -206,15 +226,15 @@ class Hierarchical(FiniteLearner):
     def predict(self, context: Context | None = None) -> Vector:
         """Predicted (median) cost of every arm at this context, shape (K,), in the unit of the costs."""
         point = self._point(self._covariates.raw(context) if context else None)
-        logs = [float(self._mean @ self._effects(arm, point)) for arm in range(self._arms)]
+        logs = [float(self._mean @ self._effects(arm, point)) for arm in range(self._played.size)]
         predictions: Vector = self._costs.unit * np.exp(np.array(logs))
-        return predictions
+        return predictions[self._stand_in]
 
     def _admit(self, context: Context | None) -> None:
         """The first context that is not empty decides which numbers there are; slopes were nothing until then."""
         if not self._covariates.admit(context):
             return
-        known = self._arms + 1
+        known = self._played.size + 1
         mean, covariance = self._mean, self._covariance
         self._restart()
         self._mean[:known] = mean
@@ -238,14 +258,16 @@ class Hierarchical(FiniteLearner):
         """What an arm's log cost is the sum of, at a standardized point: 0 or a factor for each effect."""
         effects = np.zeros(self._mean.size)
         effects[0] = effects[1 + arm] = 1.0
-        start = 1 + self._arms + point.size
-        effects[1 + self._arms : start] = point
+        slopes = 1 + self._played.size
+        start = slopes + point.size
+        effects[slopes:start] = point
         effects[start:] = (self._loadings[arm][:, :, None] * point).ravel()
         return effects
 
     def _relative(self, point: Vector) -> tuple[Vector, NDArray[np.float64]]:
         """Posterior mean (K,) and covariance (K, K) of what distinguishes the arms at a standardized point."""
-        k, start = self._arms, 1 + self._arms + point.size
+        k = self._played.size
+        start = 1 + k + point.size
         arms, slopes = slice(1, k + 1), slice(start, None)
         factors = (self._loadings[:, :, :, None] * point).reshape(k, -1)
         mean = self._mean[arms] + factors @ self._mean[slopes]
@@ -271,7 +293,7 @@ class Hierarchical(FiniteLearner):
         return {
             "learner": self.name,
             "arms": self._arms,
-            "lines": [[int(line), float(place)] for line, place in zip(self._line, self._place, strict=True)],
+            "lines": [[int(line), float(place)] for line, place in zip(*self._lines, strict=True)],
             "neighborhood": self._neighborhood,
             "generator": pack_generator(self._rng),
             "covariates": self._covariates.state_dict(),
@@ -324,6 +346,19 @@ def _checked_lines(lines: Any, arms: int) -> tuple[NDArray[np.int64], Vector]:
             "lines", f"{lines!r} is not one pair (line, place) of finite numbers for each of {arms} arms"
         )
     return np.array([line for line, _ in pairs], dtype=np.int64), np.array([place for _, place in pairs])
+
+
+def _representatives(line: NDArray[np.int64], place: Vector) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Arms that are played, and for every arm (K,), which of these stands for it: itself where there are few."""
+    arms = line.size
+    if arms <= MOST:
+        return np.arange(arms), np.arange(arms)
+    order = np.lexsort((place, line))
+    cell = np.arange(arms) * MOST // arms
+    middle = (np.searchsorted(cell, np.arange(MOST)) + np.searchsorted(cell, np.arange(MOST), side="right")) // 2
+    stand_in = np.empty(arms, dtype=np.int64)
+    stand_in[order] = cell
+    return order[middle], stand_in
 
 
 def _root(covariance: NDArray[np.float64]) -> NDArray[np.float64]:

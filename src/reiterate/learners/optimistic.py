@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from reiterate.contracts import Choice, Context
+from reiterate.contracts import Arms, Choice, Context
 from reiterate.errors import InvalidInput
 from reiterate.learners._cost_scale import CostScale
 from reiterate.learners._finite import FiniteLearner, Vector, positive
@@ -18,11 +18,14 @@ from reiterate.learners._state import array, check_state, pack_generator, unpack
 MEMORY = 16
 """Costs over which an arm's mean is taken: older ones fade."""
 
-DOUBT = 0.1
-"""Errors of this share of the least hint are expected of predictions before any has been seen."""
-
 WIDEST = 1e12
 """Hints may differ by this factor."""
+
+FORECAST_TRUST = 3.0
+"""Rounds that a cost model's forecasts are worth: they are right within a factor of two or so."""
+
+DOUBT = 0.1
+"""Errors of this share of the least hint are expected of predictions before any has been seen."""
 
 HINT_WEIGHT = 0.3
 """Costs that a hint counts as in the prediction for an arm that has been played."""
@@ -140,6 +143,12 @@ class Optimistic(FiniteLearner):
         self._squared_errors = 0.0
         self._rounds = 0
         self._costs = CostScale()
+
+    @classmethod
+    def options_for(cls, arms: Arms) -> dict[str, Any]:
+        """The costs expected of them, where they are of any."""
+        hints = arms.hints()
+        return {} if hints is None else {"hints": hints, "trust": FORECAST_TRUST}
 
     @property
     def predictions(self) -> Vector:

@@ -54,6 +54,9 @@ class StronglyAdaptive(FiniteLearner):
     learnt from, as published. Without any, what was played has to do: the mixture is then played with the probability
     ``1 - exploration``, the queries' distribution otherwise.
 
+    Where a choice is stopped and another arm finishes, that is a second observation in some rounds, and not one that
+    was drawn: :meth:`observe` takes it as a hint in the right direction, without a guarantee.
+
     Guarantee, with queries: regret O(sqrt(K n) polylog(T)) *over every interval* of n rounds, against the arm that is
     best in it, for costs in [0, 1] and any oblivious adversary. Of it survives the order, with constants: steps and
     rates are three and four times those that are best in the worst case, and costs are taken relative to their recent
@@ -133,6 +136,20 @@ class StronglyAdaptive(FiniteLearner):
             # Less the level, since only differences of arms matter, and those vary less.
             self._reward(choice, (min(cost, costs.limit) - costs.level) / costs.mean)
         costs.update(cost)
+
+    def observe(self, arm: int, cost: float, *, context: Context | None = None, censored: bool = False) -> None:
+        """Take in what an arm cost that was neither chosen nor queried; nothing where there are queries.
+
+        Nobody knows with which probability it was to be seen, so that it counts once, as if that were one.
+        """
+        seen = Choice(arm, 1.0)
+        cost = self._check_feedback(seen, cost)
+        costs = self._costs
+        if self._queried or not costs.ready or costs.mean <= 0:
+            return
+        if censored:
+            cost = max(cost, costs.level)
+        self._reward(seen, (min(cost, costs.limit) - costs.level) / costs.mean)
 
     def _reward(self, choice: Choice, loss: float) -> None:
         """Update experts and weights by the estimated loss ``loss / probability`` of the arm."""

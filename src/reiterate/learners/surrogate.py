@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from reiterate.contracts import Choice, Context
 from reiterate.errors import InvalidInput
-from reiterate.learners._finite import Vector, positive
+from reiterate.learners._finite import Vector, fading, positive
 from reiterate.learners._line import LineLearner, Matrix, unit_box
 from reiterate.learners._state import array, check_state, pack_generator, unpack_generator
 
@@ -149,9 +149,7 @@ class Surrogate(LineLearner):
             raise InvalidInput("model", f"{model!r} is not one of {', '.join(get_args(Model))}")
         self._model: Model = model
         self._exploration = positive("exploration", exploration)
-        self._memory = None if memory is None else positive("memory", memory)
-        if self._memory is not None and self._memory < 2:
-            raise InvalidInput("memory", f"{memory!r} is less than 2; nothing would be remembered")
+        self._memory = fading(memory)
         if points is None and model == "sor":
             self._places = (2.0 * np.arange(1, self._arms + 1) / (self._arms + 1))[:, None]
         self._features = self._make_features()

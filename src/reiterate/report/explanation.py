@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from reiterate.engine.policy import Opinion, Policy
+from reiterate.engine.policy import Conduct, Opinion, Policy
 from reiterate.report.words import few, seconds, several
 
 _MOST_ROWS = 12
@@ -39,7 +39,7 @@ def _of(policy: Policy, unit: str) -> list[str]:
         f"Plays {best.configuration}: about {several(round(best.iterations), 'iteration')} and "
         f"{_amount(best.cost, unit)} a solve, the least of the {tried} that were tried, out of "
         f"{several(len(opinions), 'configuration')}.",
-        *policy.remarks(),
+        *_of_conduct(policy.remarks()),
     ]
     others = [opinion for opinion in opinions if opinion is not best]
     shown = _telling(others)[:_MOST_ROWS]
@@ -53,6 +53,20 @@ def _of(policy: Policy, unit: str) -> list[str]:
     if len(others) > len(shown):
         lines.append(f"  and {len(others) - len(shown)} more, not shown")
     return lines
+
+
+def _of_conduct(conduct: Conduct) -> list[str]:
+    """Who decides, or what trials have cost."""
+    if conduct.learner is not None:
+        return [
+            f"The learner {conduct.learner!r} decides; costs are means over the last few solves with each, "
+            "help included."
+        ]
+    if not conduct.solves:
+        return []
+    tried = "1 was a trial" if conduct.trials == 1 else f"{conduct.trials} were trials"
+    share = f"{100.0 * conduct.share:.1f} % of all cost"
+    return [f"{several(conduct.solves, 'solve')} so far; {tried} of something else, for {share}."]
 
 
 def _telling(opinions: Sequence[Opinion]) -> list[Opinion]:
