@@ -59,3 +59,20 @@ def test_child_and_parent_both_go_on_solving_as_if_nothing_had_happened():
     command = [sys.executable, "-W", "ignore", "-c", code]
     found = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert found.stdout.split() == ["done"], found.stderr
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+@pytest.mark.parametrize("methods", [["direct"], ["factor_cg"], None])
+def test_a_child_factors_although_its_parent_did(methods):
+    code = textwrap.dedent(STREAM) + textwrap.dedent(f"""
+        solver = rt.Solver({methods!r}, seed=0)
+        direct = rt.Solver(["direct"], seed=0)
+        play(solver, 0, 12)
+        play(direct, 0, 12)
+        assert [len(seen) for seen in after_fork([solver, direct])] == [12, 12]
+        assert len(play(solver, 12, 24)) == 12
+        print("done")
+    """)
+    command = [sys.executable, "-W", "ignore", "-c", code]
+    found = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert found.stdout.strip() == "done", found.stderr

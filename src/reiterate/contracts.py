@@ -91,11 +91,15 @@ class Prepared:
         Counted work of building or refreshing it, in the units of :attr:`Progress.work`.
     memory
         Bytes that it holds.
+    process
+        Number of the only process that can use it, because libraries keep threads for it; ``None``: forked ones can,
+        too.
     """
 
     state: Any
     work: float = 0.0
     memory: int = 0
+    process: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import time
 from collections import deque
 from collections.abc import Hashable
@@ -107,6 +108,8 @@ class Upkeep:
             The method cannot be prepared for this instance.
         """
         held = self._slot(state_of(method, values), instance.version)
+        if held.prepared is not None and held.prepared.process not in (None, os.getpid()):
+            held.prepared, held.version = None, None
         held.uses += 1
         prepared, version = held.prepared, instance.version
         work, fresh, rebuilt = 0.0, True, False

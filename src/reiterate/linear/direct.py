@@ -66,7 +66,8 @@ class _DirectMethod(LinearMethod):
             state = KrylovState(preconditioner)
         state.preconditioner = preconditioner
         state.builds += 1
-        return Prepared(state, in_matvecs(instance.pattern, factor.setup_traffic), state.memory)
+        work = in_matvecs(instance.pattern, factor.setup_traffic)
+        return Prepared(state, work, state.memory, preconditioner.process)
 
     def serves(self, prepared: Prepared, instance: LinearInstance) -> bool:
         """A factor of an earlier instance refines too, the faster the nearer its matrix is."""

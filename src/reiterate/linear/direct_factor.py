@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,7 @@ class FactorPreconditioner(Preconditioner):
         self.traffic = factor.traffic
         self.setup_traffic = factor.setup_traffic
         self.memory = factor.memory
+        self.process = os.getpid() if factor.threads else None
         self.takes_blocks = factor.dtype == np.float64
 
     @property

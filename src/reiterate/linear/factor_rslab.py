@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -27,6 +28,19 @@ _RATE = 2e10  # operations a second, at most: what turns out to be slower can be
 _NEGLIGIBLE_DIAGONAL = (1e-2, 1.0)
 
 
+_used = False
+_orphaned = False
+
+
+def _after_fork() -> None:
+    global _orphaned
+    _orphaned = _used
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
+
+
 class RslabFactor(Factor):
     """Factors by rslab: supernodal L D Lᵀ (Bunch and Kaufman 1977) of symmetric, supernodal L U of other values.
 
@@ -43,6 +57,10 @@ class RslabFactor(Factor):
     variants = 2
 
     def __init__(self, instance: LinearInstance, memory_limit: int, variant: int = 0) -> None:
+        if _orphaned:
+            raise Breakdown("rslab: this process was forked from one that had used it; use spawn, or another engine")
+        global _used
+        _used = True
         super().__init__(instance, memory_limit, variant)
         pattern = self.pattern
         self._mirror = _columns_of(pattern) if self.dtype.kind == "c" or not self.symmetric else None
@@ -69,6 +87,11 @@ class RslabFactor(Factor):
             refuse_beyond(self.title, self._symbolic.memory_plan(self.dtype.name)["peak_bytes"], memory_limit)
             self._operations = float(self._symbolic.estimate_memory(self.dtype.name)["factor_flops"])
         self._compute(instance, values)
+
+    @classmethod
+    def available(cls) -> bool:
+        """Installed, and not orphaned: its threads do not survive a fork, and what waits for them waits forever."""
+        return not _orphaned and super().available()
 
     def refresh(self, instance: LinearInstance) -> None:
         """Factor new numbers with the analysis of the pattern."""

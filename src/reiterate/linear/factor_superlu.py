@@ -28,6 +28,7 @@ class SuperLUFactor(Factor):
     """
 
     title = "SuperLU"
+    threads = False
     package = "scipy"
     remedy = "pip install scipy"
     variants = 2

@@ -42,6 +42,8 @@ class Factor(ABC):
         The engine's name; what must be importable; how to install it.
     variants : int
         How many ways of factoring it has, the fastest first and the most careful last.
+    threads : bool
+        Whether it keeps threads, which a forked process does not have.
     pattern : Pattern
     size : int
     dtype
@@ -68,6 +70,7 @@ class Factor(ABC):
     variants: ClassVar[int] = 1
     nnz: int
     memory: int
+    threads: ClassVar[bool] = True
     reads: int = 1
     perturbed: int = 0
 

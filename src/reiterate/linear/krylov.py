@@ -151,7 +151,8 @@ class KrylovMethod(LinearMethod):
             state = KrylovState(preconditioner)
         state.preconditioner = preconditioner
         state.builds += 1
-        return Prepared(state, in_matvecs(instance.pattern, preconditioner.setup_traffic), state.memory)
+        work = in_matvecs(instance.pattern, preconditioner.setup_traffic)
+        return Prepared(state, work, state.memory, preconditioner.process)
 
     def serves(self, prepared: Prepared, instance: LinearInstance) -> bool:
         """Any preconditioner of the right size and kind serves."""

@@ -30,6 +30,8 @@ class Preconditioner(ABC):
         Bytes that one application moves.
     memory : int
         Bytes held.
+    process : int or None
+        Number of the only process that can apply it; ``None``: forked ones can, too.
     setup_traffic : float
         Bytes moved by the build or refresh that was made last.
     observes : bool
@@ -42,6 +44,7 @@ class Preconditioner(ABC):
     dtype: np.dtype[Any] = np.dtype(np.float64)
     traffic: float = 0.0
     memory: int = 0
+    process: int | None = None
     setup_traffic: float = 0.0
     observes: bool = False
     takes_blocks: bool = False
