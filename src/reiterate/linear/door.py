@@ -15,8 +15,8 @@ import scipy.sparse as sp
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from reiterate.errors import InvalidInput
-from reiterate.kernels.fingerprint import fingerprint
 from reiterate.linear.block import Block, BlockInstance
+from reiterate.linear.elementary import fingerprint
 from reiterate.linear.free import admit_operator, inspect_operator, is_free
 from reiterate.linear.given_null_space import GivenNullSpace, constants_of
 from reiterate.linear.inspection import inspect
@@ -139,7 +139,7 @@ class Door:
     def _facts(self, matrix: Any) -> Facts:
         """What is known of the matrix, inspected unless its like was among the last few."""
         number, matrix, pattern = self._patterns.find(matrix)
-        version = (number, int(fingerprint(matrix.data.view(np.uint64)))) if self._recognizes else None
+        version = (number, fingerprint(matrix.data.view(np.uint64))) if self._recognizes else None
         known = self._matrices.pop(version, None)
         if known is None:
             diagonal, traits, features = inspect(matrix, pattern)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reiterate.errors import InvalidInput
-from reiterate.kernels import csr
+from reiterate.linear import elementary
 from reiterate.linear.null_space import Constants
 from reiterate.linear.row_groups import RowGroups
 
@@ -43,10 +43,10 @@ class Pattern:
         self.nnz = nnz
         self.position: Index = np.empty(size, dtype=np.uint32)
         self.cursor: Index = np.empty(size, dtype=np.uint32)
-        self.full_diagonal = csr.find_diagonal(self.indptr, self.indices, self.position) == 0
+        self.full_diagonal = elementary.find_diagonal(self.indptr, self.indices, self.position) == 0
         self._row_bounds: dict[int, NDArray[np.uint64]] = {}
         self._extended: dict[bytes, Extended] = {}
-        self.symmetric = bool(csr.is_pattern_symmetric(self.indptr, self.indices, self.cursor))
+        self.symmetric = elementary.is_pattern_symmetric(self.indptr, self.indices, self.cursor)
 
     @functools.cached_property
     def constants(self) -> Constants:
