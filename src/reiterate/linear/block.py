@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reiterate.contracts import Forecast, Method, Prepared, Progress, Status, Stop, Values
+from reiterate.linear.background import background
 from reiterate.linear.instance import Facts, LinearInstance, Vector
 from reiterate.linear.vectors import norm
 
@@ -136,6 +137,7 @@ class ColumnByColumn(Method):
         self.requires = method.requires
         self.state_name = method.state_name
         self.state_parameters = method.state_parameters
+        self.compiled = method.compiled
         self.__doc__ = method.__doc__
 
     def accepts(self, traits: Any) -> bool:
@@ -169,6 +171,8 @@ class ColumnByColumn(Method):
         rehearse_block = getattr(self.method, "rehearse_block", None)
         if block and rehearse_block is not None:
             rehearse_block()
+        if self.compiled:
+            background().note(self.name, variant)
 
     def iterate(
         self, prepared: Prepared, instance: LinearInstance, values: Values, x: NDArray[Any], stop: Stop
