@@ -30,6 +30,7 @@ from reiterate.linear.work import in_matvecs
 _HOPELESS = 1e8  # times the first residual
 _DROPPED = 1e-3  # relative to the largest entry of a column: what incomplete factors leave out
 _FILL = 5.0
+_LEAST_BYTES = 1e6  # what memory moves in the 50 µs that an iteration takes however small it is
 
 
 @dataclass(slots=True)
@@ -97,7 +98,7 @@ class _Uncompiled(LinearMethod):
         row = 100.0 * products * instance.traits.size
         moved = products * (12.0 * instance.traits.nnz + state.traffic) + row
         work = in_matvecs(instance.pattern, moved)
-        return run_in_segments(advance, lambda: x, stop, bytes_per_iteration=moved, work=work)
+        return run_in_segments(advance, lambda: x, stop, bytes_per_iteration=max(moved, _LEAST_BYTES), work=work)
 
 
 class _ConjugateGradients(_Uncompiled):
