@@ -22,8 +22,7 @@ from machine import QUICK, describe_machine, fill_page, markdown_table, write_cs
 from reiterate.kernels.ready import alone
 
 PAGE = Path(__file__).parent.parent / "docs" / "overhead.md"
-LONGEST = 900.0  # seconds of compiling in the background that are waited for
-REPEATS = 1 if QUICK else 3
+REPEATS = 1
 
 PROGRAM = """
 import warnings
@@ -112,7 +111,8 @@ def main() -> None:
     ]
     found = {name: measure(*program) for name, program in PROGRAMS.items()}
     rows = [[name, *(f"{seconds:.1f}" for seconds in taken)] for name, taken in found.items()]
-    text = f"Measured on: {describe_machine()}; medians of {REPEATS}.\n\n{markdown_table(header, rows)}"
+    runs = "one run each" if REPEATS == 1 else f"medians of {REPEATS} runs"
+    text = f"Measured on: {describe_machine()}; {runs}.\n\n{markdown_table(header, rows)}"
     print(text)
     figures = [
         (f"{name}: {what}", value)
