@@ -11,13 +11,13 @@ import os
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 
 import numpy as np
 
 import reiterate as rt
+from cold_start import empty_cache
 from machine import describe_machine, fill_page, markdown_table, write_csv
 from reiterate.contracts import Stop
 from reiterate.linear.door import Door
@@ -97,14 +97,16 @@ def start_up() -> list[list[str]]:
         ["first solve in a fresh process, warm cache, one configuration", whole_process([python, "-c", one])],
         ["first solve in a fresh process, warm cache, defaults", whole_process([python, "-c", default])],
     ]
-    for name, code in (
-        ("first solve ever (kernels compiled), one configuration", one),
-        ("first solve ever (kernels compiled), defaults", default),
-        ("first 100 solves ever (each kernel compiled when it is first needed), defaults", MANY_SOLVES),
+    for name, code, background in (
+        ("first solve ever, one configuration, which is compiled", one, "1"),
+        ("first solve ever, defaults, kernels compiled in the background", default, "1"),
+        ("first 100 solves ever, defaults, kernels compiled in the background", MANY_SOLVES, "1"),
+        ("the same with `REITERATE_BACKGROUND=0`: each kernel compiled when it is first needed", MANY_SOLVES, "0"),
     ):
-        with tempfile.TemporaryDirectory() as empty:
-            rows.append([name, whole_process([python, "-c", code], {"NUMBA_CACHE_DIR": empty}, repeats=1)])
-    rows.append(["the same 100 solves, warm cache", whole_process([python, "-c", MANY_SOLVES])])
+        with empty_cache() as empty:
+            cold = {"NUMBA_CACHE_DIR": str(empty), "REITERATE_BACKGROUND": background}
+            rows.append([name, whole_process([python, "-c", code], cold, repeats=1)])
+    rows.append(["first 100 solves in a fresh process, warm cache", whole_process([python, "-c", MANY_SOLVES])])
     return [[name, f"{seconds:.2f}"] for name, seconds in rows]
 
 

@@ -1,3 +1,4 @@
+import os
 import signal
 
 import pytest
@@ -6,6 +7,9 @@ from hypothesis import HealthCheck, settings
 # Compiling on first use makes the first example slow, which is no fault of the example.
 settings.register_profile("default", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("default")
+
+# Kernels are compiled when they are first called, so that what a test sees does not depend on when they are ready.
+os.environ["REITERATE_BACKGROUND"] = "0"
 
 
 @pytest.fixture(autouse=True, scope="session")

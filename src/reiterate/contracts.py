@@ -204,6 +204,9 @@ class Method(ABC):
     state_parameters: tuple[str, ...] = ()
     """The parameters on which the prepared state depends; configurations that share their values share it."""
 
+    compiled: bool = False
+    """Whether it runs machine code that :meth:`warm_up` may have to compile, which can take seconds."""
+
     @abstractmethod
     def accepts(self, traits: Any) -> bool:
         """Whether the method applies to instances with these traits."""
@@ -364,6 +367,9 @@ class Learner(ABC):
     def from_state_dict(cls, state: Mapping[str, Any]) -> Self:
         """The learner that :meth:`state_dict` described; it goes on exactly as the original would."""
 
+
+Missing = Callable[[Sequence[tuple[Method, Hashable]]], frozenset[str]]
+"""Of methods and the variants of their code, the names of those whose code is not there yet, but will be."""
 
 LearnerFactory = Callable[[int, "np.random.Generator"], Learner]
 """Builds a learner for a number of arms."""

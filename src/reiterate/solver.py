@@ -16,7 +16,8 @@ from reiterate.contracts import Attempt, LearnerFactory, Record
 from reiterate.engine import Engine, History
 from reiterate.engine.cost import UNITS, CostUnit
 from reiterate.errors import InvalidInput, NotConverged, ReiterateError
-from reiterate.linear import team
+from reiterate.linear import elementary, team
+from reiterate.linear.background import background
 from reiterate.linear.block import BlockInstance, ColumnByColumn
 from reiterate.linear.departure import leave_finite, leave_verified
 from reiterate.linear.door import Door, admit_start, as_array, check_tolerances
@@ -32,6 +33,7 @@ from reiterate.linear.portfolio import (
     suits,
 )
 from reiterate.linear.remarks import Remarks
+from reiterate.linear.uncompiled import SUBSTITUTES, UNCOMPILED
 from reiterate.options import check_positive, generator, policy_or_learner, reuse_names
 from reiterate.report.summary import summarize
 
@@ -156,9 +158,15 @@ class Solver:
             recognizes="same_matrix" in reused,
             recycles="recycling" in reused,
         )
+        # What was named, or counted, or drawn by a learner, must not depend on when kernels are ready.
+        waits = methods is None and learner == "auto" and cost == "time"
+        if waits:
+            background().begin()
+        else:
+            elementary.insist()
         default = DEFAULT_FOR_ITERATIONS if cost == "iterations" else DEFAULT
         self._engine = Engine(
-            {name: ColumnByColumn(method) for name, method in METHODS.items()},
+            {name: ColumnByColumn(method) for name, method in {**METHODS, **UNCOMPILED}.items()},
             configurations(default if methods is None else methods),
             [configuration(fallback)] if fallback is not None else [],
             policy_or_learner(learner, cost),
@@ -169,6 +177,8 @@ class Solver:
             patience=patience,
             memory_limit=memory_limit,
             suits=suits if methods is None and cost != "iterations" else None,
+            substitutes=SUBSTITUTES,
+            missing=background().missing if waits else None,
             ages="ageing" in reused,
             refreshes="refresh" in reused,
         )

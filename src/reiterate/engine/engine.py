@@ -17,6 +17,7 @@ from reiterate.contracts import (
     Learner,
     LearnerBuilder,
     Method,
+    Missing,
     Record,
     Status,
     Stop,
@@ -27,6 +28,7 @@ from reiterate.engine.group import Group
 from reiterate.engine.history import History
 from reiterate.engine.known_arms import known_arms
 from reiterate.engine.policy import Cap, Policy, Turns
+from reiterate.engine.provisional import Provisional
 from reiterate.engine.pursuit import Pursuit
 from reiterate.engine.quarantine import Quarantine
 from reiterate.engine.turn import Turn, elapsed
@@ -65,6 +67,9 @@ class Engine:
         Bytes that prepared states may hold together.
     suits
         Whether a method of this name, which accepts an instance of such traits, is worth trying. ``None``: always.
+    substitutes, missing
+        Configurations that take part as long as ``missing`` says of an arm that its code is not there yet; only where
+        the explorer decides. ``None``: everything is warmed up when it is first played.
     ages, refreshes
         Whether prepared states may serve later instances as they are; may be renewed instead of built anew.
 
@@ -88,6 +93,8 @@ class Engine:
         patience: float | None = None,
         memory_limit: float | None = None,
         suits: Callable[[str, Any], bool] | None = None,
+        substitutes: Sequence[Configuration] = (),
+        missing: Missing | None = None,
         ages: bool = True,
         refreshes: bool = True,
     ) -> None:
@@ -114,6 +121,9 @@ class Engine:
         self._upkeep = Upkeep(cost, memory_limit, ages=ages, refreshes=refreshes)
         self._warm: set[tuple[str, Hashable]] = set()
         self._quarantine = Quarantine()
+        self._provisional: Provisional | None = None
+        if missing is not None and learner is None:
+            self._provisional = Provisional(methods, substitutes, missing, self._applies, self._policy)
         self._index = 0
         self.history = History()
 
@@ -130,14 +140,17 @@ class Engine:
             arms = tuple(configuration for configuration in self.configurations if configuration.method in names)
             self._groups[key] = self._policy(arms, instance)
         self._last_kind, self._last_traits, self._last_group = kind, traits, self._groups[key]
+        if self._provisional is not None:
+            self._provisional.look(self._last_group, instance)
         return self._last_group
 
     def _accepted(self, instance: Instance) -> tuple[bool, ...]:
         """Of the methods of all arms, which apply and are worth trying."""
-        return tuple(
-            method.accepts(instance.traits) and (self._suits is None or self._suits(method.name, instance.traits))
-            for method in self._arm_methods
-        )
+        return tuple(self._applies(method, instance) for method in self._arm_methods)
+
+    def _applies(self, method: Method, instance: Instance) -> bool:
+        traits = instance.traits
+        return method.accepts(traits) and (self._suits is None or self._suits(method.name, traits))
 
     def _policy(self, arms: Sequence[Configuration], instance: Instance) -> Policy:
         if self._learner_builder is None:
@@ -150,8 +163,9 @@ class Engine:
 
     def policies(self) -> list[Policy]:
         """One for every kind of instance, the last one met first."""
-        known = list(self._groups.values())
-        return sorted(known, key=lambda policy: policy is not self._last_group)
+        known = sorted(self._groups.values(), key=lambda policy: policy is not self._last_group)
+        deciding = None if self._provisional is None else self._provisional.current
+        return known if deciding is None else [deciding, *known]
 
     @property
     def memory(self) -> int:
@@ -176,9 +190,11 @@ class Engine:
         """
         begin = time.perf_counter()
         index, self._index = self._index, self._index + 1
-        group = self.group_for(instance)
+        group = policy = self.group_for(instance)
+        if self._provisional is not None and self._provisional.waits:
+            policy = self._provisional.policy_for(group, instance)
         pursuit = Pursuit(instance, x, merit)
-        turns = self._turns(pursuit, group, index)
+        turns = self._turns(pursuit, policy, index)
         while (turn := self._decide(turns)) is not None:
             self._attempt(*turn, pursuit, index)
             if pursuit.solved or pursuit.hopeless:
@@ -186,8 +202,10 @@ class Engine:
         if not pursuit.attempts:
             pursuit.verify_start()
         cost = total_cost(self._cost, pursuit.attempts)
-        self._record(index, pursuit, group, cost, begin)
-        self._learn(group, pursuit, cost)
+        self._record(index, pursuit, policy, cost, begin)
+        self._learn(policy, pursuit, cost)
+        if policy is not group:
+            Provisional.listen(group, pursuit, cost)
         self._trim()
         if not pursuit.solved:
             raise pursuit.failure(self._methods, self._players)
@@ -218,7 +236,7 @@ class Engine:
         """Who may try, in order: those whom the policy names; the rescuers; the last resorts."""
         begin = time.perf_counter()
         turns = itertools.chain(
-            group.turns(pursuit, self._quarantine.held(index)),
+            group.turns(pursuit, self._held(index)),
             ((rescuer, Cap()) for rescuer in self.rescuers),
             self._last_resorts(pursuit, group),
         )
@@ -238,6 +256,11 @@ class Engine:
             early = cap.iterations < self._max_iterations if status is Status.ITERATION_CAP else cap.seconds < math.inf
             if not (early and status in (Status.ITERATION_CAP, Status.TIME_CAP)):
                 done.add(configuration)
+
+    def _held(self, index: int) -> frozenset[str]:
+        """The names of methods that sit out: they have broken down, or their code is not there yet."""
+        held = self._quarantine.held(index)
+        return held if self._provisional is None else held | self._provisional.held
 
     def _last_resorts(self, pursuit: Pursuit, group: Policy) -> Turns:
         """Who is left when nobody else has helped: the choice if it was skipped, then an arm of each untried method.

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reiterate.contracts import Forecast, Method, Prepared, Progress, Status, Stop, Values
+from reiterate.linear.background import background
 from reiterate.linear.instance import Facts, LinearInstance, Vector
 from reiterate.linear.vectors import norm
 
@@ -139,6 +140,7 @@ class ColumnByColumn(Method):
         self.requires = method.requires
         self.state_name = method.state_name
         self.state_parameters = method.state_parameters
+        self.compiled = method.compiled
         self.__doc__ = method.__doc__
 
     def accepts(self, traits: Any) -> bool:
@@ -176,6 +178,8 @@ class ColumnByColumn(Method):
         if block and rehearse_block is not None:
             rehearse_block()
         warm.add(variant)
+        if self.compiled:
+            background().note(self.name, variant)
 
     def iterate(
         self, prepared: Prepared, instance: LinearInstance, values: Values, x: NDArray[Any], stop: Stop

@@ -39,6 +39,7 @@ class _DirectMethod(LinearMethod):
 
     parameters = ParameterSpace()
     requires = "factors that fit into memory"
+    compiled = False
 
     def __init__(self, memory_limit: int | None = None) -> None:
         self.memory_limit = memory_limit

@@ -15,8 +15,8 @@ import scipy.sparse as sp
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from reiterate.errors import InvalidInput
-from reiterate.kernels.fingerprint import fingerprint
 from reiterate.linear.block import Block, BlockInstance
+from reiterate.linear.elementary import fingerprint
 from reiterate.linear.free import admit_operator, inspect_operator, is_free
 from reiterate.linear.given_null_space import GivenNullSpace, constants_of
 from reiterate.linear.inspection import inspect
@@ -159,7 +159,7 @@ class Door:
         ``number`` is that of its pattern where it has been recognized.
         """
         number, matrix, pattern = self._patterns.find(matrix, number)
-        version = (number, *map(int, fingerprint(matrix.data.view(np.uint64)))) if self._recognizes else None
+        version = (number, *fingerprint(matrix.data.view(np.uint64))) if self._recognizes else None
         known = self._matrices.pop(version, None)
         if known is None:
             diagonal, traits, features = inspect(matrix, pattern)

@@ -31,7 +31,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from reiterate.kernels import vectors
+from reiterate.linear import elementary
 from reiterate.linear.guess_discount import Discount, Outcome
 from reiterate.linear.instance import LinearInstance
 from reiterate.linear.vectors import Vector, norm
@@ -216,7 +216,9 @@ class Guesses:
         if len(weights) == 1:
             return instance.enter(self._solved[0].x.copy())
         total = np.empty_like(self._solved[0].x)
-        vectors.combine(*(*weights, 0.0)[:3], *(self._solved[k % len(weights)].x for k in range(3)), total)
+        first, second, third = (*weights, 0.0, 0.0)[:3]
+        parts = tuple(self._solved[k % len(weights)].x for k in range(3))
+        elementary.combine((first, second, third), parts, total)
         return instance.enter(total)
 
     def _projection(self, instance: LinearInstance) -> Vector:

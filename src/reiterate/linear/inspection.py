@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from reiterate.errors import InvalidInput
-from reiterate.kernels import csr
+from reiterate.linear import elementary
 from reiterate.linear.instance import LinearTraits, Vector
 from reiterate.linear.pattern import Pattern
 
@@ -51,7 +51,7 @@ def inspect(matrix: Any, pattern: Pattern) -> tuple[Vector | None, LinearTraits,
 
 def _inspect_symmetric_pattern(matrix: Any, pattern: Pattern) -> tuple[Vector, LinearTraits, dict[str, float]]:
     diagonal = np.empty(pattern.size)
-    symmetric, smallest, largest, coupling, largest_row_sum = csr.inspect_symmetric_pattern(
+    symmetric, smallest, largest, coupling, largest_row_sum = elementary.inspect_symmetric_pattern(
         pattern.indptr, pattern.indices, matrix.data, pattern.position, pattern.mirrors, diagonal,
         _SYMMETRY_TOLERANCE,
     )  # fmt: skip

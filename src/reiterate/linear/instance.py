@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reiterate.kernels import csr
+from reiterate.linear import elementary
 from reiterate.linear.forecast import difficulty
 from reiterate.linear.null_space import NullSpace
 from reiterate.linear.operator import Operator, SparseOperator
@@ -388,7 +388,7 @@ def _recomputed_residual(A: Any, x: Vector, b: Vector) -> Vector | None:
     if not (usual and indptr.flags.carray and indices.flags.carray and data.flags.carray and x.flags.carray):
         return None
     r = np.empty_like(b)
-    csr.recompute_residual(indptr.view(np.uint32), indices.view(np.uint32), data, x, b, r)
+    elementary.recompute_residual((indptr.view(np.uint32), indices.view(np.uint32), data), x, b, r)
     return r
 
 

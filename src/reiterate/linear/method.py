@@ -28,6 +28,8 @@ class Variant(NamedTuple):
 class LinearMethod(Method):
     """A method for A x = b."""
 
+    compiled = True
+
     def forecast(self, instance: LinearInstance, values: Values) -> Forecast:
         """From the size, the bandwidth and the diagonal of A."""
         return forecast(self.name, values, instance)
@@ -51,7 +53,8 @@ class LinearMethod(Method):
             turned = sp.diags_array([-0.1j, 0.1j], offsets=[-4, 4], shape=(16, 16), dtype=np.complex128)
             A = symmetric if self.accepts(_traits(symmetric)) else sp.csr_array(A + turned)
         self.rehearse(A if variant.entries else aslinearoperator(A))
-        operator.warm_up(A.dtype)
+        if self.compiled:
+            operator.warm_up(A.dtype)
 
     def rehearse(self, A: Any) -> None:
         """Run with all of :meth:`variants` on A, a small SciPy matrix or operator."""

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reiterate.kernels import csr, vectors
-from reiterate.linear import team
+from reiterate.linear import elementary, team
 from reiterate.linear.pattern import Pattern
 from reiterate.linear.row_groups import RowGroups
 
@@ -57,7 +57,7 @@ class FreeOperator:
         """Write b − A x to ``r`` and return its squared Euclidean norm."""
         self.apply(x, r)
         np.subtract(b, r, out=r)
-        return float(vectors.square_norm(r))
+        return elementary.square_norm(r)
 
     def two_residuals(
         self, x: NDArray[Any], y: NDArray[Any], b: NDArray[Any], r: NDArray[Any], s: NDArray[Any]
@@ -89,7 +89,7 @@ class SparseOperator:
         if self._is_gathered():
             team.call(self._threads, csr.gathered_matvec_dot_parts, *self._gathered, x, y, *self._parts)
         else:
-            team.call(self._threads, csr.matvec_parts, *self._arrays, x, y, self._bounds)
+            elementary.product(self._arrays, self._threads, self._bounds, x, y)
 
     def apply_dot(self, x: NDArray[Any], y: NDArray[Any]) -> float:
         """Write A x to ``y`` and return the real part of x·(A x), x conjugated."""
@@ -102,14 +102,15 @@ class SparseOperator:
     def _is_gathered(self) -> bool:
         """Whether there is a copy of the entries by groups; one is made as soon as it is worth it."""
         self._products += 1
-        if self._products == _PRODUCTS_BEFORE_A_COPY + 1 and (groups := self._pattern.groups) is not None:
+        wanted = self._products == _PRODUCTS_BEFORE_A_COPY + 1 and not elementary.waiting()
+        if wanted and (groups := self._pattern.groups) is not None:
             self._gathered = (groups.rows, groups.indptr, groups.indices, groups.gather(self._arrays[2]))
             self._parts = (groups.align(self._bounds), self._sums)
         return bool(self._gathered)
 
     def residual(self, x: NDArray[Any], b: NDArray[Any], r: NDArray[Any]) -> float:
         """Write b − A x to ``r`` and return its squared Euclidean norm."""
-        return float(team.call(self._threads, csr.residual_parts, *self._arrays, x, b, r, self._bounds, self._sums))
+        return elementary.residual(self._arrays, self._threads, self._bounds, self._sums, x, b, r)
 
     def two_residuals(
         self, x: NDArray[Any], y: NDArray[Any], b: NDArray[Any], r: NDArray[Any], s: NDArray[Any]
@@ -117,8 +118,7 @@ class SparseOperator:
         """Write b − A x to ``r`` and b − A y to ``s``, and return their squared Euclidean norms."""
         if self._threads > 1:
             return self.residual(x, b, r), self.residual(y, b, s)
-        square, other = csr.two_residuals(*self._arrays, x, y, b, r, s)
-        return float(square), float(other)
+        return elementary.two_residuals(self._arrays, x, y, b, r, s)
 
 
 @functools.cache

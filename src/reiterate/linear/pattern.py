@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 from scipy.sparse.csgraph import reverse_cuthill_mckee
 
 from reiterate.errors import InvalidInput
-from reiterate.kernels import csr
-from reiterate.kernels.fingerprint import equal
+from reiterate.linear import elementary
 from reiterate.linear.null_space import Constants
 from reiterate.linear.row_groups import RowGroups
 
@@ -46,11 +45,10 @@ class Pattern:
         self.size = size
         self.nnz = nnz
         self.position: Index = np.empty(size, dtype=np.uint32)
-        self.full_diagonal = csr.find_diagonal(self.indptr, self.indices, self.position) == 0
+        self.full_diagonal = elementary.find_diagonal(self.indptr, self.indices, self.position) == 0
         self._row_bounds: dict[int, NDArray[np.uint64]] = {}
         self._extended: dict[bytes, Extended] = {}
-        cursor = np.empty(size, dtype=np.uint32)
-        self.symmetric = bool(csr.is_pattern_symmetric(self.indptr, self.indices, cursor))
+        self.symmetric = elementary.is_pattern_symmetric(self.indptr, self.indices)
 
     @functools.cached_property
     def constants(self) -> Constants:
@@ -60,9 +58,7 @@ class Pattern:
     @functools.cached_property
     def mirrors(self) -> Index:
         """Where (j, i) is stored for every (i, j) left of the diagonal; only where symmetric, the diagonal full."""
-        mirrors = np.zeros(self.nnz, dtype=np.uint32)
-        csr.find_mirrors(self.indptr, self.indices, self.position, np.empty(self.size, dtype=np.uint32), mirrors)
-        return mirrors
+        return elementary.find_mirrors(self.indptr, self.indices, self.position)
 
     @functools.cached_property
     def bandwidth(self) -> int:
@@ -176,7 +172,7 @@ def _are_equal(given: NDArray[Any], known: Index) -> bool:
     if given.size != known.size:
         return False
     if given.dtype == np.int32 and given.flags.carray:
-        return bool(equal(given.view(np.uint32), known))
+        return elementary.equal(given.view(np.uint32), known)
     return np.array_equal(given, known)
 
 

@@ -141,7 +141,7 @@ def suits(name: str, traits: LinearTraits) -> bool:
         if traits.zero_line:
             return False
         return traits.size <= _LARGEST_FACTOR and (traits.likely_definite or name != "factor_cg")
-    if name.startswith("amg") and traits.size < _SMALLEST_HIERARCHY:
+    if name.startswith(("amg", "pyamg")) and traits.size < _SMALLEST_HIERARCHY:
         return False
     if name.endswith("_cg") or name == "cg":
         return not traits.presumed_indefinite

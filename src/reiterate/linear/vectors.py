@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.linalg.blas import dnrm2, dznrm2
 
 from reiterate.errors import Breakdown
-from reiterate.kernels.vectors import square_norm
+from reiterate.linear.elementary import square_norm
 
 Vector = NDArray[Any]
 """float64, or complex128 where A is complex."""
