@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import math
 import warnings
 from collections.abc import Callable
@@ -134,6 +135,7 @@ def play(stream: Stream, contender: Contender, pace: list[float] | None = None, 
         limits = (hopeless * np.cumsum(pace)).tolist()
         limits[:EARLY] = [HOPELESS_AT_ONCE * sum(pace[:EARLY])] * min(EARLY, len(limits))
     spent = 0.0
+    gc.collect()  # or whoever plays next pays for what others have left behind
     for A, b, x0 in stream.systems:
         try:
             with warnings.catch_warnings():
