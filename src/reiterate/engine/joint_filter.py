@@ -1,0 +1,101 @@
+"""A Kalman filter of one level that all arms share, and of an offset of each."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+Vector = NDArray[np.float64]
+
+_MOST = 48  # arms whose covariances are kept
+
+
+class JointFilter:
+    """Follows a level x and offsets s_k from observations y = p x + s_k + noise, one arm k at a time.
+
+    Source: Kalman (1960). An observation cannot tell x from s_k; others can, later, because the covariances are kept:
+    of x and of the arms that were observed last, 48 at most. The rest is taken to be independent, as all is at first.
+    Cost of an observation: O(m²) for m such arms.
+
+    Parameters
+    ----------
+    level, variance
+        Of x, at first.
+    offsets, variances : arrays of shape (K,)
+        Of the s_k, at first; both are updated in place.
+
+    Attributes
+    ----------
+    level : float
+    offsets, variances : arrays of shape (K,)
+    """
+
+    def __init__(self, level: float, variance: float, offsets: Vector, variances: Vector) -> None:
+        self.level = level
+        self.offsets = offsets
+        self.variances = variances
+        self._covariances = np.array([[variance]])
+        self._arms: list[int] = []  # in the order of rows, from the second on
+        self._rows: dict[int, int] = {}
+        self._index = np.empty(0, dtype=np.intp)
+
+    @property
+    def level_variance(self) -> float:
+        """Of x."""
+        return float(self._covariances[0, 0])
+
+    def widen_level(self, by: float) -> None:
+        """The level may have moved."""
+        self._covariances[0, 0] += by
+
+    def widen(self, arm: int, by: float) -> None:
+        """An offset may have changed."""
+        self.variances[arm] += by
+        if arm in self._rows:
+            row = self._rows[arm]
+            self._covariances[row, row] += by
+
+    def widen_all(self, by: Vector) -> None:
+        """Every offset may have changed, each as much as its entry of ``by`` says, shape (K,)."""
+        self.variances += by
+        if self._arms:
+            rows = np.arange(1, len(self._arms) + 1)
+            self._covariances[rows, rows] += by[self._index]
+
+    def variance_of(self, arm: int, power: float, noise: float) -> float:
+        """Of an observation of this arm."""
+        row = self._rows.get(arm)
+        covariance = 0.0 if row is None else float(self._covariances[0, row])
+        return power * power * self.level_variance + 2.0 * power * covariance + float(self.variances[arm]) + noise
+
+    def correct(self, arm: int, power: float, error: float, noise: float) -> None:
+        """An observation of this arm differed from what was expected by ``error``."""
+        row = self._row_of(arm)
+        covariance = power * self._covariances[0] + self._covariances[row]
+        gains = covariance / (power * covariance[0] + covariance[row] + noise)
+        self.level += float(gains[0]) * error
+        self.offsets[self._index] += gains[1:] * error
+        self._covariances -= np.multiply.outer(gains, covariance)
+        self.variances[self._index] = self._covariances.diagonal()[1:]
+
+    def follow(self, power: float, error: float, total: float) -> None:
+        """As :meth:`correct`, but all of it is put down to the level; ``total`` as :meth:`variance_of` says."""
+        self.level += power * self.level_variance / total * error
+
+    def _row_of(self, arm: int) -> int:
+        """Where the arm's covariances are; those of whoever was observed longest ago make room if need be."""
+        row = self._rows.get(arm)
+        if row == len(self._arms):
+            return row
+        kept = [other for other in self._arms if other != arm][-_MOST + 1 :]
+        rows = [0, *(self._rows[other] for other in kept)]
+        grown = np.zeros((len(rows) + 1, len(rows) + 1))
+        grown[:-1, :-1] = self._covariances[np.ix_(rows, rows)]
+        grown[-1, -1] = self.variances[arm]
+        if row is not None:
+            grown[-1, :-1] = grown[:-1, -1] = self._covariances[row, rows]
+        self._covariances = grown
+        self._arms = [*kept, arm]
+        self._index = np.array(self._arms, dtype=np.intp)
+        self._rows = {other: number for number, other in enumerate(self._arms, start=1)}
+        return len(self._arms)

@@ -1,0 +1,76 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from reiterate.engine import joint_filter
+from reiterate.engine.joint_filter import JointFilter
+
+ARMS = 6
+
+
+def dense(level, variance, offsets, variances, observations):
+    """The posterior mean and covariance by linear algebra on all at once."""
+    mean = np.concatenate(([level], offsets))
+    prior = np.diag(np.concatenate(([variance], variances)))
+    rows = np.zeros((len(observations), mean.size))
+    for row, (arm, power, _, _) in zip(rows, observations, strict=True):
+        row[0], row[arm + 1] = power, 1.0
+    noise = np.diag([noise for *_, noise in observations])
+    gain = prior @ rows.T @ np.linalg.inv(rows @ prior @ rows.T + noise)
+    y = np.array([value for _, _, value, _ in observations])
+    return mean + gain @ (y - rows @ mean), prior - gain @ rows @ prior
+
+
+observed = st.tuples(st.integers(0, ARMS - 1), st.floats(0.0, 1.5), st.floats(-5.0, 5.0), st.floats(0.05, 1.0))
+
+
+def filtered(observations, level=1.0, variance=2.0):
+    offsets, variances = np.linspace(-1.0, 1.0, ARMS), np.linspace(0.2, 0.8, ARMS)
+    joint = JointFilter(level, variance, offsets.copy(), variances.copy())
+    for arm, power, value, noise in observations:
+        joint.correct(arm, power, value - power * joint.level - joint.offsets[arm], noise)
+    return joint, dense(level, variance, offsets, variances, observations)
+
+
+@given(st.lists(observed, min_size=1, max_size=15))
+@settings(max_examples=60, deadline=None)
+def test_one_at_a_time_is_all_at_once(observations):
+    joint, (mean, covariance) = filtered(observations)
+    np.testing.assert_allclose([joint.level, *joint.offsets], mean, atol=1e-9)
+    np.testing.assert_allclose([joint.level_variance, *joint.variances], covariance.diagonal(), atol=1e-9)
+    for arm in range(ARMS):
+        row = np.zeros(ARMS + 1)
+        row[0], row[arm + 1] = 0.7, 1.0
+        assert joint.variance_of(arm, 0.7, 0.1) == pytest.approx(row @ covariance @ row + 0.1, abs=1e-9)
+
+
+def test_a_second_arm_tells_whether_it_was_the_level_or_the_first():
+    joint, _ = filtered([(0, 1.0, 6.0, 0.05)])
+    doubtful = joint.offsets[0]
+    joint.correct(3, 1.0, 1.0 + joint.offsets[3] - joint.level - joint.offsets[3], 0.01)
+    assert joint.level < 2.0
+    assert joint.offsets[0] > doubtful + 1.0
+
+
+@given(st.lists(observed, min_size=30, max_size=60))
+@settings(max_examples=20, deadline=None)
+def test_with_room_for_few_variances_stay_those_of_something(observations):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(joint_filter, "_MOST", 3)
+        joint, _ = filtered(observations)
+    assert joint._covariances.shape == (4, 4) or len({arm for arm, *_ in observations}) < 3
+    assert np.linalg.eigvalsh(joint._covariances).min() > -1e-9
+    assert np.all(joint.variances > 0.0)
+
+
+def test_widening_adds_variance_to_what_it_names():
+    joint, _ = filtered([(0, 1.0, 2.0, 0.1), (1, 1.0, 2.0, 0.1)])
+    before, level = joint.variances.copy(), joint.level_variance
+    joint.widen(1, 0.5)
+    joint.widen_level(0.25)
+    joint.widen_all(np.full(ARMS, 0.125))
+    np.testing.assert_allclose(joint.variances - before, [0.125, 0.625, *[0.125] * (ARMS - 2)])
+    assert joint.level_variance == level + 0.25
+    joint.correct(1, 1.0, 0.0, 1.0)
+    assert joint.variances[1] < before[1] + 0.625
