@@ -46,11 +46,11 @@ def test_one_at_a_time_is_all_at_once(observations):
 
 
 def test_a_second_arm_tells_whether_it_was_the_level_or_the_first():
-    joint, _ = filtered([(0, 1.0, 6.0, 0.05)])
-    doubtful = joint.offsets[0]
-    joint.correct(3, 1.0, 1.0 + joint.offsets[3] - joint.level - joint.offsets[3], 0.01)
-    assert joint.level < 2.0
-    assert joint.offsets[0] > doubtful + 1.0
+    joint = JointFilter(0.0, 4.0, np.zeros(2), np.array([4.0, 0.01]))
+    joint.correct(0, 1.0, 6.0, 0.01)
+    assert (joint.level, joint.offsets[0]) == pytest.approx((3.0, 3.0), abs=0.01)
+    joint.correct(1, 1.0, -joint.level, 0.01)
+    assert (joint.level, joint.offsets[0]) == pytest.approx((0.0, 6.0), abs=0.1)
 
 
 @given(st.lists(observed, min_size=30, max_size=60))
