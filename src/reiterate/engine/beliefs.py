@@ -231,13 +231,19 @@ class Beliefs:
         factor = math.exp(self._common)
         return factor * float((self.iterations_of(arm) + _STARTING) * self.iterate_cost[arm] + self.upkeep[arm])
 
-    def observe_cost(self, arm: int, iterations: int, iterating: float, preparing: float, *, anew: bool) -> None:
-        """Take in what a turn cost; ``anew``: its state was prepared for the first time."""
+    def observe_cost(
+        self, arm: int, iterations: int, iterating: float, preparing: float, *, anew: bool, in_a_row: bool = True
+    ) -> None:
+        """Take in what a turn cost.
+
+        ``anew``: its state was prepared for the first time. ``in_a_row``: the arm has played on the instance before,
+        too; otherwise what it took to bring an old state up to date is not what keeping it up to date would cost.
+        """
         if anew:
             self.settle()
             self.setup[arm] = preparing
             self.ready[arm] = True
-        else:
+        elif in_a_row:
             seen = int(self._kept_up[arm])
             largest = _LARGEST_CHANGE * math.exp(self._common) * float(max(self.setup[arm], self.upkeep[arm]))
             preparing = min(preparing, largest) if largest else preparing

@@ -326,6 +326,7 @@ class Explorer(Policy):
     ) -> None:
         """Take in one attempt, which gained a share of the digits, and all of them if it finished a whole solve."""
         beliefs = self.beliefs
+        in_a_row = int(self._last_played[arm]) == self.solves - 1
         self._last_played[arm] = self.solves
         finished = attempt.status is Status.CONVERGED
         if not attempt.iterations:
@@ -334,7 +335,7 @@ class Explorer(Policy):
                 self._bar(arm)
             return
         anew = not beliefs.ready[arm]
-        beliefs.observe_cost(arm, attempt.iterations, iterating, preparing, anew=anew)
+        beliefs.observe_cost(arm, attempt.iterations, iterating, preparing, anew=anew, in_a_row=in_a_row)
         if anew:
             beliefs.ready[[other for other, state in enumerate(self._states) if state == self._states[arm]]] = True
         if attempt.status is Status.BREAKDOWN:
