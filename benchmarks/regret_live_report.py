@@ -148,7 +148,25 @@ def run(options: argparse.Namespace, page: Path) -> None:
     picture = "![Time over the best fixed configuration's](../benchmarks/results/regret_live.png)"
     fill_page(page, "live", f"{table}\n\n{picture}")
     fill_page(page, "lengths", _by_length(rows))
+    fill_page(page, "streams", _by_stream(rows))
     fill_page(page, "machine", f"Measured on: {describe_machine()}.")
+
+
+def _by_stream(rows: list[list[object]]) -> str:
+    """Ours over the best fixed configuration, and over the best peer, of every stream at every length."""
+    table = []
+    for name in dict.fromkeys(str(row[0]) for row in rows):
+        of_stream = {int(row[1]): row for row in rows if row[0] == name}  # type: ignore[call-overload]
+        cells = [name]
+        for column in (3, 5):
+            for length in LENGTHS:
+                row = of_stream.get(length)
+                # Zero stands for nobody that came to the end within the limit.
+                ratio = 0.0 if row is None else float(row[column])  # type: ignore[arg-type]
+                cells.append(f"{ratio:.2f}" if ratio else "" if row is None else "–")
+        table.append(cells)
+    lengths = [f"T = {length}" for length in LENGTHS]
+    return markdown_table(["stream", *lengths, *(f"peer, {length}" for length in lengths)], table)
 
 
 def _by_length(rows: list[list[object]]) -> str:
