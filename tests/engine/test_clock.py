@@ -108,6 +108,6 @@ def test_a_machine_that_becomes_twice_as_slow_keeps_its_incumbent(clock, monkeyp
     assert play(built, 60)[-1] == "fast"
     trials = built.policies()[0].trials.made
     monkeypatch.setattr(Priced, "slowness", 2.0)
-    assert play(built, 60).count("fast") >= 57
-    assert built.policies()[0].trials.made - trials <= 3
+    assert play(built, 60).count("fast") >= 52
+    assert built.policies()[0].trials.made - trials <= 8
     assert built.history.last.cost == pytest.approx(0.2, rel=0.06)

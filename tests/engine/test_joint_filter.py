@@ -74,3 +74,17 @@ def test_widening_adds_variance_to_what_it_names():
     assert joint.level_variance == level + 0.25
     joint.correct(1, 1.0, 0.0, 1.0)
     assert joint.variances[1] < before[1] + 0.625
+
+
+@given(st.lists(observed, min_size=1, max_size=12), st.integers(0, ARMS - 1))
+@settings(max_examples=60, deadline=None)
+def test_what_two_arms_have_in_common_is_no_doubt_of_their_ratio(observations, arm):
+    joint, (_, covariance) = filtered(observations)
+    powers = np.linspace(0.0, 1.5, ARMS)
+    found = joint.variances_against(arm, powers)
+    for other in range(ARMS):
+        row = np.zeros(ARMS + 1)
+        row[0] = powers[other] - powers[arm]
+        row[other + 1] += 1.0
+        row[arm + 1] -= 1.0
+        assert found[other] == pytest.approx(row @ covariance @ row, abs=1e-9)

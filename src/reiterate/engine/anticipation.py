@@ -13,6 +13,7 @@ Vector = NDArray[np.float64]
 
 _LARGEST_CONTEXT = 16
 _SMALL = 1e-3  # of the first value seen: numbers above it are compared by their ratio, below it by their difference
+_LARGEST = 1e150  # times the scale; so that differences stay finite, and their squares
 _FORGETTING = 0.95
 _RIDGE = 0.5  # observations that say that a number means nothing
 _LARGEST_ERROR = 2.0
@@ -106,7 +107,8 @@ class Anticipation:
                 continue
             if not self._scales[name]:
                 self._scales[name] = _SMALL * abs(value)
-            values[k] = math.asinh(value / self._scales[name]) if self._scales[name] else 0.0
+            scale = self._scales[name]
+            values[k] = math.asinh(min(max(value / scale, -_LARGEST), _LARGEST)) if scale else 0.0
         return values
 
     def _begin(self, context: Context) -> None:

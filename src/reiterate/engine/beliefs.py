@@ -18,6 +18,7 @@ _LINE_VARIANCE = 0.06  # the same against an observed arm of the same method, fa
 _NEIGHBOR = 0.85  # correlation of two arms next to each other on the line of a method
 _NOISE = 0.01  # variance of log iterations from instance to instance that nothing explains
 _ROUNDING = 1.5  # iterations more or less, by where the last one happens to end
+_BOUND = 9.0  # the same of what is only known to be more
 _EXTRAPOLATED = 0.3  # the same of iterations extrapolated from a run that was stopped
 _DRIFT = 0.02  # added to the variance of the log difficulty with every instance
 _FORGETTING = 0.002  # added to the variance of an arm with every instance on which it was not played
@@ -26,6 +27,7 @@ _STARTING = 2.0  # iterations that beginning to iterate costs about as much as
 _KEEP = 0.7  # weight of what was known when a cost is seen again
 _OWN_MEASUREMENTS = 4.0  # of an arm, after which half of a change is put down to the machine
 _LARGEST_CHANGE = 3.0
+_DOUBTFUL_CHANGE = 0.4  # of the log of costs
 _INCREDIBLE = 30.0  # times the forecast of a cost, scaled to the machine
 _SINGLE_CHANGE = 0.25  # of the log of a cost, that is believed at once
 _FARTHEST = 20.0  # times the iterations made, beyond which nothing is extrapolated
@@ -89,6 +91,7 @@ class Beliefs:
         self._measured = np.zeros(count, dtype=bool)
         self._measurements = np.zeros(count, dtype=np.int64)
         self._seen = np.zeros(count, dtype=bool)
+        self._timed = np.zeros(count, dtype=bool)  # since costs last moved by much
         self._doubted = np.zeros(count, dtype=bool)
         self._kept_up = np.zeros(count, dtype=np.int64)
         self.ready = np.zeros(count, dtype=bool)
@@ -102,6 +105,8 @@ class Beliefs:
         self._drifted = 0.0  # variance of the difficulty that the present instance has added
         self._surprise = 0.0
         self._deviation = 0.0
+        self._costs_doubtful = False
+        self._moved = 0.0  # log of costs, since somebody else could have told whether it was the machine
         self._risen = self._fallen = 0.0  # evidence that iterations have done so for good
         self._jumps = 0.0  # lately
         self._anew = True  # nobody has been observed on this instance
@@ -121,12 +126,10 @@ class Beliefs:
         """Of the log difficulty."""
         return self._joint.level_variance
 
-    def iterations(self, deviations: float = 0.0, log_difficulty: float | Vector | None = None) -> Vector:
-        """Of every arm on the next instance; ``deviations``: how many standard deviations to be hopeful."""
+    def iterations(self, log_difficulty: float | Vector | None = None) -> Vector:
+        """Of every arm on the next instance."""
         level = self.log_difficulty if log_difficulty is None else log_difficulty
         log = self._strength + self._power * level + self._digits * self._log_digits
-        if deviations:
-            log = log - deviations * np.sqrt(self.variance)
         iterations: Vector = np.exp(np.clip(log, 0.0, 40.0))
         return iterations
 
@@ -139,22 +142,30 @@ class Beliefs:
         log = float(self._strength[arm]) + float(self._power[arm]) * log_difficulty
         return log + float(self._digits[arm]) * self._log_digits
 
-    def running(self, deviations: float = 0.0) -> Vector:
-        """Cost of a solve by every arm, once it is prepared; to be hopeful, forecasts of costs are so, too."""
-        cost: Vector
-        if not deviations:
-            cost = (self.iterations() + _STARTING) * self.iterate_cost + self.upkeep
-            return cost
-        hopeful = math.exp(-deviations * _COST_DEVIATION)
-        unit = np.where(self._measured, self.iterate_cost, hopeful * self.iterate_cost)
-        upkeep = np.where(self._kept_up > 0, self.upkeep, hopeful * self.upkeep)
-        cost = (self.iterations(deviations) + _STARTING) * unit + upkeep
+    def running(self) -> Vector:
+        """Cost of a solve by every arm, once it is prepared."""
+        cost: Vector = (self.iterations() + _STARTING) * self.iterate_cost + self.upkeep
         return cost
+
+    def hopeful(self, deviations: Vector, hope: float) -> Vector:
+        """The same with iterations and costs that are not known, by so many standard deviations, as low as may be.
+
+        ``deviations``, shape (K,), are those of log iterations.
+        """
+        factor = math.exp(-hope * _COST_DEVIATION)
+        unit = np.where(self._timed, self.iterate_cost, factor * self.iterate_cost)
+        upkeep = np.where(self._kept_up > 0, self.upkeep, factor * self.upkeep)
+        cost: Vector = (np.maximum(self.iterations() * np.exp(-hope * deviations), 1.0) + _STARTING) * unit + upkeep
+        return cost
+
+    def deviations_from(self, arm: int) -> Vector:
+        """Of the log iterations of every arm, what they may have in common with those of one arm left aside."""
+        return np.sqrt(self._joint.variances_against(arm, self._power))
 
     def immediate(self, log_difficulty: Vector | None = None) -> Vector:
         """Cost of the next solve by every arm, preparing included; at difficulties (m, 1), shape (m, K)."""
         preparing = np.where(self.ready, self.upkeep, self.setup)
-        cost: Vector = (self.iterations(0.0, log_difficulty) + _STARTING) * self.iterate_cost + preparing
+        cost: Vector = (self.iterations(log_difficulty) + _STARTING) * self.iterate_cost + preparing
         return cost
 
     def of_line(self, arm: int) -> NDArray[np.bool_]:
@@ -200,11 +211,14 @@ class Beliefs:
         return self.log_difficulty - self._level_before if self._telling and self._telling_before else None
 
     def changed(self) -> bool:
-        """Whether iterations have lately been so far from what was believed that all beliefs are in doubt; told once.
+        """Whether iterations, or what they cost, have lately been so far from what was believed that all is in doubt.
 
-        A cumulative sum (Page 1954) of errors beyond the usual; one outlier is enough only where there are none
+        Told once. A cumulative sum (Page 1954) of errors beyond the usual; one outlier is enough only where there are none
         otherwise. If so, every arm that has been played may be again as good or bad as it was before its first play.
         """
+        if self._costs_doubtful:
+            self._costs_doubtful = False
+            return True
         if max(self._risen, self._fallen) <= _CONVINCING_EVIDENCE:
             return False
         self._risen = self._fallen = 0.0
@@ -241,7 +255,7 @@ class Beliefs:
         """
         if anew:
             self.settle()
-            self.setup[arm] = preparing
+            self.setup[arm] = self._credible_setup(arm, preparing)
             self.ready[arm] = True
         elif in_a_row:
             seen = int(self._kept_up[arm])
@@ -254,6 +268,10 @@ class Beliefs:
             self._observe_unit(arm, iterating / (iterations + _STARTING))
         if anew:
             self._rescale()
+
+    def _credible_setup(self, arm: int, preparing: float) -> float:
+        """What it took to prepare, unless that is far from all forecasts because the clock jumped."""
+        return min(preparing, _INCREDIBLE * float(self.setup[arm])) if self._measured.any() else preparing
 
     def _observe_unit(self, arm: int, unit: float) -> None:
         """Take in what an iteration cost.
@@ -268,7 +286,12 @@ class Beliefs:
         if self._measurements[arm] == 1:
             self.settle()
             self.iterate_cost[arm] = unit
-            self._measured[arm] = True
+            self._measured[arm] = self._timed[arm] = True
+            self._rescale()
+            return
+        if self._measurements[arm] == 2 and unit < self.iterate_cost[arm] * math.exp(self._common):
+            # The first one had to load code and touch memory; and clocks err upwards.
+            self.iterate_cost[arm] = unit * math.exp(-self._common)
             self._rescale()
             return
         # A clock that jumps once must not count for much; what lasts is believed the second time.
@@ -277,6 +300,13 @@ class Beliefs:
         before, self._deviation = self._deviation, deviation
         limit = max(_SINGLE_CHANGE, min(2.0 * math.copysign(before, before * deviation), math.log(_LARGEST_CHANGE)))
         step = (1.0 - _KEEP) * min(max(deviation, -limit), limit)
+        self._moved += step
+        if abs(self._moved) > _DOUBTFUL_CHANGE:
+            # It may have been the arm after all: others may be hoped to cost what they did.
+            self._moved = 0.0
+            self._timed[:] = False
+            self._costs_doubtful = True
+        self._timed[arm] = True
         common = step * (1.0 - _OWN_MEASUREMENTS / (_OWN_MEASUREMENTS + int(self._measurements[arm])))
         self._common += common
         self.iterate_cost[arm] *= math.exp(step - common)
@@ -329,6 +359,16 @@ class Beliefs:
         if tells:
             self._move_line(arm, float(self._strength[arm]) - before, float(self.variance[arm]))
         self.plays[arm] += not extrapolated
+
+    def observe_bound(self, arm: int, iterations: float) -> None:
+        """Take in that an arm, which hardly got anywhere, would have taken more iterations than that."""
+        error = math.log(max(iterations, 1.0)) - self._log_iterations(arm, self.log_difficulty)
+        if error <= 0.0:
+            return
+        power = float(self._power[arm])
+        # How many more nobody knows, so that the instance may still be of any difficulty to whoever comes next.
+        self._joint.widen_level((error / max(power, _TELLING_POWER)) ** 2)
+        self._joint.correct(arm, power, error, _BOUND)
 
     def _follow(self, arm: int, power: float, error: float, noise: float) -> None:
         """Take in what was expected: only the difficulty moves, which takes a tenth of the time of a whole step."""

@@ -216,8 +216,11 @@ class Engine:
         evicted = self._upkeep.trim()
         if not evicted:
             return
-        for group in self._groups.values():
-            group.forget([arm for arm in group.arms if state_of(self._methods[arm.method], arm.values) in evicted])
+        policies = list(self._groups.values())
+        if self._provisional is not None:
+            policies += self._provisional.policies
+        for policy in policies:
+            policy.forget([arm for arm in policy.arms if state_of(self._methods[arm.method], arm.values) in evicted])
 
     def _decide(self, turns: Iterator[tuple[Configuration, Stop, float]]) -> tuple[Configuration, Stop, float] | None:
         """Who plays next."""

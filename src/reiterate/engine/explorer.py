@@ -28,7 +28,9 @@ _SLACK = 0.4  # log of how much more a trial may iterate for than the incumbent:
 _LARGEST_SLACK = 0.7
 _FEWEST = 3
 _TELLING = 0.3  # of the way to the target: who finishes with less than that left says little about itself
+_NOTHING_GAINED = 0.05
 _LOOKS = 16  # arms are compared again after a sixteenth of the solves so far, or when the incumbent surprises
+_LONGEST_CALM = 64
 _CREDIBLE = 10.0  # times what was expected; a solve that costs more is not believed to have
 _THINKING = 0.02  # of the time that solves take may be spent on comparing arms and learning from contexts
 _LONGEST_THOUGHT = 0.02  # seconds; more was the clock
@@ -66,7 +68,7 @@ class Explorer(Policy):
     Source of the parts: forecasts as hints and censored trials, see docs/architecture.md; the horizon is the doubling
     argument of ski rental. Guarantee: a trial begins only if what trials have cost beyond the incumbent, with what this
     one is expected to, is within 5 % of the total and one solve, or within what its arm was believed to have saved.
-    It iterates for about one and a half of the incumbent's solves at most.
+    It iterates for about one and a half of the incumbent's solves, two at most.
 
     Parameters
     ----------
@@ -117,6 +119,7 @@ class Explorer(Policy):
         self._steady = 0
         self._thinking = 0.0
         self._settled = False
+        self._looked_at = math.inf  # what the incumbent was believed to take when it was last compared
         self._expected = 0.0
 
     def turns(self, pursuit: Pursuit, held: frozenset[str]) -> Turns:
@@ -149,6 +152,8 @@ class Explorer(Policy):
         if not self._affords_thinking():
             return True
         self._steady -= 1
+        if self.beliefs.running_of(self._incumbent) > _SURPRISING * self._looked_at:
+            return False
         return self._steady >= 0 and different < _DIFFERENT
 
     def _others(self, pursuit: Pursuit, usable: Mask, played: int) -> Turns:
@@ -200,7 +205,8 @@ class Explorer(Policy):
             self._expected = beliefs.running_of(first)
             self._trial = self.trials.best(beliefs, usable, first, self.solves, self.total)
             if self._trial is None:
-                self._steady = self.solves // _LOOKS
+                self._steady = min(self.solves // _LOOKS, _LONGEST_CALM)
+                self._looked_at = self._expected
             else:
                 first = self._trial
         self._thinking += min(elapsed(begin), _LONGEST_THOUGHT)
@@ -259,11 +265,13 @@ class Explorer(Policy):
             self.trials.reopen()
             self._steady = 0
         if self._trial is not None:
-            self.trials.made_one(self._trial, cost, self._expected, self.solves)
+            self.trials.made_one(self._trial, min(cost, _CREDIBLE * self._expected), self._expected, self.solves)
         elif self._expected and (len(pursuit.attempts) != 1 or cost > _SURPRISING * self._expected):
             self._steady = 0
             self._settled = len(pursuit.attempts) == 1
         self.solves += 1
+        if self.solves == 2:
+            self.total = min(self.total, _CREDIBLE * cost)
         # A clock that jumped must not fill the budget.
         self.total += min(cost, _CREDIBLE * self._expected) if self._expected else cost
 
@@ -341,13 +349,17 @@ class Explorer(Policy):
         if attempt.status is Status.BREAKDOWN:
             self._bar(arm)
         elif finished and whole == 1.0:
-            self._failures[arm] = 0
+            self._failures[arm] = self._barred_until[arm] = 0
             beliefs.observe_iterations(arm, attempt.iterations)
+        elif share <= _NOTHING_GAINED:
+            beliefs.observe_bound(arm, attempt.iterations / share)
         elif not finished or share > _TELLING:
             beliefs.observe_iterations(arm, attempt.iterations / share, extrapolated=True)
 
     def _bar(self, arm: int) -> None:
-        """Keep an arm that failed out of the way, the longer the more often it did."""
+        """Keep an arm that failed out of the way, the longer the more often it did, last resorts aside."""
+        if self._barred_until[arm] > self.solves:
+            return
         self._failures[arm] += 1
         self._barred_until[arm] = self.solves + 2 ** min(int(self._failures[arm]) + 1, 12)
 

@@ -68,6 +68,21 @@ class JointFilter:
         covariance = 0.0 if row is None else float(self._covariances[0, row])
         return power * power * self.level_variance + 2.0 * power * covariance + float(self.variances[arm]) + noise
 
+    def variances_against(self, arm: int, powers: Vector) -> Vector:
+        """Of p_k x + s_k − (p_a x + s_a) for every arm k, shape (K,), and this arm a."""
+        row, covariances = self._rows.get(arm), self._covariances
+        power = powers - powers[arm]
+        own, with_level = (
+            (float(self.variances[arm]), 0.0) if row is None else (covariances[row, row], covariances[0, row])
+        )
+        found: Vector = self.variances + own + power * (power * covariances[0, 0] - 2.0 * with_level)
+        if self._arms:
+            found[self._index] += 2.0 * power[self._index] * covariances[0, 1:]
+            if row is not None:
+                found[self._index] -= 2.0 * covariances[row, 1:]
+        found[arm] = 0.0
+        return np.maximum(found, 0.0, out=found)
+
     def correct(self, arm: int, power: float, error: float, noise: float) -> None:
         """An observation of this arm differed from what was expected by ``error``."""
         row = self._row_of(arm)

@@ -89,6 +89,11 @@ class Provisional:
                 costs[arm.method] = min(costs.get(arm.method, math.inf), cost)
         return [self._methods[name] for name in sorted(costs, key=costs.__getitem__)]
 
+    @property
+    def policies(self) -> list[Policy]:
+        """Those that play until what is missing is there."""
+        return list(self._policies.values())
+
     def policy_for(self, group: Policy, instance: Instance) -> Policy:
         """Who decides now: the group's own policy if nothing of it is missing."""
         if time.perf_counter() - self._asked > _LOOK:

@@ -34,6 +34,8 @@ class Quarantine:
             if method in self._failures:
                 del self._failures[method], self._release[method]
             return
+        if self.holds(method, index):
+            return  # it was asked because nobody else was left, which says nothing new
         failures = min(self._failures.get(method, 0) + 1, self._LONGEST)
         self._failures[method] = failures
         self._release[method] = index + 2**failures

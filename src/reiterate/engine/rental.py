@@ -64,7 +64,8 @@ class Rental:
         self._baseline = math.inf
         self._baselines: deque[float] = deque(maxlen=_FRESH)
         self._units: deque[float] = deque(maxlen=_KEEP)
-        self._rents: list[float] = []
+        self._rents: deque[float] = deque(maxlen=_LINE)
+        self._served = 0  # instances since the last renewal, but for the first
         self._paid = 0.0
         self._spent = 0.0
 
@@ -92,7 +93,7 @@ class Rental:
             return False
         if self._paid + expected >= self._latest * self.price:
             return True
-        return expected * (1 + len(self._rents)) >= self.price + self._paid
+        return expected * (1 + self._served) >= self.price + self._paid
 
     @property
     def allowance(self) -> float:
@@ -118,6 +119,7 @@ class Rental:
         self._price = min(self._prices)
         self._spent = 0.0
         self._rents.clear()
+        self._served = 0
         self._paid = 0.0
 
     def used(self, iterations: int, cost: float, *, fresh: bool) -> None:
@@ -135,6 +137,7 @@ class Rental:
         if not self._rents:
             self._judge_first(cut or rent >= self.price)
         self._rents.append(rent)
+        self._served += 1
         self._paid += rent
 
     def _judge_first(self, dear: bool) -> None:
@@ -148,7 +151,7 @@ class Rental:
     def _expected_rent(self) -> float:
         """Of the next solve: the line of least squares through the last rents of this cycle."""
         # The jump from a new state, which pays none, to an old one says nothing about growth and stays out.
-        rents = self._rents[-_LINE:]
+        rents = self._rents
         middle, mean = (len(rents) - 1) / 2.0, statistics.fmean(rents)
         spread = sum((t - middle) ** 2 for t in range(len(rents)))
         slope = sum((t - middle) * rent for t, rent in enumerate(rents)) / spread if spread else 0.0

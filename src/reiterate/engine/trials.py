@@ -18,6 +18,7 @@ _HOPE = 1.0  # standard deviations by which an arm may be better than believed
 _REOPENED = 2.0  # the same right after a change-point
 _MUCH = 2.0  # solves; a budget that grows beyond it unused makes bolder
 _BOLDER = 1.0  # standard deviations, each time that it has doubled
+_LARGEST_HOPE = 4.0
 _SOBERING = 0.25  # of that, a lost trial takes away
 _LONGEST_WAIT = 6
 
@@ -63,12 +64,14 @@ class Trials:
         """
         running = beliefs.running()
         expected = float(running[incumbent])
-        surplus = np.clip(running / expected - 1.0 + 0.4 * np.sqrt(beliefs.variance), 0.0, 1.0) * expected
+        deviations = beliefs.deviations_from(incumbent)
+        surplus = np.clip(running / expected - 1.0 + 0.4 * deviations, 0.0, 1.0) * expected
         loss = surplus + np.where(beliefs.ready, 0.0, beliefs.setup)
         allowance = _ALLOWANCE * min(math.sqrt(_LONG / max(solves, 1)), 1.0)
         bank = allowance * total + _HEAD_START * expected - self.spent
         unused = bank / max(_MUCH * expected, math.ulp(0.0))
-        gain = expected - beliefs.running(self._hope + (_BOLDER * math.log2(unused) if unused > 1.0 else 0.0))
+        hope = self._hope + (_BOLDER * math.log2(unused) if unused > 1.0 else 0.0)
+        gain = expected - beliefs.hopeful(deviations, min(hope, _LARGEST_HOPE))
         worth = usable & (self._waits_until <= solves)
         worth &= (gain > 0.0) & (gain * solves > loss) & ((loss <= bank) | (loss <= self._missed))
         worth[incumbent] = False

@@ -146,16 +146,21 @@ class Upkeep:
     def _slot(self, key: _Key, version: Hashable) -> _Held:
         """The state that was prepared for this version, or the one to use or renew in its stead.
 
-        A version that comes back although its state has been renewed for another one gets a state of its own, so that
-        a stream that alternates between a few matrices prepares each of them once.
+        They are in the order of their last use. A version that comes back although its state has been renewed for
+        another one gets a state of its own, or that which was used longest ago, so that a stream that alternates
+        between up to four matrices prepares each of them once.
         """
         states = self._states.setdefault(key, [])
-        for held in states:
-            if version is not None and held.version == version:
-                return held
-        back = version is not None and bool(states) and version in states[-1].past
+        if version is not None:
+            for place, held in enumerate(states):
+                if held.version == version:
+                    states.append(states.pop(place))
+                    return held
+        back = version is not None and any(version in held.past for held in states)
         if not states or (back and len(states) < _SLOTS):
             states.append(_Held())
+        elif back:
+            states.append(states.pop(0))
         return states[-1]
 
     def _prepare(self, method: Method, values: Values, instance: Instance, held: _Held, *, rebuild: bool) -> Prepared:
