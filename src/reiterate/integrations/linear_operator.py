@@ -14,7 +14,9 @@ Between two updates M is one constant matrix, as Krylov methods need.
 
 from __future__ import annotations
 
+import itertools
 import os
+import statistics
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -50,7 +52,6 @@ _GENERAL: Final = ("jacobi", "ssor(omega=1.0)", "ilu", "ilut", "amg(theta=0.05, 
 _LARGEST_FACTOR: Final = 30_000  # unknowns; beyond, one try can cost more than all that it may ever save
 _SMALLEST_HIERARCHY: Final = 5_000
 _ROUNDS: Final = 8  # that the first preparation is expected to serve, with refreshes
-_MEASURED: Final = 3  # products with A, of which the fastest counts
 
 
 @dataclass(slots=True)
@@ -62,7 +63,7 @@ class _State:
     prepared_for: int = -1  # the number of the matrix
     preparing: float = 0.0  # seconds, all in all
     applying: float = 0.0
-    iterating: float = 0.0
+    oldest: int = 0  # matrices that it has served in a row, from the one it was prepared for
     rounds: int = 0
     applications: int = 0
     broken: bool = False
@@ -97,12 +98,10 @@ class TunedPreconditioner(LinearOperator):  # type: ignore[misc]
         super().__init__(self._instance.operator.dtype, (self._instance.b.size,) * 2)
         self._spellings, self._learner_name, self._rng = configurations, learner, generator(seed)
         self._begin()
-        self._product = self._measure_product()
         self._choice: Choice | None = None
         self._arm: int | None = None
-        self._applications = 0
+        self._begins: list[float] = []  # of the applications of this round, by the clock
         self._applying = 0.0
-        self._preparing = 0.0
         self._fresh = False
 
     @property
@@ -149,10 +148,10 @@ class TunedPreconditioner(LinearOperator):  # type: ignore[misc]
             raise InvalidInput("iterations", f"{iterations!r} is no whole number")
         if iterations is not None and iterations < 0:
             raise InvalidInput("iterations", f"{iterations!r} is negative")
-        if self._arm is not None and self._applications:
-            self._learn(self._applications if iterations is None else int(iterations))
+        if self._arm is not None and self._begins:
+            self._learn(len(self._begins) if iterations is None else int(iterations))
         self._arm = self._choice = None
-        self._applications, self._applying, self._preparing = 0, 0.0, 0.0
+        self._begins, self._applying = [], 0.0
 
     def summary(self) -> str:
         """What was applied, how often, and what it took, as a table."""
@@ -179,7 +178,7 @@ class TunedPreconditioner(LinearOperator):  # type: ignore[misc]
             z = _apply(preconditioner, vector)
         if self._instance.traits.negated:
             z = -z  # the instance has −A for A
-        self._applications += 1
+        self._begins.append(begin)
         self._applying += time.perf_counter() - begin
         return z
 
@@ -217,16 +216,6 @@ class TunedPreconditioner(LinearOperator):  # type: ignore[misc]
         lines = tuple(names.index(name) for name in names)
         points = tuple(tuple(configuration.values.values()) for configuration in self.configurations)
         return Arms(lines, points, tuple(costs))
-
-    def _measure_product(self) -> float:
-        """Seconds of a product with A, which every iteration has besides."""
-        A, ones = self._instance.A, np.ones(self.shape[0], dtype=self.dtype)
-        seconds = []
-        for _ in range(_MEASURED):
-            begin = time.perf_counter()
-            A @ ones
-            seconds.append(time.perf_counter() - begin)
-        return min(seconds)
 
     def _prepared(self) -> Preconditioner:
         """The preconditioner of this round; the first application chooses and prepares it."""
@@ -273,7 +262,11 @@ class TunedPreconditioner(LinearOperator):  # type: ignore[misc]
         if held is not None and held.size != self.shape[0]:
             held = None  # a refresh that was interrupted has spoilt it
         self._fresh = held is not None and state.prepared_for == self._number
-        if held is not None and (self._fresh or not state.rental.due):
+        age = self._number - state.prepared_for
+        # One that has not been used for long would tell how it has aged by a solve that takes many times as long.
+        untried = age > 2 * (state.oldest + 1)
+        if held is not None and (self._fresh or not (state.rental.due or untried)):
+            state.oldest = max(state.oldest, age)
             return
         family = self._families[configuration.method]
         _warm_up(family, configuration, self._instance.traits)
@@ -283,17 +276,16 @@ class TunedPreconditioner(LinearOperator):  # type: ignore[misc]
         state.prepared_for, self._fresh = self._number, True
         state.rental.renewed(seconds, estimated=held is None)
         state.preparing += seconds
-        self._preparing += seconds
 
     def _learn(self, iterations: int) -> None:
         """Tell the learner and the rental what the round has cost."""
         assert self._arm is not None
         state = self._states[self._arm]
-        one = self._applying / self._applications + self._product
+        gaps = [later - earlier for earlier, later in itertools.pairwise(self._begins)]
+        one = statistics.median(gaps) if gaps else self._applying
         state.rounds += 1
-        state.applications += self._applications
+        state.applications += len(self._begins)
         state.applying += self._applying
-        state.iterating += iterations * one
         state.rental.used(iterations, iterations * one, fresh=self._fresh)
         if self._choice is not None and self._choice.arm == self._arm:
             cost = iterations * one + state.preparing / max(state.rounds, _ROUNDS)
@@ -311,8 +303,8 @@ def preconditioner(
 
     What is applied is chosen anew whenever :meth:`~TunedPreconditioner.update` or
     :meth:`~TunedPreconditioner.report` says that a solve is over. A solve costs its applications, which are
-    counted, times what one of them and a product with A take, and its share of the preparations. A learner that begins with forecasts
-    makes the sum of these costs small. Unlike :class:`~reiterate.Solver`, which iterates itself, it cannot stop
+    counted, times the median time from one to the next, and its share of the preparations. A learner that begins with
+    forecasts makes the sum of these costs small. Unlike :class:`~reiterate.Solver`, which iterates itself, it cannot stop
     a bad choice within a solve: the first few solves may be slower than those of the best preconditioner.
 
     Where A is symmetric or Hermitian, every M is positive definite, as CG and MINRES need. Other M are for GMRES,
