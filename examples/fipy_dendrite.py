@@ -1,7 +1,7 @@
 """A crystal that grows into its undercooled melt, with FiPy; draws ``fipy_dendrite.png``.
 
-The model of FiPy's example ``examples/phase/anisotropy.py`` (Warren, Kobayashi, Lobkovsky, Carter 2003): two equations, for
-the phase and the heat, whose matrices change in every step.
+The model of FiPy's example ``examples/phase/anisotropy.py`` (Warren, Kobayashi, Lobkovsky, Carter 2003): two equations,
+for the phase and the heat, one of which has another matrix in every step.
 
 Usage: ``python examples/fipy_dendrite.py [--output PICTURE]``
 """
@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 
 import reiterate as rt
 
-SIDE, STEPS, DT, DX = 100, 60, 5e-4, 0.025
+SIDE, STEPS, DT, DX = 90, 60, 5e-4, 0.025
 DIFFUSIVITY, BRANCHES, ANISOTROPY, ALPHA, TAU = 2.25, 6.0, 0.02, 0.015, 3e-4
 
 

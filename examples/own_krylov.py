@@ -14,7 +14,7 @@ from scipy.sparse.linalg import cg
 
 import reiterate as rt
 
-SIZE, STEPS = 24, 40
+SIZE, STEPS = 20, 25
 
 
 def simulate(precondition):
@@ -46,6 +46,7 @@ class Tuned:
         self.chosen = []
 
     def __call__(self, A):
+        """The preconditioner for A."""
         if self.M is None:
             self.M = rt.integrations.preconditioner(A)
         else:

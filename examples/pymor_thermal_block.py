@@ -1,7 +1,7 @@
 """A reduced model of a plate of nine materials, with pyMOR; draws ``pymor_thermal_block.png``.
 
-Snapshots of the full model for random conductivities are compressed into a basis, whose error is measured on others. The
-full model is all that takes time.
+Snapshots of the full model for random conductivities are compressed into a basis, whose error is measured on
+others. The full model is all that takes time.
 
 Usage: ``python examples/pymor_thermal_block.py [--output PICTURE]``
 """
@@ -25,7 +25,7 @@ from pymor.basic import (
 
 import reiterate as rt
 
-CELLS, SNAPSHOTS, TESTS, LARGEST = 90, 40, 10, 24
+CELLS, SNAPSHOTS, TESTS, LARGEST = 90, 24, 6, 16
 
 
 def solve_all(fom, parameters):

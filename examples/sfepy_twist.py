@@ -23,7 +23,7 @@ from sfepy.terms import Term
 
 import reiterate as rt
 
-SHAPE, LENGTH = (27, 10, 10), 3.0
+SHAPE, LENGTH = (25, 9, 9), 3.0
 ANGLES = np.pi * np.array([0.1, 0.2, 0.3, 0.4])
 
 

@@ -304,8 +304,8 @@ def preconditioner(
     What is applied is chosen anew whenever :meth:`~TunedPreconditioner.update` or
     :meth:`~TunedPreconditioner.report` says that a solve is over. A solve costs its applications, which are
     counted, times the median time from one to the next, and its share of the preparations. A learner that begins with
-    forecasts makes the sum of these costs small. Unlike :class:`~reiterate.Solver`, which iterates itself, it cannot stop
-    a bad choice within a solve: the first few solves may be slower than those of the best preconditioner.
+    forecasts makes the sum of these costs small. Unlike :class:`~reiterate.Solver`, which iterates itself, it cannot
+    stop a bad choice within a solve: the first few solves may be slower than those of the best preconditioner.
 
     Where A is symmetric or Hermitian, every M is positive definite, as CG and MINRES need. Other M are for GMRES,
     BiCGStab and the like.
