@@ -72,14 +72,20 @@ def main(picture: str) -> None:
     cut = x.reshape(SIZE, SIZE, SIZE)[SIZE // 2]
     image = axes[0].imshow(cut, origin="lower", extent=(0, 1, 0, 1), cmap="inferno", interpolation="bicubic")
     axes[0].set(title="a cut at the end", xticks=[0, 1], yticks=[0, 1])
-    figure.colorbar(image, ax=axes[0], location="bottom", shrink=0.8)
+    figure.colorbar(image, ax=axes[0], location="bottom", shrink=0.8, ticks=[])
     steps = np.arange(1, STEPS + 1)
     axes[1].plot(steps, many, ".", color="gray", label="none")
     for name in dict.fromkeys(chosen):
         own = [k for k, other in enumerate(chosen) if other == name]
-        axes[1].plot(steps[own], np.array(few)[own], "o", markersize=4, label=name)
+        axes[1].plot(
+            steps[own],
+            np.array(few)[own],
+            "o",
+            markersize=4,
+            label=name.replace(", bits=64", "").replace(", sweeps=1, bits=32", ""),
+        )
     axes[1].set(xlabel="step", ylabel="iterations", yscale="log", title="what preconditions")
-    axes[1].legend(fontsize="x-small")
+    axes[1].legend(fontsize="small", loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=2)
     axes[2].plot(steps, np.cumsum(before), color="gray", label=f"cg: {sum(before):.2f} s")
     axes[2].plot(steps, np.cumsum(after), color="tab:red", label=f"cg with tuned M: {sum(after):.2f} s")
     axes[2].set(xlabel="step", ylabel="seconds, all in all", title=f"{x.size:,} unknowns")

@@ -11,6 +11,7 @@ import time
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from matplotlib.tri import Triangulation
 from pymor.basic import (
     CoerciveRBReductor,
@@ -25,7 +26,7 @@ from pymor.basic import (
 
 import reiterate as rt
 
-CELLS, SNAPSHOTS, TESTS, LARGEST = 90, 24, 6, 16
+CELLS, SNAPSHOTS, TESTS, LARGEST = 90, 40, 10, 24
 
 
 def solve_all(fom, parameters):
@@ -80,6 +81,7 @@ def main(picture: str) -> None:
     axes[1].semilogy(sizes, errors, "o-", label=f"largest error of {TESTS}")
     axes[1].semilogy(np.arange(1, len(values) + 1), values, color="gray", linewidth=1, label="singular values")
     axes[1].set(xlabel="size of the reduced basis", title="error of the reduced model")
+    axes[1].xaxis.set_major_locator(MaxNLocator(integer=True))
     axes[1].legend()
     systems = np.arange(1, len(parameters) + 1)
     axes[2].plot(systems, np.cumsum(before), color="gray", label=f"splu: {sum(before):.1f} s")
