@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from reiterate import gallery as gallery
+    from reiterate import integrations as integrations
     from reiterate.errors import InvalidInput, NotConverged, ReiterateError, ToleranceUnreachable
     from reiterate.solver import Solver
     from reiterate.solving import solve, solve_stream
@@ -27,6 +28,7 @@ __all__ = [
     "Solver",
     "ToleranceUnreachable",
     "gallery",
+    "integrations",
     "solve",
     "solve_stream",
 ]
@@ -43,8 +45,8 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
-    if name == "gallery":
-        return import_module("reiterate.gallery")
+    if name in ("gallery", "integrations"):
+        return import_module(f"reiterate.{name}")
     if name in _HOMES:
         return getattr(import_module(_HOMES[name]), name)
     raise AttributeError(f"module 'reiterate' has no attribute {name!r}")
