@@ -72,6 +72,8 @@ class Engine:
         the explorer decides. ``None``: everything is warmed up when it is first played.
     ages, refreshes
         Whether prepared states may serve later instances as they are; may be renewed instead of built anew.
+    recall
+        Shown every new policy with the first instance that it will decide on, to tell it what earlier runs know.
 
     Raises
     ------
@@ -97,6 +99,7 @@ class Engine:
         missing: Missing | None = None,
         ages: bool = True,
         refreshes: bool = True,
+        recall: Callable[[Policy, Instance], None] | None = None,
     ) -> None:
         self._methods = methods
         self.configurations = tuple(configurations)
@@ -113,6 +116,7 @@ class Engine:
         self._preparing = 1.0 if alone else _PREPARING
         self._patience = patience
         self._suits = suits
+        self._recall = recall
         self._arm_methods = [methods[name] for name in dict.fromkeys(c.method for c in self.configurations)]
         self._groups: dict[tuple[Hashable, tuple[bool, ...]], Policy] = {}
         self._last_group: Policy | None = None
@@ -153,6 +157,12 @@ class Engine:
         return method.accepts(traits) and (self._suits is None or self._suits(method.name, traits))
 
     def _policy(self, arms: Sequence[Configuration], instance: Instance) -> Policy:
+        policy = self._new_policy(arms, instance)
+        if self._recall is not None:
+            self._recall(policy, instance)
+        return policy
+
+    def _new_policy(self, arms: Sequence[Configuration], instance: Instance) -> Policy:
         if self._learner_builder is None:
             return explorer_for(arms, self._methods, instance, self._cost, stops=self._patience is not None)
         known = known_arms(arms, self._methods, instance, self._cost)
