@@ -23,10 +23,9 @@ from reiterate.contracts import (
     Stop,
 )
 from reiterate.engine.cost import CostUnit, total_cost
-from reiterate.engine.explorer import explorer_for
 from reiterate.engine.group import Group
 from reiterate.engine.history import History
-from reiterate.engine.known_arms import known_arms
+from reiterate.engine.known_arms import explorer_for, known_arms
 from reiterate.engine.policy import Cap, Policy, Turns
 from reiterate.engine.provisional import Provisional
 from reiterate.engine.pursuit import Pursuit

@@ -179,9 +179,7 @@ class Estimates:
             if unit is not None:
                 self.iterate_cost[arm] = self._forecasts[arm].iteration * math.exp(unit)
                 self._measured[arm] = True
-                self._measurements[arm] = min(
-                    max(whole(row, "measurements", _MOST_MEASUREMENTS), 1), _MOST_MEASUREMENTS
-                )
+                self._measurements[arm] = _some(row, "measurements")
         self._rescale()
         for arm, row in enumerate(rows):
             setup, upkeep = (number(row, name, -_FARTHEST, _FARTHEST) for name in ("setup", "upkeep"))
@@ -189,16 +187,22 @@ class Estimates:
                 self.setup[arm] = self._forecasts[arm].setup * math.exp(setup)
             if upkeep is not None:
                 self.upkeep[arm] = self._forecasts[arm].upkeep * math.exp(upkeep)
-                self._kept_up[arm] = min(max(whole(row, "kept_up", _MOST_MEASUREMENTS), 1), _MOST_MEASUREMENTS)
+                self._kept_up[arm] = _some(row, "kept_up")
         self._set_up[:] = [number(row, "setup", -_FARTHEST, _FARTHEST) is not None for row in rows]
         self._forecast_unit[:], self._forecast_setup[:] = self.iterate_cost, self.setup
         self._forecast_upkeep[:] = self.upkeep
 
     def share_setups(self, states: Sequence[Hashable]) -> None:
         """Let what preparing costs one arm hold for all that share its state, by the names of their states."""
-        seen = {states[arm]: float(self.setup[arm]) for arm in np.flatnonzero(self._set_up)}
-        for arm in np.flatnonzero(~self._set_up):
-            self.setup[arm] = self._forecast_setup[arm] = seen.get(states[arm], self.setup[arm])
+        seen = {state: float(self.setup[arm]) for arm, state in enumerate(states) if self._set_up[arm]}
+        for arm, state in enumerate(states):
+            if not self._set_up[arm] and state in seen:
+                self.setup[arm] = self._forecast_setup[arm] = seen[state]
+
+
+def _some(row: Mapping[str, Any], name: str) -> int:
+    """How often something was seen: once at least, and not so often that it cannot change."""
+    return max(whole(row, name, _MOST_MEASUREMENTS), 1)
 
 
 def _low_median(ratios: Vector) -> float:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import time
-from collections import Counter
 from collections.abc import Collection, Hashable, Mapping, Sequence
 from typing import Any
 
@@ -12,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reiterate.configuration import Configuration
-from reiterate.contracts import Attempt, Choice, Forecast, Instance, Method, Status
+from reiterate.contracts import Attempt, Choice, Status
 from reiterate.engine.anticipation import Anticipation
 from reiterate.engine.beliefs import Beliefs, share_of
 from reiterate.engine.cost import CostUnit
@@ -21,7 +20,6 @@ from reiterate.engine.policy import Cap, Conduct, Opinion, Policy, Turns
 from reiterate.engine.pursuit import Pursuit
 from reiterate.engine.trials import Trials
 from reiterate.engine.turn import elapsed
-from reiterate.engine.upkeep import state_of
 
 Mask = NDArray[np.bool_]
 
@@ -44,7 +42,6 @@ _UNCERTAIN = 0.3  # variance of the log difficulty from which on the next solve 
 _MOST_BARRED = 64  # solves, for what an earlier run has seen fail
 _MOST_CARRIED = 200  # arms that are not here, of which what earlier runs knew is passed on
 _VERSION = 1  # of what is worth knowing in another run
-_NO_IDEA = Forecast(setup=1.0, upkeep=1.0, iteration=1.0, strength=1.0, power=1.0)
 
 
 class Explorer(Policy):
@@ -417,19 +414,3 @@ def _digits_to_gain(pursuit: Pursuit) -> float | None:
     """From the start to the target, in natural logarithms; ``None``: not known beforehand."""
     start, target = pursuit.start, pursuit.instance.target
     return math.log(start / target) if 0.0 < target < start < math.inf else None
-
-
-def explorer_for(
-    arms: Sequence[Configuration], methods: Mapping[str, Method], instance: Instance, unit: CostUnit, *, stops: bool
-) -> Explorer:
-    """An explorer of these arms, with the forecasts of their methods for such an instance."""
-    forecasts, lines = [], []
-    numbers: dict[str, int] = {}
-    places: Counter[str] = Counter()
-    for arm in arms:
-        numbers.setdefault(arm.method, len(numbers))
-        lines.append((numbers[arm.method], places[arm.method]))
-        places[arm.method] += 1
-        forecasts.append(methods[arm.method].forecast(instance, arm.values) or _NO_IDEA)
-    states = [state_of(methods[arm.method], arm.values) for arm in arms]
-    return Explorer(arms, Beliefs(forecasts, lines, instance.difficulty()), unit, stops=stops, states=states)
