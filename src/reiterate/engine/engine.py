@@ -141,7 +141,9 @@ class Engine:
         if key not in self._groups:
             names = {method.name for method, applies in zip(self._arm_methods, accepted, strict=True) if applies}
             arms = tuple(configuration for configuration in self.configurations if configuration.method in names)
-            self._groups[key] = self._policy(arms, instance)
+            self._groups[key] = policy = self._policy(arms, instance)
+            if self._recall is not None:
+                self._recall(policy, instance)
         self._last_kind, self._last_traits, self._last_group = kind, traits, self._groups[key]
         if self._provisional is not None:
             self._provisional.look(self._last_group, instance)
@@ -156,12 +158,6 @@ class Engine:
         return method.accepts(traits) and (self._suits is None or self._suits(method.name, traits))
 
     def _policy(self, arms: Sequence[Configuration], instance: Instance) -> Policy:
-        policy = self._new_policy(arms, instance)
-        if self._recall is not None:
-            self._recall(policy, instance)
-        return policy
-
-    def _new_policy(self, arms: Sequence[Configuration], instance: Instance) -> Policy:
         if self._learner_builder is None:
             return explorer_for(arms, self._methods, instance, self._cost, stops=self._patience is not None)
         known = known_arms(arms, self._methods, instance, self._cost)
