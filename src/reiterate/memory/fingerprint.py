@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 _OWN = __name__.partition(".")[0]
@@ -63,12 +64,12 @@ def call_site() -> str:
 
     Only the last directory counts, so that a project can be moved.
     """
-    frame = sys._getframe(1)
+    frame: FrameType | None = sys._getframe(1)
     while frame is not None:
         if frame.f_globals.get("__name__", "").partition(".")[0] != _OWN:
             path = Path(frame.f_code.co_filename)
             return f"{path.parent.name}/{path.name}:{frame.f_lineno}" if path.is_file() else ""
-        frame = frame.f_back  # type: ignore[assignment]
+        frame = frame.f_back
     return ""
 
 

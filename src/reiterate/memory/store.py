@@ -70,9 +70,9 @@ class Entry:
 class Store:
     """Knowledge in a file that many processes may use at once.
 
-    :meth:`recall` and :meth:`remember` never raise because of the file: what cannot be read is set aside, and where nothing
-    can be written the store is off from then on; either with one warning. What :meth:`remember` has returned from
-    survives the end of the process, however it comes. Everything else is for people, and raises what goes wrong.
+    :meth:`recall` and :meth:`remember` never raise because of the file: what cannot be read is set aside, and where
+    nothing can be written the store is off from then on; either with one warning. What :meth:`remember` has returned
+    from survives the end of the process, however it comes. Everything else is for people, and raises what goes wrong.
 
     Parameters
     ----------
