@@ -12,7 +12,7 @@ import typer
 from typer.core import TyperGroup
 
 from reiterate import __version__
-from reiterate.cli import demo, inspect
+from reiterate.cli import demo, inspect, memory
 from reiterate.errors import ReiterateError
 
 
@@ -39,6 +39,7 @@ app = typer.Typer(
 app.command()(inspect.methods)
 app.command()(inspect.doctor)
 app.add_typer(demo.app, name="demo")
+app.add_typer(memory.app, name="memory")
 
 
 def _print_version(wanted: bool) -> None:

@@ -27,7 +27,8 @@ _LARGEST_DIFFICULTY_DOUBT = 0.25  # so that a stream that has been there before 
 _DIFFICULTY_OF_OTHERS = 1.0
 _MOST_PLAYS = 20
 _MOST_MEASUREMENTS = 4
-_FARTHEST = 12.0  # of the log of an estimate from that of its forecast, is credible
+_FARTHEST = 12.0  # of log iterations from their forecast, is credible
+_LARGEST_RATIO = 1e20  # of a cost to its forecast, which may be in another unit
 _LEVELS = 40.0  # of log difficulty, are credible
 
 
@@ -120,8 +121,8 @@ class Estimates:
         }
         for name, (seen, costs, expected) in known.items():
             cost = math.exp(self._common) * float(costs[arm])
-            if seen[arm] and cost > 0.0 and expected > 0.0 and math.isfinite(cost / expected):
-                row[name] = rounded(math.log(cost / expected))
+            if seen[arm] and cost >= 0.0 and expected > 0.0 and math.isfinite(cost / expected):
+                row[name] = rounded(cost / expected)
         return row
 
     def recall(self, state: Mapping[str, Any], *, same_stream: bool, same_costs: bool) -> None:
@@ -175,20 +176,20 @@ class Estimates:
     def _recall_costs(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Costs that were measured take the place of forecasts, which those of the other arms follow."""
         for arm, row in enumerate(rows):
-            unit = number(row, "unit", -_FARTHEST, _FARTHEST)
+            unit = number(row, "unit", 1.0 / _LARGEST_RATIO, _LARGEST_RATIO)
             if unit is not None:
-                self.iterate_cost[arm] = self._forecasts[arm].iteration * math.exp(unit)
+                self.iterate_cost[arm] = unit * self._forecasts[arm].iteration
                 self._measured[arm] = True
                 self._measurements[arm] = _some(row, "measurements")
         self._rescale()
         for arm, row in enumerate(rows):
-            setup, upkeep = (number(row, name, -_FARTHEST, _FARTHEST) for name in ("setup", "upkeep"))
+            setup, upkeep = (number(row, name, 0.0, _LARGEST_RATIO) for name in ("setup", "upkeep"))
             if setup is not None:
-                self.setup[arm] = self._forecasts[arm].setup * math.exp(setup)
+                self._set_up[arm] = True
+                self.setup[arm] = setup * self._forecasts[arm].setup
             if upkeep is not None:
-                self.upkeep[arm] = self._forecasts[arm].upkeep * math.exp(upkeep)
+                self.upkeep[arm] = upkeep * self._forecasts[arm].upkeep
                 self._kept_up[arm] = _some(row, "kept_up")
-        self._set_up[:] = [number(row, "setup", -_FARTHEST, _FARTHEST) is not None for row in rows]
         self._forecast_unit[:], self._forecast_setup[:] = self.iterate_cost, self.setup
         self._forecast_upkeep[:] = self.upkeep
 

@@ -395,12 +395,12 @@ class Explorer(Policy):
         rows = [table(arms.get(name)) for name in names]
         if not any(rows):
             return
-        self._recalled = whole(state, "solves", 2**40)
         same_costs = same_machine or self._unit != "time"
         self.beliefs.recall({**state, "arms": rows}, same_stream=same_stream, same_costs=same_costs)
         self.beliefs.share_setups(self._states)
         if not same_stream:
             return
+        self._recalled = whole(state, "solves", 2**40)
         self._horizon = whole(state, "horizon", 2**40)
         self._anticipation.recall(table(state.get("context")))
         self.trials.recall(state, rows)

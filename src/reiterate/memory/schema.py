@@ -20,7 +20,7 @@ MIGRATIONS: list[str] = [
     """
     CREATE TABLE machines (machine TEXT PRIMARY KEY, description TEXT NOT NULL);
     CREATE TABLE streams (
-        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        id INTEGER PRIMARY KEY,
         kind TEXT NOT NULL,
         site TEXT NOT NULL,
         machine TEXT NOT NULL,
