@@ -363,7 +363,7 @@ class Explorer(Policy):
 
     def state_dict(self) -> dict[str, Any]:
         """Arms by their spelling, with what is believed of each relative to its forecast, and how trials went."""
-        if not self.solves:
+        if not self.solves or not self.arms:
             return {}
         believed = self.beliefs.state_dict()
         tried = self.trials.state_dict(self.solves, self.total, self.beliefs.running_of(self._incumbent))

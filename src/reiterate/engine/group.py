@@ -208,6 +208,8 @@ def _gone_on(learner: Learner, learnt: Mapping[str, Any]) -> Learner | None:
 
     A copy is made to choose and to learn once, so that what is damaged shows here and not in a solve.
     """
+    if learnt.get("arms", learner.arms) != learner.arms:
+        return None
     try:
         rehearsing, going_on = (type(learner).from_state_dict(restored(dict(learnt))) for _ in range(2))
         choice = rehearsing.choose()

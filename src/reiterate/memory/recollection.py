@@ -51,6 +51,7 @@ class Recollection:
         self._policies.append((policy, key))
         known = self._store.recall(key)
         if known is not None:
+            # The policy checks what it is told, which may come from anywhere.
             policy.recall(known.state, same_stream=known.same_stream, same_machine=known.same_machine)
 
     def solved(self) -> float:
@@ -80,5 +81,5 @@ class Recollection:
                 state = policy.state_dict()
                 if state:
                     self._store.remember(key, state, patiently=patiently)
-            except (TypeError, ValueError):  # what a policy knows is no plain data, or no longer finite
+            except Exception:  # what cannot be written down is lost; a program's solve is not to fail because of it
                 continue
