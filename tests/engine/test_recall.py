@@ -83,7 +83,6 @@ def test_what_takes_long_to_prepare_is_not_played_first_in_runs_that_are_short()
     methods = [Priced("light", 1.0, 1.0, 1.0), Priced(*DEAR)]
     first = engine(methods)
     play(first, 400, actual=90.0)
-    (policy,) = first.policies()
     assert str(first.history.last.configuration) == "dear"
     state = known(first)
     second = again(methods, state)

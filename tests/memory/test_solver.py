@@ -88,7 +88,7 @@ def test_another_machine_is_known_by_its_iterations(path, monkeypatch):
     for move in (False, True):
         if move:
             monkeypatch.setattr(store, "machine", lambda: ("elsewhere", "another processor"))
-        solver = rt.Solver(memory=path, label="x")
+        solver = rt.Solver(memory=Store(path), label="x")
         simulation = STREAMS["diffusion3d"]()
         for system in simulation:
             simulation.advance(solver.solve(system.A, system.b, x0=system.x0, context=system.context))
@@ -118,7 +118,7 @@ def test_a_stream_is_known_by_the_line_that_makes_its_solver(path, tmp_path):
     program.write_text(
         "import sys, numpy as np, scipy.sparse as sp, reiterate as rt\n"
         "A = sp.diags_array([-1.0, 2.1, -1.0], offsets=[-1, 0, 1], shape=(300, 300)).tocsr()\n"
-        "solver = rt.Solver(cost='work', memory=sys.argv[1])\n"
+        "solver = rt.Solver(['cg', 'jacobi_cg'], cost='work', memory=sys.argv[1])\n"
         "for k in range(5): solver.solve(A, np.ones(300) * (k + 1))\n"
         "print(max(policy.remarks().recalled for policy in solver._engine.policies()))\n"
     )
@@ -172,7 +172,7 @@ def test_a_solver_that_forks_leaves_the_file_whole(path):
     script = (
         "import os, sys, numpy as np, scipy.sparse as sp, reiterate as rt\n"
         "A = sp.diags_array([-1.0, 2.1, -1.0], offsets=[-1, 0, 1], shape=(300, 300)).tocsr()\n"
-        "solver = rt.Solver(cost='work', memory=sys.argv[1], label='x')\n"
+        "solver = rt.Solver(['cg', 'jacobi_cg'], cost='work', memory=sys.argv[1], label='x')\n"
         "for k in range(4): solver.solve(A, np.ones(300) * (k + 1))\n"
         "child = os.fork()\n"
         "for k in range(4): solver.solve(A, np.ones(300) * (k + 1))\n"

@@ -341,16 +341,15 @@ def test_threads_share_a_store(path):
     kept, failed = Store(path), []
 
     def work(number):
-        for k in range(20):
-            if not kept.remember(fingerprint({"k": k}, f"{number}"), known(k)):
-                failed.append((number, k))
+        written = [kept.remember(fingerprint({"k": k}, f"{number}"), known(k), patiently=True) for k in range(20)]
+        failed.append(not all(written))
 
     threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert not failed
+    assert not any(failed)
     assert len(kept.entries()) == 80
 
 
