@@ -73,6 +73,9 @@ def call_site() -> str:
 
 
 def _version(package: str) -> str:
+    loaded = getattr(sys.modules.get(package), "__version__", None)
+    if isinstance(loaded, str):
+        return loaded
     from importlib.metadata import PackageNotFoundError, version
 
     try:

@@ -87,13 +87,15 @@ class Store:
     path : Path or None
     """
 
-    def __init__(self, path: Path | None, *, streams: int = _MOST_STREAMS, size: int = _MOST_BYTES) -> None:
-        self.path = path
+    def __init__(
+        self, path: str | os.PathLike[str] | None, *, streams: int = _MOST_STREAMS, size: int = _MOST_BYTES
+    ) -> None:
+        self.path = None if path is None else Path(path)
         self._most_streams, self._most_bytes = streams, size
         self._connection: sqlite3.Connection | None = None
         self._file: tuple[int, int] | None = None
         self._lock = threading.RLock()
-        self._off = path is None
+        self._off = self.path is None
         self._told_machine = False
         self._until_look = 0
         _stores.add(self)
