@@ -12,7 +12,7 @@ import scipy.sparse as sp
 
 import reiterate as rt
 from reiterate.memory import Store, recollection, store
-from reiterate.memory.fingerprint import call_site
+from reiterate.memory.recognition import call_site
 
 STREAMS = {
     "diffusion3d": lambda: rt.gallery.diffusion3d(size=14, steps=25),
@@ -192,3 +192,14 @@ def test_no_memory_means_no_file(tmp_path, monkeypatch):
     monkeypatch.delenv("REITERATE_MEMORY")
     run(rt.gallery.constant(nx=12, steps=1))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_python_without_sqlite_has_no_memory_and_everything_else(path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "sqlite3", None)
+    monkeypatch.delitem(sys.modules, "reiterate.memory.store")
+    monkeypatch.delitem(sys.modules, "reiterate.memory.schema")
+    A = sp.diags_array([-1.0, 2.1, -1.0], offsets=[-1, 0, 1], shape=(30, 30)).tocsr()
+    with pytest.warns(RuntimeWarning, match="nothing will be remembered"):
+        solver = rt.Solver(["cg"], memory=path)
+    assert solver.solve(A, np.ones(30)).shape == (30,)
+    assert not path.exists()

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from reiterate.memory import schema
-from reiterate.memory.fingerprint import Fingerprint, machine
+from reiterate.memory.recognition import Fingerprint, machine
 
 T = TypeVar("T")
 
