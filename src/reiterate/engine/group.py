@@ -206,8 +206,8 @@ class Group(Policy):
 def _gone_on(learner: Learner, learnt: Mapping[str, Any]) -> Learner | None:
     """A learner like this one that goes on from there; ``None`` where it cannot.
 
-    Its randomness stays that of this run. A copy is made to choose and to learn once, so that what is damaged shows here
-    and not in a solve.
+    Its randomness stays that of this run. A copy is made to choose and to learn once, so that what is damaged shows
+    here and not in a solve.
     """
     if learnt.get("arms", learner.arms) != learner.arms:
         return None
