@@ -9,12 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reiterate.contracts import Forecast
-from reiterate.engine.joint_filter import JointFilter
+from reiterate.engine.estimates import FIRST_DIFFICULTY, LINE_VARIANCE, METHOD_VARIANCE, Estimates
 
 Vector = NDArray[np.float64]
 
-_METHOD_VARIANCE = 0.36  # of log iterations before the first observation: a forecast is within a factor of two or so
-_LINE_VARIANCE = 0.06  # the same against an observed arm of the same method, far away on its line
 _NEIGHBOR = 0.85  # correlation of two arms next to each other on the line of a method
 _NOISE = 0.01  # variance of log iterations from instance to instance that nothing explains
 _ROUNDING = 1.5  # iterations more or less, by where the last one happens to end
@@ -22,7 +20,6 @@ _BOUND = 9.0  # the same of what is only known to be more
 _EXTRAPOLATED = 0.3  # the same of iterations extrapolated from a run that was stopped
 _DRIFT = 0.02  # added to the variance of the log difficulty with every instance
 _FORGETTING = 0.002  # added to the variance of an arm with every instance on which it was not played
-_FIRST_DIFFICULTY = 1.5**2
 _STARTING = 2.0  # iterations that beginning to iterate costs about as much as
 _KEEP = 0.7  # weight of what was known when a cost is seen again
 _OWN_MEASUREMENTS = 4.0  # of an arm, after which half of a change is put down to the machine
@@ -47,7 +44,7 @@ _JUMPS_FORGET = 0.97
 _TELLING_POWER = 0.1  # of the difficulty, below which iterations say nothing about it
 
 
-class Beliefs:
+class Beliefs(Estimates):
     """Estimates of what every arm would cost on the next instance.
 
     Model: on an instance of difficulty d, arm a takes N = s_a d^{p_a} g^{q_a} iterations, which cost u_a each, and
@@ -56,8 +53,8 @@ class Beliefs:
     about the others, and what makes one instance harder than the last is not mistaken for a property of the arm that
     met it. log d and log s_a are followed by a Kalman filter (:class:`JointFilter`). Arms of one method, in the order
     of their parameters, move together until they have been observed: the correlation of neighbors on the line is 0.85,
-    that of the next ones its square. Costs of an iteration are measured;
-    until then they are forecasts, scaled by what the measured ones took over their own forecasts.
+    that of the next ones its square. Costs of an iteration are measured; until then they are forecasts, scaled by what
+    the measured ones took over their own forecasts.
 
     Parameters
     ----------
@@ -79,31 +76,9 @@ class Beliefs:
     """
 
     def __init__(self, forecasts: Sequence[Forecast], lines: Sequence[tuple[int, int]], difficulty: float) -> None:
-        self._strength = np.log([forecast.strength for forecast in forecasts])
-        self._power = np.array([forecast.power for forecast in forecasts])
-        self._digits = np.array([forecast.digits for forecast in forecasts])
-        self._forecast_unit = np.array([forecast.iteration for forecast in forecasts])
-        self._forecast_setup = np.array([forecast.setup for forecast in forecasts])
-        self._forecast_upkeep = np.array([forecast.upkeep for forecast in forecasts])
-        self._line = np.array([line for line, _ in lines])
-        self._place = np.array([place for _, place in lines])
-        count = len(forecasts)
-        self._measured = np.zeros(count, dtype=bool)
-        self._measurements = np.zeros(count, dtype=np.int64)
-        self._seen = np.zeros(count, dtype=bool)
-        self._timed = np.zeros(count, dtype=bool)  # since costs last moved by much
-        self._doubted = np.zeros(count, dtype=bool)
-        self._kept_up = np.zeros(count, dtype=np.int64)
-        self.ready = np.zeros(count, dtype=bool)
-        self.iterate_cost = self._forecast_unit.copy()
-        self.setup = self._forecast_setup.copy()
-        self.upkeep = self._forecast_upkeep.copy()
-        self.plays = np.zeros(count, dtype=np.int64)
-        variances = np.full(count, _METHOD_VARIANCE + _LINE_VARIANCE)
-        self._joint = JointFilter(math.log(difficulty), _FIRST_DIFFICULTY, self._strength, variances)
-        self.variance = self._joint.variances
+        super().__init__(forecasts, lines, difficulty)
+        self._timed = np.zeros(len(forecasts), dtype=bool)  # since costs last moved by much
         self._drifted = 0.0  # variance of the difficulty that the present instance has added
-        self._surprise = 0.0
         self._deviation = 0.0
         self._costs_doubtful = False
         self._moved = 0.0  # log of costs, since somebody else could have told whether it was the machine
@@ -114,17 +89,6 @@ class Beliefs:
         self._telling = self._telling_before = False  # whether anybody's iterations depend on it
         self._level_before = 0.0
         self._passed = 0  # instances since the variances were last brought up to date
-        self._common = 0.0  # log of the factor by which all costs have changed since they were
-
-    @property
-    def log_difficulty(self) -> float:
-        """As expected of the next instance."""
-        return self._joint.level
-
-    @property
-    def difficulty_variance(self) -> float:
-        """Of the log difficulty."""
-        return self._joint.level_variance
 
     def iterations(self, log_difficulty: float | Vector | None = None) -> Vector:
         """Of every arm on the next instance."""
@@ -192,13 +156,15 @@ class Beliefs:
         digits
             To be gained, in natural logarithms; ``None``: as many as last time.
         """
+        if self._telling and self._level_at_first is None:
+            self._level_at_first = self.log_difficulty
         self._telling_before, self._telling = self._telling, False
         self._level_before = self.log_difficulty
         before = self._log_digits
         if digits is not None:
             self._log_digits = math.log(max(digits, _FEWEST_DIGITS) / _USUAL_DIGITS)
         self._joint.level += harder
-        self._drifted = min(_DRIFT, max(_FIRST_DIFFICULTY - self._joint.level_variance, 0.0))
+        self._drifted = min(_DRIFT, max(FIRST_DIFFICULTY - self._joint.level_variance, 0.0))
         self._joint.widen_level(self._drifted)
         self._passed += 1
         self._jumps *= _JUMPS_FORGET
@@ -213,8 +179,8 @@ class Beliefs:
     def changed(self) -> bool:
         """Whether iterations, or what they cost, have lately been so far from what was believed that all is in doubt.
 
-        Told once. A cumulative sum (Page 1954) of errors beyond the usual; one outlier is enough only where there are none
-        otherwise. If so, every arm that has been played may be again as good or bad as it was before its first play.
+        Told once. A cumulative sum (Page 1954) of errors beyond the usual; one outlier is enough only where there are
+        none otherwise. If so, every arm that has been played may be as good or bad again as before its first play.
         """
         if self._costs_doubtful:
             self._costs_doubtful = False
@@ -222,13 +188,13 @@ class Beliefs:
         if max(self._risen, self._fallen) <= _CONVINCING_EVIDENCE:
             return False
         self._risen = self._fallen = 0.0
-        self._joint.widen_all(np.maximum(_METHOD_VARIANCE - self.variance, 0.0))
+        self._joint.widen_all(np.maximum(METHOD_VARIANCE - self.variance, 0.0))
         return True
 
     def settle(self) -> None:
         """Apply to all arms what has been put off while only one was played; needed before arms are compared."""
         if self._passed:
-            largest = _METHOD_VARIANCE + _LINE_VARIANCE
+            largest = METHOD_VARIANCE + LINE_VARIANCE
             # What has been the same time and again changes more slowly.
             forgotten = self._passed * _FORGETTING / (1.0 + self.plays)
             self._joint.widen_all(np.minimum(forgotten, np.maximum(largest - self.variance, 0.0)))
@@ -256,7 +222,7 @@ class Beliefs:
         if anew:
             self.settle()
             self.setup[arm] = self._credible_setup(arm, preparing)
-            self.ready[arm] = True
+            self.ready[arm] = self._set_up[arm] = True
         elif in_a_row:
             seen = int(self._kept_up[arm])
             largest = _LARGEST_CHANGE * math.exp(self._common) * float(max(self.setup[arm], self.upkeep[arm]))
@@ -317,23 +283,6 @@ class Beliefs:
             return False
         ratio = unit / (float(self.iterate_cost[arm]) * math.exp(self._common))
         return not 1.0 / _INCREDIBLE < ratio < _INCREDIBLE
-
-    def _rescale(self) -> None:
-        """Forecasts of what has not been measured follow what has."""
-        measured = self._measured
-        if not measured.any():
-            return
-        scale = _low_median(self.iterate_cost[measured] / self._forecast_unit[measured])
-        self.iterate_cost[~measured] = self._forecast_unit[~measured] * scale
-        lines = {int(line) for line in self._line[measured]}
-        for line in lines:
-            of_line = self._line == line
-            own = _low_median(self.iterate_cost[of_line & measured] / self._forecast_unit[of_line & measured])
-            free = of_line & ~measured
-            self.iterate_cost[free] = self._forecast_unit[free] * own
-        self.setup[~self.ready] = self._forecast_setup[~self.ready] * scale
-        free = self._kept_up == 0
-        self.upkeep[free] = self._forecast_upkeep[free] * scale
 
     def observe_iterations(self, arm: int, iterations: float, *, extrapolated: bool = False) -> None:
         """Take in how many iterations an arm took, or would have taken as far as could be seen."""
@@ -414,15 +363,10 @@ class Beliefs:
         first = not (self._seen & (self._line == self._line[arm]))[np.arange(self._seen.size) != arm].any()
         if first:
             self._strength[same] += step
-            self.variance[same] = variance + _LINE_VARIANCE * (1.0 - correlation**2)
+            self.variance[same] = variance + LINE_VARIANCE * (1.0 - correlation**2)
         else:
             self._strength[same] += correlation**2 * step
-            self.variance[same] = np.minimum(self.variance[same], variance + _LINE_VARIANCE * (1.0 - correlation**2))
-
-
-def _low_median(ratios: Vector) -> float:
-    """Of an even number the lower one: clocks err upwards."""
-    return float(np.sort(ratios)[(ratios.size - 1) // 2])
+            self.variance[same] = np.minimum(self.variance[same], variance + LINE_VARIANCE * (1.0 - correlation**2))
 
 
 def share_of(start: float, before: float, after: float, target: float) -> float:

@@ -44,6 +44,11 @@ class JointFilter:
         """Of x."""
         return float(self._covariances[0, 0])
 
+    def restart(self, level: float, variance: float) -> None:
+        """Begin with another level; before the first observation."""
+        self.level = level
+        self._covariances[0, 0] = variance
+
     def widen_level(self, by: float) -> None:
         """The level may have moved."""
         self._covariances[0, 0] += by

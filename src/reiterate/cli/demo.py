@@ -1,75 +1,33 @@
-"""The ``reiterate`` command. Heavy imports wait until a command needs them, so that help appears at once."""
+"""``reiterate demo``: built-in simulations, solved and reported."""
 
 from __future__ import annotations
 
 import inspect
 import json
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from typer.core import TyperGroup
 
-from reiterate import __version__
-from reiterate.errors import ReiterateError
+from reiterate.cli.options import AsJson
 
 if TYPE_CHECKING:
     from reiterate.gallery.stream import Simulation
 
-
-class _Interrupted(BaseException):
-    """Ctrl-C, by a name that Typer does not know: it would end the process without a word, or with another."""
-
-
-class _Group(TyperGroup):
-    def invoke(self, ctx: Any) -> Any:
-        try:
-            return super().invoke(ctx)
-        except KeyboardInterrupt:
-            raise _Interrupted from None
-
-
-app = typer.Typer(
-    cls=_Group,
-    name="reiterate",
-    help="Iterative computation that tunes itself.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_show_locals=False,
-)
-demo = typer.Typer(help="Solve a built-in simulation, and write a report.", no_args_is_help=True)
-app.add_typer(demo, name="demo")
+app = typer.Typer(help="Solve a built-in simulation, and write a report.", no_args_is_help=True)
 
 Side = Annotated[int, typer.Option(min=3, help="Grid cells along a side.")]
 Steps = Annotated[int, typer.Option(min=1, help="Time steps; each is one linear system.")]
 Tolerance = Annotated[float, typer.Option(help="Relative residual of every solution.")]
 Seed = Annotated[int, typer.Option(min=0, help="Seed of the learners; the same seed makes the same choices.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print the results as JSON, and nothing else.")]
 ReportPath = Annotated[
     Path | None, typer.Option("--report", help="Where to write the HTML report; reiterate-NAME.html if not given.")
 ]
 
-
 _Built = tuple[Any, str]
 """A simulation, whose type is imported only when one is built, and a sentence about it."""
-
-
-def _print_version(wanted: bool) -> None:
-    if wanted:
-        typer.echo(f"reiterate {__version__}")
-        raise typer.Exit
-
-
-@app.callback()
-def _common(
-    _version: Annotated[
-        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
-    ] = False,
-) -> None:
-    pass
 
 
 def _demo(build: Callable[..., _Built]) -> Callable[..., _Built]:
@@ -83,7 +41,7 @@ def _demo(build: Callable[..., _Built]) -> Callable[..., _Built]:
     together = [*own.values(), *(parameter for name, parameter in shared.items() if name not in own)]
     command.__signature__ = inspect.Signature(together)  # type: ignore[attr-defined]
     command.__annotations__ = {parameter.name: parameter.annotation for parameter in together}
-    demo.command(build.__name__, help=inspect.getdoc(build))(command)
+    app.command(build.__name__, help=inspect.getdoc(build))(command)
     return build
 
 
@@ -307,40 +265,3 @@ def _watching(description: str, shared: dict[str, Any]) -> Iterator[dict[str, An
 
     with demo_progress(description) as watch:
         yield {"watch": watch}
-
-
-@app.command()
-def methods(
-    name: Annotated[str | None, typer.Argument(help="A method to describe in full, e.g. ilu_gmres.")] = None,
-) -> None:
-    """List the methods for linear systems with their parameters, or describe one of them."""
-    from reiterate import catalog
-
-    if name is None:
-        catalog.print_methods()
-    else:
-        catalog.print_method(name)
-
-
-@app.command()
-def doctor(as_json: AsJson = False) -> None:
-    """Say what was found: versions, processor, threads, cache, optional backends."""
-    from reiterate.diagnosis import examine
-    from reiterate.terminal import print_findings
-
-    findings = examine()
-    if as_json:
-        typer.echo(json.dumps(findings, indent=2))
-    else:
-        print_findings(findings)
-
-
-def main() -> None:
-    """Run the command; errors made for people are shown without a traceback; Ctrl-C is passed on."""
-    try:
-        app()
-    except ReiterateError as error:
-        typer.secho(f"reiterate: {error}", fg="red", err=True)
-        sys.exit(2)
-    except _Interrupted:
-        raise KeyboardInterrupt from None
