@@ -1,29 +1,92 @@
-"""Everything shown is executed: the Python blocks of README and docs, and the examples."""
+"""Everything shown is executed: the Python blocks and commands of README and docs, and the examples; the site is built."""
 
+from __future__ import annotations
+
+import importlib.util
 import inspect
+import os
 import re
 import runpy
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parent.parent
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+DOCS = ROOT / "docs"
+PAGES = [ROOT / "README.md", *sorted(DOCS.glob("**/*.md"))]
+FENCE = re.compile(r"^```(\w+)([^\n]*)\n(.*?)^```", flags=re.MULTILINE | re.DOTALL)
+NEEDS = {"programs.md": "reiterate.intercept", "integrations.md": "skfem", "memory.md": "reiterate.memory"}
+"""Pages whose blocks run only where that can be imported."""
+SLOW = {"reiterate demo heat"}
+
+every_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_code_blocks_run_in_order(page, tmp_path, monkeypatch):
+@pytest.fixture
+def registries():
+    """What a page registers is gone when it ends."""
+    from reiterate.learners import LEARNERS
+    from reiterate.linear.portfolio import METHODS
+
+    kept = [(registry, dict(registry)) for registry in (LEARNERS, METHODS)]
+    yield
+    for registry, before in kept:
+        registry.clear()
+        registry.update(before)
+
+
+@every_page
+def test_blocks_run_in_order(page, tmp_path, monkeypatch, registries):
+    """A block with a title is a file; the others are one session; so are the commands of shell blocks."""
+    if page.name in NEEDS and importlib.util.find_spec(NEEDS[page.name]) is None:
+        pytest.skip(f"{NEEDS[page.name]} is not installed")
     monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr("sys.modules", sys.modules.copy())
     namespace: dict = {"__name__": "documentation"}
-    for block in re.findall(r"```python\n(.*?)```", page.read_text(), flags=re.DOTALL):
-        exec(compile(block, str(page), "exec"), namespace)
+    for language, title, body in FENCE.findall(page.read_text()):
+        if file := re.search(r'title="([^"]+)"', title):
+            (tmp_path / file[1]).write_text(body)
+        elif language == "python":
+            exec(compile(body, str(page), "exec"), namespace)
+        elif language == "sh":
+            for command in commands(body):
+                run(command)
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def commands(body: str) -> list[str]:
+    """The lines of a shell block that are commands of ours, and quick."""
+    lines = (line.split("  #")[0].strip() for line in body.splitlines())
+    return [line for line in lines if re.match(r"(\w+=\S+ )*reiterate ", line) and line not in SLOW]
+
+
+def run(command: str) -> None:
+    source = os.pathsep.join([str(ROOT / "src"), os.environ.get("PYTHONPATH", "")])
+    shell = f'reiterate() {{ "{sys.executable}" -m reiterate "$@"; }}\n{command}'
+    done = subprocess.run(["bash", "-c", shell], capture_output=True, text=True, env={**os.environ, "PYTHONPATH": source})
+    assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
+
+
+@every_page
 def test_links_and_pictures_exist(page):
-    for target in re.findall(r"\]\(([^)#]+)\)", page.read_text()):
+    for target in re.findall(r"\]\(([^)#\s]+)", page.read_text()):
         if not target.startswith("http"):
             assert (page.parent / target).exists(), target
+
+
+def test_the_site_is_built_without_a_warning_and_asks_the_network_for_nothing(tmp_path):
+    for module in ("mkdocs", "material", "mkdocstrings_handlers"):
+        pytest.importorskip(module, reason="needs reiterate[docs]")
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(tmp_path)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    for page in tmp_path.glob("**/*.html"):
+        text = page.read_text()
+        loaded = re.findall(r'<(?:script|img|link rel="(?:stylesheet|preconnect)")[^>]*(?:src|href)="(https?:[^"]*)', text)
+        assert not loaded, page
+        assert not re.search(r":(?:class|meth|func|data|mod):<", text), f"{page}: a role of Sphinx is left over"
 
 
 @pytest.mark.parametrize("example", sorted((ROOT / "examples").glob("*.py")), ids=lambda path: path.name)
@@ -37,14 +100,47 @@ def test_examples_run_and_draw(example, tmp_path, monkeypatch):
 def test_every_option_of_a_solver_has_a_paragraph():
     import reiterate
 
-    headings = re.findall(r"^### (.*)$", (ROOT / "docs" / "options.md").read_text(), flags=re.MULTILINE)
+    headings = re.findall(r"^### (.*)$", (DOCS / "options.md").read_text(), flags=re.MULTILINE)
     described = {name for heading in headings for name in re.findall(r"`(\w+)`", heading)}
     assert set(inspect.signature(reiterate.Solver).parameters) <= described
 
 
-def test_the_readme_names_every_public_name():
+def test_every_public_name_is_described():
     import reiterate
 
-    text = (ROOT / "README.md").read_text() + (ROOT / "docs" / "architecture.md").read_text()
+    reference = "".join(page.read_text() for page in (DOCS / "api").glob("*.md"))
     for name in reiterate.__all__:
-        assert name in text, name
+        assert re.search(rf"^::: reiterate\S*\.{name}$|`rt\.{name}`", reference, flags=re.MULTILINE), name
+
+
+def test_every_learner_is_described_with_its_guarantee():
+    from reiterate.learners import LEARNERS
+
+    text = (DOCS / "learners.md").read_text()
+    for name, learner in LEARNERS.items():
+        path = f"{learner.__module__}.{learner.__name__}"
+        assert f"| [`{name}`](#{path}) |" in text, name
+        assert f"::: {path}\n" in text, name
+        description = inspect.getdoc(learner)
+        assert re.search("[Gg]uarantee", description), name
+        assert "right choice" in " ".join(description.split()), name
+
+
+def test_every_method_is_listed():
+    from reiterate.linear.portfolio import METHODS
+
+    text = (DOCS / "methods.md").read_text()
+    for name in METHODS:
+        prefix, _, iteration = name.rpartition("_")
+        assert re.search(rf"`{name}[(`]", text) or (f"`{prefix}_`" in text and re.search(rf"`{iteration}[(`]", text)), name
+
+
+def test_every_command_is_described():
+    from reiterate.cli import app
+
+    text = (DOCS / "commands.md").read_text()
+    names = [command.name or command.callback.__name__ for command in app.registered_commands]
+    names += [group.name for group in app.registered_groups]
+    assert names
+    for name in names:
+        assert f"`reiterate {name}`" in text, name
