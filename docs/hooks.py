@@ -1,4 +1,4 @@
-"""What the site needs beyond the pages: pictures of the benchmarks, and docstrings in the dialect of a browser."""
+"""What the site needs beyond the pages: the pictures of the benchmarks."""
 
 from __future__ import annotations
 
@@ -9,8 +9,6 @@ from typing import Any
 from mkdocs.structure.files import File
 
 ROOT = Path(__file__).parent.parent
-
-_ROLE = re.compile(r":(?:py:)?(?:meth|class|mod|func|data|attr|exc):<code>~?([^<]*)</code>")
 
 
 def on_files(files: Any, config: Any) -> Any:
@@ -25,8 +23,3 @@ def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
     """Have links find these pictures, and tables within ``<details>`` be tables."""
     markdown = re.sub(r"\]\(\.\./((?:\.\./)*benchmarks/results/)", r"](\1", markdown)
     return markdown.replace("<details>", '<details markdown="1">')
-
-
-def on_page_content(html: str, **_: Any) -> str:
-    """Show ``:class:`Solver``` as code."""
-    return _ROLE.sub(r"<code>\1</code>", html)
