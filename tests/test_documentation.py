@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
 import inspect
 import os
 import re
 import runpy
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import pytest
@@ -16,9 +17,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
 PAGES = [ROOT / "README.md", *sorted(DOCS.glob("**/*.md"))]
-FENCE = re.compile(r"^```(\w+)([^\n]*)\n(.*?)^```", flags=re.MULTILINE | re.DOTALL)
-NEEDS = {"programs.md": "reiterate.intercept", "integrations.md": "skfem", "memory.md": "reiterate.memory"}
-"""Pages whose blocks run only where that can be imported."""
+FENCE = re.compile(r"^(?:<!-- needs: ([\w.]+) -->\n\n)?```(\w+)([^\n]*)\n(.*?)^```", flags=re.MULTILINE | re.DOTALL)
 NOT_RUN = {"README.md": {"reiterate demo heat", "reiterate run my_program.py"}}
 """Commands that are slow, or run on another page."""
 
@@ -40,19 +39,34 @@ def traceless(tmp_path):
         registry.update(before)
 
 
+def installed(package: str) -> bool:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            importlib.import_module(package)
+        except ImportError:
+            return False
+    return True
+
+
 @every_page
 def test_blocks_run_in_order(page, tmp_path, monkeypatch, traceless):
-    """A block with a title is a file; the others are one session; so are the commands of shell blocks."""
-    if page.name in NEEDS and importlib.util.find_spec(NEEDS[page.name]) is None:
-        pytest.skip(f"{NEEDS[page.name]} is not installed")
+    """A block with a title is a file; all other Python is one session; commands of ours are run.
+
+    A comment ``<!-- needs: package -->`` before a block has it skipped where the package is not installed.
+    """
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
     namespace: dict = {"__name__": "documentation"}
-    for language, title, body in FENCE.findall(page.read_text()):
+    for package, language, title, body in FENCE.findall(page.read_text()):
+        if package and not installed(package):
+            continue
         if file := re.search(r'title="([^"]+)"', title):
             (tmp_path / file[1]).write_text(body)
         elif language == "python":
-            exec(compile(body, str(page), "exec"), namespace)
+            # Other packages may warn of what is not ours.
+            with warnings.catch_warnings(action="ignore" if package else None):
+                exec(compile(body, str(page), "exec"), namespace)
         elif language == "sh":
             for command in commands(body):
                 if command not in NOT_RUN.get(page.name, ()):
@@ -66,7 +80,8 @@ def commands(body: str) -> list[str]:
 
 
 def run(command: str) -> None:
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT / "src"), os.environ.get("PYTHONPATH", "")])}
+    environment = {**os.environ, "REITERATE_MEMORY": "off"}
+    environment["PYTHONPATH"] = os.pathsep.join([str(ROOT / "src"), os.environ.get("PYTHONPATH", "")])
     shell = f'reiterate() {{ "{sys.executable}" -m reiterate "$@"; }}\n{command}'
     done = subprocess.run(["bash", "-c", shell], capture_output=True, text=True, env=environment)
     assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
@@ -93,9 +108,15 @@ def test_the_site_is_built_without_a_warning_and_asks_the_network_for_nothing(tm
 
 @pytest.mark.parametrize("example", sorted((ROOT / "examples").glob("*.py")), ids=lambda path: path.name)
 def test_examples_run_and_draw(example, tmp_path, monkeypatch):
+    text = example.read_text()
+    needed = re.findall(r"^from (fipy|pymor|sfepy|skfem)\b", text, flags=re.MULTILINE)
+    if not all(map(installed, needed)):
+        pytest.skip(f"{needed[0]} is not installed")
     picture = tmp_path / "picture.png"
-    monkeypatch.setattr("sys.argv", [str(example), str(picture)])
-    runpy.run_path(str(example), run_name="__main__")
+    option = ["--output"] if "--output" in text else []
+    monkeypatch.setattr("sys.argv", [str(example), *option, str(picture)])
+    with warnings.catch_warnings(action="ignore" if needed else None):
+        runpy.run_path(str(example), run_name="__main__")
     assert picture.stat().st_size > 10_000
 
 
