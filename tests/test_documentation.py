@@ -97,7 +97,7 @@ def test_links_and_pictures_exist(page):
 def test_the_site_is_built_without_a_warning_and_asks_the_network_for_nothing(tmp_path):
     for module in ("mkdocs", "material", "mkdocstrings_handlers"):
         pytest.importorskip(module, reason="needs reiterate[docs]")
-    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(tmp_path)]
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(tmp_path)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     for page in tmp_path.glob("**/*.html"):
