@@ -21,5 +21,5 @@ test: .venv/test-ready
 	@touch $@
 
 .venv/test-ready: .venv/bin/python pyproject.toml
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[test]"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[test,docs]"
 	@touch $@ .venv/demo-ready
