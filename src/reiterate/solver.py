@@ -33,10 +33,12 @@ from reiterate.linear.portfolio import (
     suits,
 )
 from reiterate.linear.remarks import Remarks
+from reiterate.linear.replay import KeptSystems
 from reiterate.linear.uncompiled import SUBSTITUTES, UNCOMPILED
 from reiterate.options import check_positive, generator, policy_or_learner, reuse_names
 from reiterate.report.summary import summarize
 
+_METHODS = {**METHODS, **UNCOMPILED}
 _WIDEST_GUESSED = 8  # columns; the guesses of a column hold eight vectors
 
 
@@ -151,6 +153,7 @@ class Solver:
         self._busy = threading.Lock()
         self._guesses = Guesses() if guesses else None
         self._column_guesses: list[Guesses] = []
+        self._kept = KeptSystems()
         self._door = Door(
             null_space,
             None if memory_limit is None else int(memory_limit),
@@ -166,7 +169,7 @@ class Solver:
             elementary.insist()
         default = DEFAULT_FOR_ITERATIONS if cost == "iterations" else DEFAULT
         self._engine = Engine(
-            {name: ColumnByColumn(method) for name, method in {**METHODS, **UNCOMPILED}.items()},
+            {name: ColumnByColumn(method) for name, method in _METHODS.items()},
             configurations(default if methods is None else methods),
             [configuration(fallback)] if fallback is not None else [],
             policy_or_learner(learner, cost),
@@ -254,6 +257,7 @@ class Solver:
     def _solve_block(
         self, A: Any, B: Vector, x0: ArrayLike | None, context: Mapping[str, float] | None, rtol: float, atol: float
     ) -> Vector:
+        self._kept.forget_last()
         columns = self._door.admit_block(A, B, context, rtol=rtol, atol=atol)
         instance = columns.instance
         X = columns.enter(x0)
@@ -299,11 +303,18 @@ class Solver:
             x = instance.normalize(cast(Vector, self._engine.solve(instance, start, merit)))
             solution = leave_verified(instance, x, self._attempts) if instance.scaled else x
         except NotConverged as error:
+            self._keep(instance, start)
             error.x, error.merit = _best_of(error, instance)
             raise
+        self._keep(instance, start)
         if self._guesses is not None and (last := self.last) is not None:
             self._guesses.solved(instance, x, last.work, last.configuration)
         return solution
+
+    def _keep(self, instance: LinearInstance, start: Vector) -> None:
+        """Keep what a report may want to look at."""
+        if (last := self.last) is not None:
+            self._kept.solved(instance, start, last)
 
     @property
     def _attempts(self) -> Sequence[Attempt]:
