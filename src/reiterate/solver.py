@@ -39,6 +39,7 @@ from reiterate.options import check_positive, generator, policy_or_learner, reus
 from reiterate.report.summary import summarize
 
 _METHODS = {**METHODS, **UNCOMPILED}
+_SECONDS_FOR_TRACES = 1.0
 _WIDEST_GUESSED = 8  # columns; the guesses of a column hold eight vectors
 
 
@@ -354,11 +355,44 @@ class Solver:
 
         return "\n".join(explain(self._engine.policies(), UNITS[self._cost]))
 
-    def report(self, path: str | Path) -> Path:
-        """Write a self-contained HTML page about the stream so far; returns its path."""
+    def report(self, path: str | Path, *, measured: Mapping[str, ArrayLike] | None = None) -> Path:
+        """Write a self-contained HTML page about the stream so far; returns its path.
+
+        The last and the hardest system are solved once more for it, slowly, to see how they converge; where one
+        solve takes more than a second, they are not.
+
+        Parameters
+        ----------
+        path
+            The file to write; its directory must exist.
+        measured : mapping of str to array-like of shape (solves,), optional
+            Seconds that others took for the same systems, by their name, e.g. ``{"SciPy": seconds}``.
+
+        Raises
+        ------
+        InvalidInput
+            ``path`` cannot be written, or ``measured`` is of another length.
+        """
+        from reiterate.report.page import check_path
         from reiterate.report.stream import write_stream_report
 
-        return write_stream_report(self.history, UNITS[self._cost], Path(path))
+        check_path(Path(path))
+        solves = self.history.solves + self.history.failures
+        rivals = {name: np.asarray(taken, dtype=float) for name, taken in (measured or {}).items()}
+        for name, taken in rivals.items():
+            if taken.shape != (solves,):
+                raise InvalidInput("measured", f"{name!r} has shape {taken.shape}; there were {solves} solves")
+        last, hardest = self._kept.traces(_METHODS, _SECONDS_FOR_TRACES)
+        return write_stream_report(
+            self.history,
+            UNITS[self._cost],
+            Path(path),
+            outlooks=self._engine.outlooks,
+            last=last,
+            hardest=hardest,
+            measured=rivals,
+            memory=self.memory,
+        )
 
     def __reduce__(self) -> NoReturn:
         raise TypeError(

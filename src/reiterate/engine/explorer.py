@@ -296,7 +296,9 @@ class Explorer(Policy):
         return self._expected or None
 
     def costs(self) -> NDArray[np.float64]:
-        """Of every arm, in their order."""
+        """Of every arm, in their order; of none before one has played: forecasts are in a unit of their own."""
+        if (self._last_played < 0).all():
+            return super().costs()
         return self.beliefs.running() * self.beliefs.common_factor
 
     def opinions(self) -> list[Opinion]:
