@@ -119,27 +119,28 @@ class KeptSystems:
         ``None`` for a system that was not kept or is the same as the other.
         """
         last, hardest = self._last, self._hardest
-        traces: list[Trace | None] = [None, None]
+        first = second = None
         if last is not None:
             if _intact(last.instance):
-                own = _own(last)
-                traces[0] = replay(own.instance, own.start, own.record, methods, seconds)
+                first = replay(last.instance.detached(), last.start, last.record, methods, seconds)
             else:
                 remark = "The program has overwritten the matrix or the right-hand side since it was solved."
-                traces[0] = Trace(last.record, [], [], remark)
+                first = Trace(last.record, [], [], remark)
         if hardest is not None and (last is None or hardest.record.index != last.record.index):
-            own = _own(hardest)
-            traces[1] = replay(own.instance, own.start, own.record, methods, seconds)
-        return traces[0], traces[1]
-
-
-def _own(kept: _Kept) -> _Kept:
-    """A system whose facts may change without anybody noticing."""
-    return _Kept(kept.instance.detached(), kept.start, kept.record)
+            missing = first is None or not first.spectra
+            own = hardest.instance.detached()
+            second = replay(own, hardest.start, hardest.record, methods, seconds, spectral=missing)
+        return first, second
 
 
 def replay(
-    instance: LinearInstance, start: Vector, record: Record, methods: Mapping[str, Method], seconds: float
+    instance: LinearInstance,
+    start: Vector,
+    record: Record,
+    methods: Mapping[str, Method],
+    seconds: float,
+    *,
+    spectral: bool = True,
 ) -> Trace:
     """Make the attempts of a solve again, with stops at rising numbers of iterations.
 
@@ -154,6 +155,8 @@ def replay(
         By name.
     seconds
         About what this may take.
+    spectral
+        Whether Ritz values are wanted, too.
     """
     stretches: list[Stretch] = []
     found: list[Spectrum] = []
@@ -167,7 +170,8 @@ def replay(
             stretch, x = repeated
             stretches.append(stretch)
             before = int(stretch.iterations[-1])
-        found = spectra(instance, attempts[-1].configuration if attempts else None, methods, seconds)
+        if spectral:
+            found = spectra(instance, attempts[-1].configuration if attempts else None, methods, 0.25 * seconds)
     except Breakdown as breakdown:
         return Trace(record, stretches, found, f"It could not be made again: {breakdown}.")
     return Trace(record, stretches, found, "" if attempts else "Nothing had to be iterated: the start was a solution.")

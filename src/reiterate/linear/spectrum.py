@@ -21,7 +21,7 @@ from reiterate.linear.jacobi import Jacobi
 from reiterate.linear.lanczos import tridiagonal
 from reiterate.linear.preconditioner import Family
 
-_LANCZOS_STEPS = 120
+_LANCZOS_STEPS = 80
 _ARNOLDI_STEPS = 40
 _ROUNDING = 1e-13
 _FUSED: Final[Mapping[str, Family]] = {
@@ -56,7 +56,8 @@ def spectra(
     """Ritz values of A, and of M⁻¹A where the method that was played has a preconditioner that can be applied alone.
 
     From the coefficients of conjugate gradients where A may be positive definite, else by the process of Arnoldi, on
-    b; see :func:`reiterate.linear.lanczos.tridiagonal`. Takes about ``seconds`` at most; what breaks down is left out.
+    b; see :func:`reiterate.linear.lanczos.tridiagonal`. Each takes about ``seconds`` at most; what breaks down is left
+    out.
     """
     found = []
     for name, apply in (("", np.copy), (played.method if played else "", _preconditioner(instance, played, methods))):
@@ -64,7 +65,7 @@ def spectra(
             continue
         with np.errstate(all="ignore"):
             definite = instance.traits.maybe_definite
-            values = (_by_lanczos if definite else _by_arnoldi)(instance, apply, time.perf_counter() + 0.5 * seconds)
+            values = (_by_lanczos if definite else _by_arnoldi)(instance, apply, time.perf_counter() + seconds)
         if values.size and np.isfinite(values).all():
             found.append(Spectrum(name, values))
     return found

@@ -50,6 +50,11 @@ class Style:
         return self.width < 600
 
     @property
+    def density(self) -> float:
+        """Share of a wide page's dots that there is room for."""
+        return 0.5 if self.narrow else 1.0
+
+    @property
     def size(self) -> float:
         """Font size in CSS pixels."""
         return 11.0 if self.narrow else 12.5

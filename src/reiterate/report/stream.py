@@ -115,7 +115,11 @@ def _costs(page: Page, story: Story, trouble: list[Key]) -> None:
     page.figure(
         "Where the time went",
         "Time so far within the methods, and on top of it what it took to choose, verify and learn."
-        + (" Dashed: what one method alone would have taken, as far as is believed." if story.contenders() else ""),
+        + (
+            " Dashed: what one method alone would have taken by itself, as far as is believed."
+            if story.contenders()
+            else ""
+        ),
         lambda style: beliefs.cumulative(story, style),
         narrow_key=[
             Key("methods", "first"),

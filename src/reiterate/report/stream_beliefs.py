@@ -51,7 +51,7 @@ def beliefs(story: Story, style: Style) -> Figure:
     usable = np.isfinite(cost) & (cost > 0.0)
     for method, (color, marker) in marks.items():
         mine = np.array([i for i, r in enumerate(records) if usable[i] and r.configuration.method == method], dtype=int)
-        at = mine[thin(mine.size, mine.size / max(len(records), 1))]
+        at = mine[thin(mine.size, style.density * mine.size / max(len(records), 1))]
         dots(
             axes, x[at], cost[at] / size, color, alpha=0.45, marker=marker,
             titles=titles([records[i] for i in at], style),

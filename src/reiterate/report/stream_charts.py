@@ -57,7 +57,7 @@ def mark_trouble(axes: Axes, records: Sequence[Record], x: Numbers, y: Numbers, 
     """Mark solves that were rescued with a triangle, and those that failed with a cross."""
     for test, marker, color in ((rescued, "^", style.palette.ink), (failed, "x", style.palette.alarm)):
         at = np.flatnonzero([test(record) for record in records])
-        at = at[thin(at.size)]
+        at = at[thin(at.size, style.density)]
         if at.size:
             axes.plot(x[at], y[at], linestyle="none", marker=marker, markersize=6.0, color=color, clip_on=False)
 
@@ -79,7 +79,7 @@ def effort(records: Sequence[Record], style: Style) -> Figure:
     axes = figure.subplots()
     dress(axes, style, xlabel="solve", ylabel="iterations")
     x = solve_numbers(records)
-    at = thin(x.size)
+    at = thin(x.size, style.density)
     dots(axes, x[at], values[at], style.palette.first, size=3.4, titles=titles([records[i] for i in at], style))
     if x.size > 1:
         mean = moving_average(values, window_for(x.size))
@@ -115,8 +115,8 @@ def residuals(records: Sequence[Record], style: Style) -> Figure:
     log_ticks(axes)
     axes.axhline(1.0, color=style.palette.ink, linewidth=1.2)
     fine = np.flatnonzero([not failed(record) for record in records])
-    fine = fine[thin(fine.size)]
-    named = titles([records[i] for i in fine], style)
+    fine = fine[thin(fine.size, style.density)]
+    named = titles([records[i] for i in fine.tolist()], style)
     dots(axes, x[fine], y[fine], style.palette.best, size=3.6, alpha=0.55, titles=named)
     mark_trouble(axes, records, x, y, style)
     whole_axis(axes, records)

@@ -104,7 +104,7 @@ def _draw_rows(axes: Axes, records: Sequence[Record], layout: Sequence[Band], st
     y = np.array([place[record.configuration] for record in records])
     for method, (color, marker) in method_marks((band.method for band in layout), style).items():
         mine = [i for i, record in enumerate(records) if record.configuration.method == method and not record.trial]
-        at = [mine[i] for i in thin(len(mine), len(mine) / len(records))]
+        at = [mine[i] for i in thin(len(mine), style.density * len(mine) / len(records))]
         named = titles([records[i] for i in at], style)
         dots(axes, x[at], y[at], color, size=4.2, alpha=0.75, marker=marker, titles=named)
         _draw_trials(axes, records, method, (color, marker), place, style)
@@ -121,7 +121,7 @@ def _draw_trials(
 ) -> None:
     """Trials are hollow."""
     tried = [record for record in records if record.trial and record.configuration.method == method]
-    tried = [tried[i] for i in thin(len(tried))]
+    tried = [tried[i] for i in thin(len(tried), style.density)]
     if not tried:
         return
     (line,) = axes.plot(

@@ -42,7 +42,7 @@ def _draw_trace(axes: Axes, trace: Trace, marks: dict[str, tuple[str, str]], sty
         color = marks.get(stretch.configuration.method, (style.palette.plain, "o"))[0]
         residuals = np.maximum(np.where(np.isfinite(stretch.residuals), stretch.residuals, np.nan), _LOWEST)
         axes.plot(stretch.iterations, residuals, color=color, linewidth=1.8)
-        fine = np.flatnonzero(np.isfinite(residuals))
+        fine = np.flatnonzero(np.isfinite(residuals)).astype(np.int64)
         (line,) = axes.plot(
             stretch.iterations[fine], residuals[fine], linestyle="none", marker="o", markersize=4.0, color=color,
             markeredgewidth=0.0,
@@ -51,10 +51,9 @@ def _draw_trace(axes: Axes, trace: Trace, marks: dict[str, tuple[str, str]], sty
     target = trace.record.target
     if 0.0 < target < np.inf:
         axes.axhline(target, color=style.palette.ink, linewidth=1.0, linestyle=(0, (4, 3)))
-        last = trace.stretches[-1].iterations[-1]
         axes.annotate(
-            "asked for", (float(last), target), (0.0, 4.0), textcoords="offset points", ha="right", va="bottom",
-            color=style.palette.soft, fontsize=style.size - 1.0,
+            "asked for", (0.0, target), (2.0, -4.0), xycoords=axes.get_yaxis_transform(), textcoords="offset points",
+            va="top", color=style.palette.soft, fontsize=style.size - 1.0,
         )  # fmt: skip
     separate_thousands(axes, "x", whole=True)
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from reiterate.report.method_words import spoken
 from reiterate.report.stream_story import Story
-from reiterate.report.stream_upkeep import byte_unit
-from reiterate.report.words import count, few, percent, seconds, sentence, several
+from reiterate.report.words import byte_unit, count, few, percent, seconds, sentence, several
 
+_CARDS = 4  # in a row
 _MUCH = 1.15  # times as long, from which on a contender is worth a sentence
 
 
@@ -105,14 +105,14 @@ def cards(story: Story, failures: int) -> list[tuple[str, str]]:
     ]
     if any(record.trial for record in story.records):
         found.append((percent(story.explored()), "of all cost was the price of trying things out"))
+    if story.memory:
+        name, size = byte_unit(float(story.memory))
+        found.append((f"{few(story.memory / size)}\N{NO-BREAK SPACE}{name}", "held to be used again"))
     if failures:
         found.append((count(failures), "failed: the best iterate came with the error"))
     elif rescued:
         found.append((count(rescued), "finished by another configuration than the one chosen"))
-    else:
+    elif len(found) < _CARDS:
         played = len(history.tallies)
         found.append((count(played), "configuration played" if played == 1 else "configurations played"))
-    if story.memory:
-        name, size = byte_unit(float(story.memory))
-        found.append((f"{few(story.memory / size)}\N{NO-BREAK SPACE}{name}", "held to be used again"))
     return found

@@ -14,7 +14,7 @@ from reiterate.report.axes import Numbers, Style, dots, dress, new_figure, separ
 from reiterate.report.stream_charts import solve_numbers, whole_axis
 from reiterate.report.stream_marks import titles
 from reiterate.report.stream_story import Story, preparation_of
-from reiterate.report.words import printable
+from reiterate.report.words import byte_unit, printable
 
 NAMES: Final = {
     Preparation.BUILT: "built",
@@ -24,7 +24,6 @@ NAMES: Final = {
 }
 _ROW = 30.0
 _STRIP = 90.0
-_BYTES = (("GB", 1e9), ("MB", 1e6), ("kB", 1e3), ("bytes", 1.0))
 
 
 def upkeep(story: Story, style: Style) -> Figure:
@@ -48,7 +47,7 @@ def upkeep(story: Story, style: Style) -> Figure:
     }
     for row, (preparation, color) in enumerate(marks.items()):
         mine = np.flatnonzero([one is preparation for one in done])
-        at = mine[thin(mine.size, mine.size / max(len(records), 1))]
+        at = mine[thin(mine.size, style.density * mine.size / max(len(records), 1))]
         dots(
             above, x[at], np.full(at.size, row), color, size=4.5, alpha=0.7, marker="s",
             titles=titles([records[i] for i in at], style),
@@ -77,8 +76,3 @@ def _corners(memory: Numbers) -> NDArray[np.int64]:
     at = np.flatnonzero(np.diff(memory)) + 1
     at = at[:: max(1, at.size // 300)]
     return np.unique(np.concatenate(([0], at, [memory.size - 1])))
-
-
-def byte_unit(most: float) -> tuple[str, float]:
-    """The unit for so many bytes, and its size."""
-    return next(((name, size) for name, size in _BYTES if most >= size), _BYTES[-1])
