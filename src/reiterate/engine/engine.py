@@ -211,7 +211,7 @@ class Engine:
         if policy is not group:
             Provisional.listen(group, pursuit, cost)
         self._trim()
-        self.outlooks.look(kind, index)
+        self.outlooks.look(kind, index, self.history.seconds + self.history.overhead)
         if not pursuit.solved:
             raise pursuit.failure(self._methods, self._players)
         return pursuit.x

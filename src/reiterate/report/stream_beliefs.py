@@ -28,7 +28,7 @@ from reiterate.report.words import duration_unit, few, percent, seconds
 _MOST_LINES = 6
 _DEAREST = 60.0  # times the usual cost of a solve; what costs more is left out of the picture
 _HIGHEST = 3.0  # times our own total, where the picture of sums ends
-_FEWEST_POINTS = 200  # of a line
+_MOST_POINTS = 250  # of a line, about
 
 
 def shown_beliefs(story: Story) -> list[Believed]:
@@ -84,7 +84,7 @@ def _draw_belief(
 def _corners(costs: Numbers) -> NDArray[np.int64]:
     """Where a staircase changes, with its first and its last step; thinned where those are many."""
     at = np.flatnonzero(np.diff(costs)) + 1
-    at = at[:: max(1, at.size // _FEWEST_POINTS)]
+    at = at[:: max(1, at.size // _MOST_POINTS)]
     return np.unique(np.concatenate(([0], at, [costs.size - 1])))
 
 
@@ -130,7 +130,7 @@ def _rivals(story: Story) -> list[tuple[str, Numbers, object]]:
     for name, taken in story.measured.items():
         rivals.append((f"{name}, measured", _sum(taken[-count:]), "-"))
     if story.unit == "seconds" and len(story.main) == count:
-        rivals += [(f"only {one.method}", _sum(one.costs), (0, (4, 3))) for one in story.contenders()]
+        rivals += [(f"only {one.method}", _sum(story.alone(one)), (0, (4, 3))) for one in story.contenders()]
     return rivals
 
 

@@ -55,7 +55,7 @@ def _ratio(ratio: float) -> str:
 def _rivals(story: Story) -> list[tuple[str, float]]:
     """Methods that have been tried, and how many times as long they would have taken; the nearest first."""
     spent = story.spent()
-    ratios = [(one.method, float(one.costs.sum()) / spent) for one in story.contenders() if spent > 0.0]
+    ratios = [(one.method, float(story.alone(one).sum()) / spent) for one in story.contenders() if spent > 0.0]
     return [(method, float(f"{ratio:.2g}")) for method, ratio in ratios if ratio >= _MUCH]
 
 
@@ -99,20 +99,17 @@ def cards(story: Story, failures: int) -> list[tuple[str, str]]:
     iterations = sum(tally.iterations for tally in history.tallies.values())
     rescued = sum(tally.rescued for tally in history.tallies.values())
     deciding = percent(history.overhead / story.total) if story.total > 0.0 else "–"
-    found = [
-        (seconds(story.total / every), f"per solve, of which {deciding} to decide and verify"),
-        (few(iterations / every), "iterations per solve"),
-    ]
-    if any(record.trial for record in story.records):
-        found.append((percent(story.explored()), "of all cost was the price of trying things out"))
-    if story.memory:
-        name, size = byte_unit(float(story.memory))
-        found.append((f"{few(story.memory / size)}\N{NO-BREAK SPACE}{name}", "held to be used again"))
+    found = [(seconds(story.total / every), f"per solve, of which {deciding} to decide and verify")]
     if failures:
         found.append((count(failures), "failed: the best iterate came with the error"))
     elif rescued:
         found.append((count(rescued), "finished by another configuration than the one chosen"))
-    elif len(found) < _CARDS:
-        played = len(history.tallies)
-        found.append((count(played), "configuration played" if played == 1 else "configurations played"))
-    return found
+    if any(record.trial for record in story.records):
+        found.append((percent(story.explored()), "of all cost was the price of trying things out"))
+    found.append((few(iterations / every), "iterations per solve"))
+    if story.memory:
+        name, size = byte_unit(float(story.memory))
+        found.append((f"{few(story.memory / size)}\N{NO-BREAK SPACE}{name}", "held to be used again"))
+    played = len(history.tallies)
+    found.append((count(played), "configuration played" if played == 1 else "configurations played"))
+    return found[:_CARDS]

@@ -109,7 +109,34 @@ class Story:
         """Of the methods that have been tried, those that did not begin most of the solves: the cheapest first."""
         favorite = self.by_method()[0][0] if self.history.tallies else ""
         others = [one for one in self.believed if one.tried and one.method != favorite]
-        return sorted(others, key=lambda one: float(one.costs.sum()))[:_MOST_CONTENDERS]
+        return sorted(others, key=lambda one: float(self.alone(one).sum()))[:_MOST_CONTENDERS]
+
+    def alone(self, contender: Believed) -> Numbers:
+        """What every solve of the main kind would have cost by this contender alone, as far as is believed.
+
+        What it did cost, times what the contender was believed to cost at that time over what the method that played
+        was: so that what made a solve dear, such as a machine that was busy, counts for both. Trials, and the first
+        solve, count with what the best known was believed to cost.
+        """
+        own = {one.method: one.costs for one in self.believed}
+        least = self._least
+        alone = contender.costs.copy()
+        for i, record in enumerate(self.main):
+            played = own.get(record.configuration.method)
+            if i == 0 or played is None:
+                continue
+            known = record.trial and record.expected is not None
+            cost, believed = (record.expected, least[i]) if known else (record.cost, played[i])
+            if cost and believed > 0.0 and cost < np.inf:
+                alone[i] *= cost / believed
+        return alone
+
+    @property
+    def _least(self) -> Numbers:
+        """What the best of those that have been tried was believed to cost."""
+        tried = [one.costs for one in self.believed if one.tried]
+        least: Numbers = np.min(tried or [one.costs for one in self.believed], axis=0)
+        return least
 
     def spent(self) -> float:
         """Cost of the solves of the main kind."""
