@@ -355,7 +355,9 @@ class Solver:
 
         return "\n".join(explain(self._engine.policies(), UNITS[self._cost]))
 
-    def report(self, path: str | Path, *, measured: Mapping[str, ArrayLike] | None = None) -> Path:
+    def report(
+        self, path: str | Path, *, title: str | None = None, measured: Mapping[str, ArrayLike] | None = None
+    ) -> Path:
         """Write a self-contained HTML page about the stream so far; returns its path.
 
         The last and the hardest system are solved once more for it, slowly, to see how they converge; where one
@@ -365,8 +367,11 @@ class Solver:
         ----------
         path
             The file to write; its directory must exist.
-        measured : mapping of str to array-like of shape (solves,), optional
-            Seconds that others took for the same systems, by their name, e.g. ``{"SciPy": seconds}``.
+        title : str, optional
+            What the stream is, e.g. the line of a program that it comes from.
+        measured : mapping of str to array-like of shape (solves,) or float, optional
+            Seconds that others took for the same systems, or for all of them together, by who they are and how that is
+            known, e.g. ``{"SciPy, audited": seconds}``.
 
         Raises
         ------
@@ -378,15 +383,18 @@ class Solver:
 
         check_path(Path(path))
         solves = self.history.solves + self.history.failures
-        rivals = {name: np.asarray(taken, dtype=float) for name, taken in (measured or {}).items()}
-        for name, taken in rivals.items():
-            if taken.shape != (solves,):
-                raise InvalidInput("measured", f"{name!r} has shape {taken.shape}; there were {solves} solves")
+        rivals = {}
+        for name, taken in (measured or {}).items():
+            array = np.asarray(taken, dtype=float)
+            if array.shape not in ((), (solves,)):
+                raise InvalidInput("measured", f"{name!r} has shape {array.shape}; there were {solves} solves")
+            rivals[name] = array if array.shape else np.full(solves, array / max(solves, 1))
         last, hardest = self._kept.traces(_METHODS, _SECONDS_FOR_TRACES)
         return write_stream_report(
             self.history,
             UNITS[self._cost],
             Path(path),
+            title=title,
             outlooks=self._engine.outlooks,
             last=last,
             hardest=hardest,

@@ -40,7 +40,7 @@ def test_where_solves_are_quick_only_the_first_have_one():
     kind = outlooks.number_of(policy)
     for index in range(1000):
         outlooks.look(kind, index, seconds=0.0)
-    assert policy.asked == 8
+    assert policy.asked == 16
 
 
 def test_every_policy_has_its_own_kind():

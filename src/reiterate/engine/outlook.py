@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from reiterate.engine.policy import Policy
 
 _KEEP = 400  # snapshots of one kind
-_SHARE = 0.004  # of the time of all solves that snapshots may take
-_LONGEST = 1e-4  # seconds that a snapshot is taken to take; more was the machine
-_FIRST = 8  # solves that have one each, whatever it takes
+_SHARE = 0.005  # of the time of all solves that snapshots may take
+_LONGEST = 3e-5  # seconds that a snapshot is taken to take; more was the machine
+_FIRST = 16  # solves that have one each, whatever it takes
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class Outlooks:
     """Snapshots of what the policies of a stream believe, the rarer the longer it lasts.
 
     Beyond 400 of a kind of instance every other one goes, and from then on half as many are taken. All of them together
-    take 0.4 % of the time of the solves at most. They change nothing, so that decisions do not depend on when they are
+    take 0.5 % of the time of the solves at most. They change nothing, so that decisions do not depend on when they are
     taken.
     """
 

@@ -20,7 +20,7 @@ _TITLE = "A stream, as reiterate solved it"
 _MOST_ALTERNATIVES = 14
 
 
-def write_stream_report(history: History, unit: str, path: Path, **known: Any) -> Path:
+def write_stream_report(history: History, unit: str, path: Path, title: str | None = None, **known: Any) -> Path:
     """Write a self-contained HTML page about a stream.
 
     Parameters
@@ -31,6 +31,8 @@ def write_stream_report(history: History, unit: str, path: Path, **known: Any) -
         What the learner's cost is counted in, e.g. ``"seconds"``.
     path
         The file to write; its directory must exist.
+    title
+        What the stream is.
     known
         What else there is to tell, see :func:`~reiterate.report.stream_story.tell`.
 
@@ -46,12 +48,13 @@ def write_stream_report(history: History, unit: str, path: Path, **known: Any) -
     """
     path = Path(path)
     check_path(path)
+    title = title or _TITLE
     story = tell(history, unit, **known)
     if not story.records:
-        return Page(_TITLE, "Nothing has been solved yet; the report fills as solves are made.").write(path)
+        return Page(title, "Nothing has been solved yet; the report fills as solves are made.").write(path)
     # A merit that is no number compares as neither above nor below its target; such a solve has failed all the same.
     failures = max(history.failures, sum(not record.merit <= record.target for record in story.records))
-    page = Page(_TITLE, headline(story, failures), about(story, failures))
+    page = Page(title, headline(story, failures), about(story, failures))
     page.cards(cards(story, failures))
     trouble = _trouble(story.records)
     _choices(page, story, trouble)
@@ -125,7 +128,7 @@ def _costs(page: Page, story: Story, trouble: list[Key]) -> None:
             Key("methods", "first"),
             Key("deciding and verifying, on top", "second"),
             *([Key("one method alone, as believed", "ink", "dashed")] if story.contenders() else []),
-            *([Key("others, measured", "ink")] if story.measured else []),
+            *([Key("others, as named", "ink")] if story.measured else []),
         ],
     )
     page.figure(

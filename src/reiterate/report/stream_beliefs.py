@@ -128,7 +128,7 @@ def _rivals(story: Story) -> list[tuple[str, Numbers, object]]:
     rivals: list[tuple[str, Numbers, object]] = []
     count = len(story.records)
     for name, taken in story.measured.items():
-        rivals.append((f"{name}, measured", _sum(taken[-count:]), "-"))
+        rivals.append((name, _sum(taken[-count:]), "-"))
     if story.unit == "seconds" and len(story.main) == count:
         rivals += [(f"only {one.method}", _sum(story.alone(one)), (0, (4, 3))) for one in story.contenders()]
     return rivals

@@ -40,7 +40,7 @@ def _compared(story: Story) -> str:
     if story.measured and story.total > 0.0:
         name, taken = max(story.measured.items(), key=lambda item: float(item[1].sum()))
         ratio = float(taken.sum()) / story.total
-        return f", {_ratio(ratio)} than {name}, measured" if ratio >= _MUCH else ""
+        return f", {_ratio(ratio)} {name}"
     rivals = _rivals(story)
     if not rivals:
         return ""
@@ -49,7 +49,9 @@ def _compared(story: Story) -> str:
 
 
 def _ratio(ratio: float) -> str:
-    return f"{few(round(ratio, 1))} times faster"
+    if ratio >= _MUCH:
+        return f"{few(round(ratio, 1))} times faster than"
+    return "about as fast as" if ratio > 1.0 / _MUCH else f"{few(round(1.0 / ratio, 1))} times slower than"
 
 
 def _rivals(story: Story) -> list[tuple[str, float]]:
