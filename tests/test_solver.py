@@ -269,10 +269,10 @@ def test_a_right_hand_side_of_another_shape_is_told_what_it_may_be(shape):
     assert caught.value.argument == "b"
 
 
-def test_progress_bar_is_shown(capsys):
+def test_quick_progress_is_not_shown(capsys):
     A, b = laplacian(8), np.ones(64)
     assert len(list(rt.solve_stream([(A, b)] * 3, progress=True))) == 3
-    assert "Solving" in capsys.readouterr().out
+    assert capsys.readouterr() == ("", "")
 
 
 def test_a_learner_of_ones_own():

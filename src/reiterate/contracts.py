@@ -129,6 +129,15 @@ class Forecast:
     digits: float = 1.0
 
 
+class Preparation(enum.Enum):
+    """What was done to a prepared state before an iteration used it."""
+
+    KEPT = "used as it was"
+    AGED = "used although it belongs to an earlier instance"
+    REFRESHED = "renewed by the numbers of the instance"
+    BUILT = "built from nothing"
+
+
 @dataclass(frozen=True, slots=True)
 class Attempt:
     """One configuration's turn within a solve; ``preparing`` is the part of ``seconds`` before the iteration."""
@@ -142,6 +151,7 @@ class Attempt:
     reason: str = ""
     preparing: float = 0.0
     preparing_work: float = 0.0
+    preparation: Preparation = Preparation.KEPT
 
 
 class Instance(Protocol):
@@ -403,6 +413,14 @@ class Record:
         What the engine verified, and what was asked for.
     cost
         What the learner was told.
+    trial
+        Whether something else was tried than what was believed to be the best.
+    expected
+        What the best known was believed to cost; ``None``: nobody had an idea.
+    kind
+        Number of the kind of instance, in the order in which the stream met them.
+    memory
+        Bytes that prepared states held afterwards.
     """
 
     index: int
@@ -417,6 +435,10 @@ class Record:
     merit: float
     target: float
     cost: float
+    trial: bool = False
+    expected: float | None = None
+    kind: int = 0
+    memory: int = 0
 
     @property
     def residual(self) -> float:

@@ -36,6 +36,7 @@ from reiterate.linear.portfolio import (
     suits,
 )
 from reiterate.linear.remarks import Remarks
+from reiterate.linear.replay import KeptSystems
 from reiterate.linear.uncompiled import SUBSTITUTES, UNCOMPILED
 from reiterate.memory.place import store_if_wanted
 from reiterate.memory.recognition import call_site
@@ -46,6 +47,8 @@ from reiterate.report.summary import summarize
 if TYPE_CHECKING:
     from reiterate.memory.store import Store
 
+_METHODS = {**METHODS, **UNCOMPILED}
+_SECONDS_FOR_TRACES = 1.0
 _WIDEST_GUESSED = 8  # columns; the guesses of a column hold eight vectors
 
 
@@ -169,6 +172,7 @@ class Solver:
         self._busy = threading.Lock()
         self._guesses = Guesses() if guesses else None
         self._column_guesses: list[Guesses] = []
+        self._kept = KeptSystems()
         self._door = Door(
             null_space,
             None if memory_limit is None else int(memory_limit),
@@ -188,7 +192,7 @@ class Solver:
             elementary.insist()
         default = DEFAULT_FOR_ITERATIONS if cost == "iterations" else DEFAULT
         self._engine = Engine(
-            {name: ColumnByColumn(method) for name, method in {**METHODS, **UNCOMPILED}.items()},
+            {name: ColumnByColumn(method) for name, method in _METHODS.items()},
             configurations(default if methods is None else methods),
             [configuration(fallback)] if fallback is not None else [],
             policy_or_learner(learner, cost),
@@ -281,6 +285,7 @@ class Solver:
     def _solve_block(
         self, A: Any, B: Vector, x0: ArrayLike | None, context: Mapping[str, float] | None, rtol: float, atol: float
     ) -> Vector:
+        self._kept.forget_last()
         columns = self._door.admit_block(A, B, context, rtol=rtol, atol=atol)
         instance = columns.instance
         X = columns.enter(x0)
@@ -326,11 +331,18 @@ class Solver:
             x = instance.normalize(cast(Vector, self._engine.solve(instance, start, merit)))
             solution = leave_verified(instance, x, self._attempts) if instance.scaled else x
         except NotConverged as error:
+            self._keep(instance, start)
             error.x, error.merit = _best_of(error, instance)
             raise
+        self._keep(instance, start)
         if self._guesses is not None and (last := self.last) is not None:
             self._guesses.solved(instance, x, last.work, last.configuration)
         return solution
+
+    def _keep(self, instance: LinearInstance, start: Vector) -> None:
+        """Keep what a report may want to look at."""
+        if (last := self.last) is not None:
+            self._kept.solved(instance, start, last)
 
     @property
     def _attempts(self) -> Sequence[Attempt]:
@@ -370,11 +382,52 @@ class Solver:
 
         return "\n".join(explain(self._engine.policies(), UNITS[self._cost]))
 
-    def report(self, path: str | Path) -> Path:
-        """Write a self-contained HTML page about the stream so far; returns its path."""
+    def report(
+        self, path: str | Path, *, title: str | None = None, measured: Mapping[str, ArrayLike] | None = None
+    ) -> Path:
+        """Write a self-contained HTML page about the stream so far; returns its path.
+
+        The last and the hardest system are solved once more for it, slowly, to see how they converge; where one
+        solve takes more than a second, they are not.
+
+        Parameters
+        ----------
+        path
+            The file to write; its directory must exist.
+        title : str, optional
+            What the stream is, e.g. the line of a program that it comes from.
+        measured : mapping of str to array-like of shape (solves,) or float, optional
+            Seconds that others took for the same systems, or for all of them together, by who they are and how that is
+            known, e.g. ``{"SciPy, audited": seconds}``.
+
+        Raises
+        ------
+        InvalidInput
+            ``path`` cannot be written, or ``measured`` is of another length.
+        """
+        from reiterate.report.page import check_path
         from reiterate.report.stream import write_stream_report
 
-        return write_stream_report(self.history, UNITS[self._cost], Path(path))
+        check_path(Path(path))
+        solves = self.history.solves + self.history.failures
+        rivals = {}
+        for name, taken in (measured or {}).items():
+            array = np.asarray(taken, dtype=float)
+            if array.shape not in ((), (solves,)):
+                raise InvalidInput("measured", f"{name!r} has shape {array.shape}; there were {solves} solves")
+            rivals[name] = array if array.shape else np.full(solves, array / max(solves, 1))
+        last, hardest = self._kept.traces(_METHODS, _SECONDS_FOR_TRACES)
+        return write_stream_report(
+            self.history,
+            UNITS[self._cost],
+            Path(path),
+            title=title,
+            outlooks=self._engine.outlooks,
+            last=last,
+            hardest=hardest,
+            measured=rivals,
+            memory=self.memory,
+        )
 
     def __reduce__(self) -> NoReturn:
         raise TypeError(

@@ -33,7 +33,7 @@ def solve_stream(
     solver
         Whose knowledge to use and extend; a new :class:`Solver` by default.
     progress
-        Show a progress bar on the terminal.
+        Show a progress bar on the terminal, on standard error, once it has taken a second.
     options
         Those of the new :class:`Solver`; none may be given with ``solver``.
 
@@ -44,16 +44,21 @@ def solve_stream(
     if solver is not None and options:
         raise InvalidInput("solver", f"has options of its own; give either it or {', '.join(options)}")
     chooser = Solver(**options) if solver is None else solver
-    if progress:
-        from rich.progress import track
-
-        total = len(systems) if isinstance(systems, Sized) else None
-        systems = track(systems, description="Solving", total=total)
     try:
         iterator = iter(systems)
     except TypeError:
         raise InvalidInput("systems", f"{systems!r} is not an iterable of systems; {_FORMS}") from None
-    return (chooser.solve(**_arguments(system)) for system in iterator)
+    solutions = (chooser.solve(**_arguments(system)) for system in iterator)
+    return _watched(solutions, len(systems) if isinstance(systems, Sized) else None) if progress else solutions
+
+
+def _watched(solutions: Iterator[Vector], total: int | None) -> Iterator[Vector]:
+    from reiterate.progress import late_progress
+
+    with late_progress("Solving", total) as advance:
+        for solution in solutions:
+            advance()
+            yield solution
 
 
 _FORMS = "give (A, b), (A, b, x0), (A, b, x0, context), or objects with these attributes"

@@ -16,6 +16,7 @@ from rich.text import Text
 
 from reiterate.comparison import Watcher
 from reiterate.contracts import Record
+from reiterate.progress import shown_late
 from reiterate.report.data import Comparison, Run
 
 _KINDS = {"learner": "learns online", "fixed": "fixed", "oracle": "knows the future"}
@@ -67,7 +68,7 @@ def demo_progress(description: str) -> Iterator[Watcher]:
     console = Console()
     console.print(Text(description))
     display = _Display(console.width)
-    with Live(display, console=console, refresh_per_second=8, transient=True):
+    with shown_late(Live(display, console=console, refresh_per_second=8, transient=True), console):
         yield display
 
 

@@ -20,8 +20,8 @@ def test_moving_average_ignores_what_is_no_number() -> None:
     assert moving_average(values, 3) == pytest.approx([1.0, 2.0, 3.0, 3.0, np.nan, np.nan], nan_ok=True)
 
 
-@pytest.mark.parametrize("steps", [0, 1, 3, 900, 901, 100_000])
+@pytest.mark.parametrize("steps", [0, 1, 3, 500, 501, 100_000])
 def test_dots_are_few_and_windows_fit(steps: int) -> None:
-    assert thin(steps).size <= 900
-    assert thin(min(steps, 900)).size == min(steps, 900)
+    assert thin(steps).size <= 500
+    assert thin(min(steps, 500)).size == min(steps, 500)
     assert moving_average(np.ones(steps), window_for(steps)).shape == (steps,)

@@ -23,7 +23,7 @@ def test_holds_the_totals_and_is_self_contained(tmp_path: Path) -> None:
         assert count(run.iterations.sum()) in page.text
     assert count(comparison.table.instance_optimal.sum()) in page.text
     assert "2,401 unknowns" in page.text
-    assert len(page.svgs) == 10  # five pictures, each wide and narrow
+    assert len(page.svgs) == 12  # six pictures, each wide and narrow
     assert list(tmp_path.iterdir()) == [path]
 
 
@@ -79,7 +79,7 @@ def test_configurations_without_the_parameter(tmp_path: Path) -> None:
     for run in comparison.runs:
         run.parameter[:] = np.nan
     page = check_page(write_comparison_report(comparison, tmp_path / "report.html"))
-    assert len(page.svgs) == 4
+    assert len(page.svgs) == 6
 
 
 def test_nothing_took_an_iteration(tmp_path: Path) -> None:

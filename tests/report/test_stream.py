@@ -32,11 +32,11 @@ ODD = [RESCUED, FAILED, BROKEN, INFINITE, EXACT, ANYTHING_GOES, ZERO_TARGET]
 def test_holds_the_totals_and_is_self_contained(tmp_path: Path) -> None:
     history = make_history(*(make_record(i, omega=1.0 + 0.05 * (i % 20)) for i in range(1200)))
     page = check_page(write_stream_report(history, "seconds", tmp_path / "report.html"))
-    assert "All 1,200 solves" in page.text
+    assert "All 1,200 systems solved" in page.text
     assert "14,400" not in page.text  # by configuration: 60 solves of 12 iterations
     assert "720" in page.text
     assert "ssor_cg(omega=1.0)" in page.text
-    assert len(page.svgs) == 8
+    assert len(page.svgs) == 10
     assert list(tmp_path.iterdir()) == [tmp_path / "report.html"]
 
 
@@ -94,7 +94,7 @@ def test_from_the_solver(tmp_path: Path) -> None:
     for system in simulation:
         simulation.advance(solver.solve(system.A, system.b, x0=system.x0, context=system.context))
     page = check_page(solver.report(str(tmp_path / "report.html")))
-    assert "All 40 solves" in page.text
+    assert "All 40 systems solved" in page.text
 
 
 def test_replaces_an_older_report_but_no_directory(tmp_path: Path) -> None:

@@ -206,6 +206,11 @@ class Beliefs(Estimates):
             self.upkeep *= factor
             self._common = 0.0
 
+    @property
+    def common_factor(self) -> float:
+        """By which all costs have changed since they were last settled."""
+        return math.exp(self._common)
+
     def running_of(self, arm: int) -> float:
         """Cost of a solve by one arm, once it is prepared."""
         factor = math.exp(self._common)

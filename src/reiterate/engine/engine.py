@@ -26,6 +26,7 @@ from reiterate.engine.cost import CostUnit, total_cost
 from reiterate.engine.group import Group
 from reiterate.engine.history import History
 from reiterate.engine.known_arms import explorer_for, known_arms
+from reiterate.engine.outlook import Outlooks
 from reiterate.engine.policy import Cap, Policy, Turns
 from reiterate.engine.provisional import Provisional
 from reiterate.engine.pursuit import Pursuit
@@ -128,7 +129,9 @@ class Engine:
         if missing is not None and learner is None:
             self._provisional = Provisional(methods, substitutes, missing, self._applies, self._policy)
         self._index = 0
+        self._memory = 0
         self.history = History()
+        self.outlooks = Outlooks()
 
     def group_for(self, instance: Instance) -> Policy:
         """The arms that apply to such an instance, with the policy that decides on them."""
@@ -207,11 +210,13 @@ class Engine:
         if not pursuit.attempts:
             pursuit.verify_start()
         cost = total_cost(self._cost, pursuit.attempts)
-        self._record(index, pursuit, policy, cost, begin)
+        kind = self.outlooks.number_of(group)
+        self._record(index, pursuit, policy, kind, cost, begin)
         self._learn(policy, pursuit, cost)
         if policy is not group:
             Provisional.listen(group, pursuit, cost)
         self._trim()
+        self.outlooks.look(kind, index, self.history.seconds + self.history.overhead)
         if not pursuit.solved:
             raise pursuit.failure(self._methods, self._players)
         return pursuit.x
@@ -316,13 +321,17 @@ class Engine:
                 turn.reason,
                 turn.preparing,
                 turn.preparing_work,
+                turn.preparation,
             )
         )
         broke_down = turn.status is Status.BREAKDOWN and not pursuit.at_rounding
         self._quarantine.report(method.name, index, broke_down=broke_down or late)
 
-    def _record(self, index: int, pursuit: Pursuit, group: Policy, cost: float, begin: float) -> None:
+    def _record(self, index: int, pursuit: Pursuit, group: Policy, kind: int, cost: float, begin: float) -> None:
         attempts, choice = tuple(pursuit.attempts), group.choice
+        # Asking every state what it holds takes longer than deciding, and without preparing little changes.
+        if index & (index - 1) == 0 or any(attempt.preparing_work > 0.0 for attempt in attempts):
+            self._memory = self.memory
         chosen = None if choice is None else group.arms[choice.arm]
         # What was chosen may have had to sit out: the record names what was played first.
         configuration = attempts[0].configuration if attempts else chosen or self._players[0]
@@ -341,5 +350,9 @@ class Engine:
                 merit=pursuit.merit,
                 target=pursuit.instance.target,
                 cost=cost,
+                trial=group.trial,
+                expected=group.expected,
+                kind=kind,
+                memory=self._memory,
             )
         )

@@ -304,6 +304,22 @@ class Explorer(Policy):
         for configuration in configurations:
             self.beliefs.ready[self._number[configuration]] = False
 
+    @property
+    def trial(self) -> bool:
+        """Whether another arm than the incumbent began."""
+        return self._trial is not None
+
+    @property
+    def expected(self) -> float | None:
+        """Of the incumbent."""
+        return self._expected or None
+
+    def costs(self) -> NDArray[np.float64]:
+        """Of every arm, in their order; of none before one has played: forecasts are in a unit of their own."""
+        if (self._last_played < 0).all():
+            return super().costs()
+        return self.beliefs.running() * self.beliefs.common_factor
+
     def opinions(self) -> list[Opinion]:
         """Every arm, the cheapest first."""
         beliefs = self.beliefs

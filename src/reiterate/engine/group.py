@@ -7,6 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from reiterate.configuration import Configuration
 from reiterate.contracts import Choice, Learner, Status
 from reiterate.engine.beliefs import share_of
@@ -117,6 +120,13 @@ class Group(Policy):
                 elif attempt.status in (Status.ITERATION_CAP, Status.TIME_CAP) and 0.0 < cost < expected:
                     learner.progress(choice, cost, cost / expected)
             before = merit
+
+    def costs(self) -> NDArray[np.float64]:
+        """Recent means of the arms that have been played."""
+        costs = np.full(len(self.arms), np.nan)
+        for configuration, standing in self._standings.items():
+            costs[self._number[configuration]] = standing.cost
+        return costs
 
     def opinions(self) -> list[Opinion]:
         """The arms that have been played."""

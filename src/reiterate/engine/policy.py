@@ -8,6 +8,9 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from reiterate.configuration import Configuration
 from reiterate.contracts import Choice
 from reiterate.engine.pursuit import Pursuit
@@ -110,6 +113,23 @@ class Policy(ABC):
     def forget(self, configurations: Collection[Configuration]) -> None:
         """Take in that the prepared states of these have been evicted. Ignored by default."""
         return
+
+    @property
+    def trial(self) -> bool:
+        """Whether the present choice is something else than what is believed to be the best."""
+        return False
+
+    @property
+    def expected(self) -> float | None:
+        """What the best known was believed to cost on the present instance; ``None``: nobody has an idea."""
+        return None
+
+    def costs(self) -> NDArray[np.float64]:
+        """What a solve by every arm is believed to cost once it is prepared; NaN where nobody has an idea.
+
+        Cheap, and changes nothing.
+        """
+        return np.full(len(self.arms), np.nan)
 
     def opinions(self) -> list[Opinion]:
         """What is believed of every arm that says anything about the next instance, the cheapest first."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 
-from reiterate.contracts import Method, Progress, Status, Stop, Values
+from reiterate.contracts import Method, Preparation, Progress, Status, Stop, Values
 from reiterate.engine.cost import CostUnit
 from reiterate.engine.pursuit import Pursuit
 from reiterate.engine.upkeep import Lease, Upkeep
@@ -20,6 +20,8 @@ class Turn:
         Of preparing and iterating; verification is not in them.
     preparing, preparing_work
         The part of them before the iteration.
+    preparation
+        What was last done to the prepared state.
     status, reason
         How it ended.
     """
@@ -47,6 +49,7 @@ class Turn:
         self.work = 0.0
         self.preparing = 0.0
         self.preparing_work = 0.0
+        self.preparation = Preparation.KEPT
         self.status = Status.ITERATION_CAP
         self.reason = ""
 
@@ -108,6 +111,7 @@ class Turn:
             self.preparing += seconds
         self.work += lease.work
         self.preparing_work += lease.work
+        self.preparation = lease.preparation
         return lease
 
     def _iterate(self, lease: Lease) -> Progress:

@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Hashable
 from dataclasses import dataclass, field
 
-from reiterate.contracts import Instance, Method, Prepared, Values
+from reiterate.contracts import Instance, Method, Preparation, Prepared, Values
 from reiterate.engine.cost import CostUnit
 from reiterate.engine.rental import Rental
 from reiterate.errors import OutOfTime
@@ -47,6 +47,8 @@ class Lease:
         Whether its numbers are those of the instance.
     allowance
         Iterations after which renewing it is cheaper than going on; infinite for a fresh one.
+    preparation
+        What was done to it just now.
     """
 
     prepared: Prepared
@@ -54,6 +56,7 @@ class Lease:
     fresh: bool
     rebuilt: bool
     allowance: float
+    preparation: Preparation
     _held: _Held
 
     def settle(self, iterations: int, cost: float) -> None:
@@ -112,20 +115,22 @@ class Upkeep:
             held.prepared, held.version = None, None
         held.uses += 1
         prepared, version = held.prepared, instance.version
-        work, fresh, rebuilt = 0.0, True, False
+        work, fresh, rebuilt, preparation = 0.0, True, False, Preparation.KEPT
         if prepared is None or version is None or held.version != version:
             # A state whose fresh cost is not known cannot be said to have aged.
             known = held.refreshing.baseline < math.inf
             ageing = self._ages and known and not renew and not held.refreshing.due
             if ageing and prepared is not None and method.serves(prepared, instance):
-                fresh = False
+                fresh, preparation = False, Preparation.AGED
             else:
                 rebuilt = prepared is None or not self._refreshes or held.rebuilding.due
+                preparation = Preparation.BUILT if rebuilt else Preparation.REFRESHED
                 prepared = self._prepare(method, values, instance, held, rebuild=rebuilt)
                 work = prepared.work
         assert prepared is not None
         self._rank(held)
-        return Lease(prepared, work, fresh, rebuilt, math.inf if fresh else held.refreshing.allowance, held)
+        allowance = math.inf if fresh else held.refreshing.allowance
+        return Lease(prepared, work, fresh, rebuilt, allowance, preparation, held)
 
     def trim(self) -> set[_Key]:
         """Keep the memory limit: called between solves, when no state is in use; returns whose states are gone."""

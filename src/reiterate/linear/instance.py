@@ -341,6 +341,23 @@ class LinearInstance:
         twin._facts = Facts(A, pattern, diagonal, traits, self._facts.features)
         return twin
 
+    def detached(self) -> LinearInstance:
+        """The same system with numbers and knowledge of its own: whatever becomes of the caller's arrays.
+
+        What is solved with it teaches the stream nothing.
+        """
+        pattern, data = self.pattern, self.data.copy()
+        index = pattern.indices.view(np.int32), pattern.indptr.view(np.int32)
+        facts = self._facts
+        twin = copy.copy(self)
+        twin.A, twin.data, twin.b = type(self.A)((data, *index), shape=self.A.shape), data, self.b.copy()
+        twin.diagonal = None if self.diagonal is None else self.diagonal.copy()
+        twin._facts = Facts(
+            twin.A, pattern, twin.diagonal, self.traits, facts.features, facts.version, null_space=facts.null_space
+        )
+        twin._operator, twin._known, twin.deadline, twin.recycles = None, None, None, False
+        return twin
+
     def origin(self) -> Vector:
         """Zero, whose merit is 1."""
         return np.zeros(self.b.size, dtype=self.b.dtype)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,16 +14,19 @@ from reiterate.report.palette import LIGHT, Palette
 from reiterate.report.words import count, few, printable
 
 if TYPE_CHECKING:
+    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 Numbers = NDArray[np.float64]
 
+_TITLES: WeakKeyDictionary[Any, dict[str, list[str]]] = WeakKeyDictionary()
+
 WIDE, NARROW = 880, 372
 """Widths in CSS pixels, for a desk and for a telephone."""
 
 _FEW_DOTS = 60
-_MOST_DOTS = 900  # each dot is an element of the page
+_MOST_DOTS = 500  # each dot is an element of the page
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +48,11 @@ class Style:
     def narrow(self) -> bool:
         """Whether there is no room beside the axes."""
         return self.width < 600
+
+    @property
+    def density(self) -> float:
+        """Share of a wide page's dots that there is room for."""
+        return 0.5 if self.narrow else 1.0
 
     @property
     def size(self) -> float:
@@ -191,13 +200,43 @@ def window_for(steps: int) -> int:
     return max(1, min(steps, 5 if steps < 200 else steps // 40))
 
 
-def thin(steps: int) -> NDArray[np.int64]:
-    """Indices of at most a page's worth of dots, evenly spaced."""
-    return np.arange(0, steps, max(1, -(-steps // _MOST_DOTS)), dtype=np.int64)
+def thin(steps: int, share: float = 1.0) -> NDArray[np.int64]:
+    """Indices of at most a page's worth of dots, or about that share of them, evenly spaced."""
+    most = max(round(share * _MOST_DOTS), _FEW_DOTS)
+    return np.arange(0, steps, max(1, -(-steps // most)), dtype=np.int64)
 
 
-def dots(axes: Axes, x: Any, y: Any, color: str, *, size: float = 3.2, alpha: float = 0.35, marker: str = "o") -> None:
-    """Dots without a line; faint, unless they are few."""
+def dots(
+    axes: Axes,
+    x: Any,
+    y: Any,
+    color: str,
+    *,
+    size: float = 3.2,
+    alpha: float = 0.35,
+    marker: str = "o",
+    titles: Sequence[str] = (),
+) -> None:
+    """Dots without a line; faint, unless they are few. ``titles``: what hovering over each of them shows."""
     if len(x) <= _FEW_DOTS:
         size, alpha = 1.6 * size, max(alpha, 0.7)
-    axes.plot(x, y, linestyle="none", marker=marker, markersize=size, markeredgewidth=0.0, color=color, alpha=alpha)
+    (line,) = axes.plot(
+        x, y, linestyle="none", marker=marker, markersize=size, markeredgewidth=0.0, color=color, alpha=alpha
+    )
+    name_artist(line, titles)
+
+
+def name_artist(artist: Artist, titles: Sequence[str]) -> None:
+    """Let hovering show a text: one for the whole artist, or one for each of its marks, all of which are finite."""
+    figure = artist.figure
+    if not titles or figure is None:
+        return
+    known = _TITLES.setdefault(figure, {})
+    gid = f"named{len(known)}"
+    artist.set_gid(gid)
+    known[gid] = [printable(title) for title in titles]
+
+
+def titles_of(figure: Figure) -> dict[str, list[str]]:
+    """What :func:`name_artist` was told about a figure, by the identifiers of its groups."""
+    return _TITLES.get(figure, {})

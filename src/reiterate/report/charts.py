@@ -35,7 +35,7 @@ from reiterate.report.landscape import (
     steps_of,
     valley,
 )
-from reiterate.report.words import count, few, parameter_label, parameter_symbol, percent
+from reiterate.report.words import count, duration_unit, few, parameter_label, parameter_symbol, percent, seconds
 
 _EXCESS_LEVELS = np.array([0.0, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0])
 _EXCESS_COLOR = "#c2552d"
@@ -166,6 +166,30 @@ def cumulative(comparison: Comparison, style: Style) -> Figure:
     """Iterations so far, of every contender."""
     figure = new_figure(style, 280.0 if style.narrow else 320.0)
     draw_cumulative(figure.subplots(), comparison, style)
+    return figure
+
+
+def cumulative_seconds(comparison: Comparison, style: Style) -> Figure:
+    """Measured time so far, of every contender."""
+    figure = new_figure(style, 280.0 if style.narrow else 320.0)
+    axes = figure.subplots()
+    longest = max((float(run.seconds.sum()) for run in comparison.runs), default=0.0)
+    name, size = duration_unit(longest)
+    dress(axes, style, xlabel="step", ylabel=f"{name} so far")
+    ends = []
+    for run in sorted(comparison.runs, key=lambda run: run.kind == "learner"):
+        total = np.cumsum(run.seconds)
+        at = np.unique(np.linspace(0, total.size - 1, min(total.size, style.width // 2)).astype(np.int64))
+        if not total.size:
+            continue
+        color, width = color_of(run, comparison, style), 2.2 if run.kind == "learner" else 1.6
+        axes.plot(at + 1, total[at] / size, color=color, linestyle=line_style(run), linewidth=width)
+        ends.append(Line(float(total[-1]) / size, f"{spoken(run)}  {seconds(float(total[-1]))}", color))
+    separate_thousands(axes)
+    axes.set_ylim(bottom=0.0)
+    axes.margins(x=0.01)
+    if not style.narrow:
+        label_ends(axes, ends, style)
     return figure
 
 

@@ -181,6 +181,13 @@ def _pictures(page: Page, comparison: Comparison) -> None:
         lambda style: charts.cumulative(comparison, style),
         narrow_key=contenders,
     )
+    if any(run.seconds.size and run.seconds.sum() > 0.0 for run in comparison.runs):
+        page.figure(
+            "The same on the clock",
+            "Measured time so far; deciding and checking every solution are in it.",
+            lambda style: charts.cumulative_seconds(comparison, style),
+            narrow_key=contenders,
+        )
     if shown:
         page.figure(
             "What learning cost: the regret",

@@ -37,17 +37,17 @@ def _of(policy: Policy, unit: str) -> list[str]:
     tried = sum(opinion.since is not None for opinion in opinions)
     lines = [
         f"Plays {best.configuration}: about {several(round(best.iterations), 'iteration')} and "
-        f"{_amount(best.cost, unit)} a solve, the least of the {tried} that were tried, out of "
+        f"{amount(best.cost, unit)} a solve, the least of the {tried} that were tried, out of "
         f"{several(len(opinions), 'configuration')}.",
         *_of_conduct(policy.remarks()),
     ]
     others = [opinion for opinion in opinions if opinion is not best]
-    shown = _telling(others)[:_MOST_ROWS]
+    shown = telling(others)[:_MOST_ROWS]
     width = max((len(str(opinion.configuration)) for opinion in shown), default=0)
-    costs = [_amount(opinion.cost, unit) for opinion in shown]
+    costs = [amount(opinion.cost, unit) for opinion in shown]
     wide = max(map(len, costs), default=0)
     lines.extend(
-        f"  {opinion.configuration!s:<{width}}  {cost:>{wide}}  {_story(opinion, unit)}"
+        f"  {opinion.configuration!s:<{width}}  {cost:>{wide}}  {story_of(opinion, unit)}"
         for opinion, cost in zip(shown, costs, strict=True)
     )
     if len(others) > len(shown):
@@ -69,7 +69,7 @@ def _of_conduct(conduct: Conduct) -> list[str]:
     return [f"{several(conduct.solves, 'solve')} so far; {tried} of something else, for {share}."]
 
 
-def _telling(opinions: Sequence[Opinion]) -> list[Opinion]:
+def telling(opinions: Sequence[Opinion]) -> list[Opinion]:
     """Those that were tried, and of every method that was not, the one that is believed to be the best."""
     methods = {opinion.configuration.method for opinion in opinions if opinion.since is not None}
     telling = []
@@ -80,13 +80,14 @@ def _telling(opinions: Sequence[Opinion]) -> list[Opinion]:
     return telling
 
 
-def _amount(cost: float, unit: str) -> str:
+def amount(cost: float, unit: str) -> str:
+    """A cost with its unit."""
     return seconds(cost) if unit == "seconds" else f"{few(cost)} {unit}"
 
 
-def _story(opinion: Opinion, unit: str) -> str:
+def story_of(opinion: Opinion, unit: str) -> str:
     """How that is known."""
-    preparing = f", after {_amount(opinion.preparing, unit)} of preparing" if opinion.preparing else ""
+    preparing = f", after {amount(opinion.preparing, unit)} of preparing" if opinion.preparing else ""
     if opinion.failing:
         return "has broken down and sits out for a while"
     if opinion.since is None:

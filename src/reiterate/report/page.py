@@ -29,7 +29,8 @@ _WORDY = ' class="wordy"'
 class Key:
     """An entry of the key above a picture.
 
-    ``mark`` is ``"solid"``, ``"dashed"``, ``"dotted"``, ``"dot"`` or ``"band"``; ``role`` a color's role.
+    ``mark`` is ``"solid"``, ``"dashed"``, ``"dotted"``, ``"dot"``, ``"ring"``, ``"band"``, ``"triangle"`` or
+    ``"cross"``; ``role`` a color's role.
     """
 
     text: str
@@ -95,6 +96,10 @@ class Page:
             f"<section><h2>{_text(heading)}</h2><p>{_text(caption)}</p>{keys}"
             f"<figure>{''.join(pictures)}</figure></section>"
         )
+
+    def note(self, heading: str, text: str) -> None:
+        """Add a paragraph where there is nothing to draw."""
+        self._parts.append(f"<section><h2>{_text(heading)}</h2><p>{_text(text)}</p></section>")
 
     def table(
         self,

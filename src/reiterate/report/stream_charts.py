@@ -24,7 +24,9 @@ from reiterate.report.axes import (
     thin,
     window_for,
 )
-from reiterate.report.words import duration_unit, seconds
+from reiterate.report.stream_marks import titles
+
+_POINTS = 500  # of a line
 
 
 def solve_numbers(records: Sequence[Record]) -> Numbers:
@@ -55,7 +57,7 @@ def mark_trouble(axes: Axes, records: Sequence[Record], x: Numbers, y: Numbers, 
     """Mark solves that were rescued with a triangle, and those that failed with a cross."""
     for test, marker, color in ((rescued, "^", style.palette.ink), (failed, "x", style.palette.alarm)):
         at = np.flatnonzero([test(record) for record in records])
-        at = at[thin(at.size)]
+        at = at[thin(at.size, style.density)]
         if at.size:
             axes.plot(x[at], y[at], linestyle="none", marker=marker, markersize=6.0, color=color, clip_on=False)
 
@@ -70,34 +72,23 @@ def first_context(records: Sequence[Record]) -> tuple[str, Numbers] | None:
     return None
 
 
-def effort(records: Sequence[Record], unit: str, style: Style) -> Figure:
-    """Iterations of each solve, and what the learner was told it cost."""
-    panels = [("iterations", np.array([float(record.iterations) for record in records]))]
-    if unit != "iterations":
-        panels.append(_cost(records, unit))
-    figure = new_figure(style, 185.0 * len(panels) + 36.0)
-    rows = figure.subplots(len(panels), 1, sharex=True, squeeze=False)[:, 0]
+def effort(records: Sequence[Record], style: Style) -> Figure:
+    """Iterations of each solve."""
+    values = np.array([float(record.iterations) for record in records])
+    figure = new_figure(style, 215.0)
+    axes = figure.subplots()
+    dress(axes, style, xlabel="solve", ylabel="iterations")
     x = solve_numbers(records)
-    at = thin(x.size)
-    for axes, (name, values) in zip(rows, panels, strict=True):
-        dress(axes, style, ylabel=name)
-        dots(axes, x[at], values[at], style.palette.first, size=3.4)
-        if x.size > 1:
-            mean = moving_average(values, window_for(x.size))
-            axes.plot(x, mean, color=style.palette.first, linewidth=2.0)
-        mark_trouble(axes, records, x, values, style)
-        _scale(axes, values)
-    rows[-1].set_xlabel("solve", color=style.palette.soft, fontsize=style.size)
-    whole_axis(rows[-1], records)
+    at = thin(x.size, style.density)
+    dots(axes, x[at], values[at], style.palette.first, size=3.4, titles=titles([records[i] for i in at], style))
+    if x.size > 1:
+        mean = moving_average(values, window_for(x.size))
+        every = max(1, x.size // _POINTS)
+        axes.plot(x[::every], mean[::every], color=style.palette.first, linewidth=2.0)
+    mark_trouble(axes, records, x, values, style)
+    _scale(axes, values)
+    whole_axis(axes, records)
     return figure
-
-
-def _cost(records: Sequence[Record], unit: str) -> tuple[str, Numbers]:
-    cost = np.array([record.cost for record in records], dtype=float)
-    if unit != "seconds":
-        return f"cost ({unit})", cost
-    name, size = duration_unit(float(cost[np.isfinite(cost)].max(initial=0.0)))
-    return f"cost ({name})", cost / size
 
 
 def _scale(axes: Axes, values: Numbers) -> None:
@@ -107,37 +98,6 @@ def _scale(axes: Axes, values: Numbers) -> None:
         log_ticks(axes)
     else:
         axes.set_ylim(bottom=0.0)
-
-
-def time_spent(records: Sequence[Record], style: Style) -> Figure:
-    """Seconds so far: within the methods, and on top of that deciding and verifying."""
-    figure = new_figure(style, 250.0)
-    axes = figure.subplots()
-    dress(axes, style, xlabel="solve", ylabel="seconds so far")
-    x = np.concatenate(([records[0].index], solve_numbers(records)))
-    methods = np.concatenate(([0.0], np.cumsum([record.seconds for record in records])))
-    total = methods + np.concatenate(([0.0], np.cumsum([record.overhead for record in records])))
-    name, size = duration_unit(float(total[-1]))
-    axes.set_ylabel(f"{name} so far")
-    colors = style.palette
-    axes.fill_between(x, methods / size, color=colors.first, alpha=0.25, linewidth=0.0)
-    axes.fill_between(x, methods / size, total / size, color=colors.second, alpha=0.3, linewidth=0.0)
-    axes.plot(x, methods / size, color=colors.first, linewidth=1.8)
-    axes.plot(x, total / size, color=colors.second, linewidth=1.8)
-    separate_thousands(axes)
-    axes.set_ylim(bottom=0.0)
-    whole_axis(axes, records)
-    if not style.narrow:
-        ends = [
-            Line(0.5 * float(methods[-1]) / size, f"methods {seconds(float(methods[-1]))}", colors.first),
-            Line(
-                0.5 * float(methods[-1] + total[-1]) / size,
-                f"deciding, verifying {seconds(float(total[-1] - methods[-1]))}",
-                colors.second,
-            ),
-        ]
-        label_ends(axes, ends, style)
-    return figure
 
 
 def residuals(records: Sequence[Record], style: Style) -> Figure:
@@ -155,8 +115,9 @@ def residuals(records: Sequence[Record], style: Style) -> Figure:
     log_ticks(axes)
     axes.axhline(1.0, color=style.palette.ink, linewidth=1.2)
     fine = np.flatnonzero([not failed(record) for record in records])
-    fine = fine[thin(fine.size)]
-    dots(axes, x[fine], y[fine], style.palette.best, size=3.6, alpha=0.55)
+    fine = fine[thin(fine.size, style.density)]
+    named = titles([records[i] for i in fine.tolist()], style)
+    dots(axes, x[fine], y[fine], style.palette.best, size=3.6, alpha=0.55, titles=named)
     mark_trouble(axes, records, x, y, style)
     whole_axis(axes, records)
     if not style.narrow:

@@ -12,8 +12,9 @@ from matplotlib.figure import Figure
 
 from reiterate.configuration import Configuration
 from reiterate.contracts import Record
-from reiterate.report.axes import Style, dots, dress, new_figure, separate_thousands, thin
+from reiterate.report.axes import Style, dots, dress, name_artist, new_figure, separate_thousands, thin
 from reiterate.report.stream_charts import first_context, mark_trouble, solve_numbers, whole_axis
+from reiterate.report.stream_marks import method_marks, titles
 from reiterate.report.words import printable
 
 _ROW = 17.0
@@ -22,7 +23,6 @@ _TALLEST = 460.0  # unless more rows than this has room for are played
 _VALUE_ROW = 12.0
 _ALL_NAMED = 4  # of a band with more rows some may go without
 _CHARACTER = 0.6  # width over height, on average
-_MARKERS = "oDsv"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,8 @@ def choices(records: Sequence[Record], style: Style) -> Figure:
     if context is not None:
         name, values = context
         dress(lowest, style, title=name)
-        lowest.plot(solve_numbers(records), values, color=style.palette.soft, linewidth=1.3)
+        every = max(1, len(records) // 800)
+        lowest.plot(solve_numbers(records)[::every], values[::every], color=style.palette.soft, linewidth=1.3)
         separate_thousands(lowest, "y", bins=2)
     lowest.set_xlabel("solve", color=style.palette.soft, fontsize=style.size)
     whole_axis(lowest, records)
@@ -101,13 +102,33 @@ def _draw_rows(axes: Axes, records: Sequence[Record], layout: Sequence[Band], st
     place = {c: band.place(number) for band in layout for number, c in enumerate(band.configurations)}
     x = solve_numbers(records)
     y = np.array([place[record.configuration] for record in records])
-    colors = style.palette.methods
-    for number, band in enumerate(layout):
-        mine = [i for i, record in enumerate(records) if record.configuration.method == band.method]
-        at = [mine[i] for i in thin(len(mine))]
-        marker = _MARKERS[number // len(colors) % len(_MARKERS)]
-        dots(axes, x[at], y[at], colors[number % len(colors)], size=4.2, alpha=0.75, marker=marker)
+    for method, (color, marker) in method_marks((band.method for band in layout), style).items():
+        mine = [i for i, record in enumerate(records) if record.configuration.method == method and not record.trial]
+        at = [mine[i] for i in thin(len(mine), style.density * len(mine) / len(records))]
+        named = titles([records[i] for i in at], style)
+        dots(axes, x[at], y[at], color, size=4.2, alpha=0.75, marker=marker, titles=named)
+        _draw_trials(axes, records, method, (color, marker), place, style)
     mark_trouble(axes, records, x, y, style)
+
+
+def _draw_trials(
+    axes: Axes,
+    records: Sequence[Record],
+    method: str,
+    mark: tuple[str, str],
+    place: dict[Configuration, float],
+    style: Style,
+) -> None:
+    """Trials are hollow."""
+    tried = [record for record in records if record.trial and record.configuration.method == method]
+    tried = [tried[i] for i in thin(len(tried), style.density)]
+    if not tried:
+        return
+    (line,) = axes.plot(
+        solve_numbers(tried), [place[record.configuration] for record in tried], linestyle="none", marker=mark[1],
+        markersize=7.0, markerfacecolor="none", markeredgewidth=1.6, markeredgecolor=mark[0],
+    )  # fmt: skip
+    name_artist(line, titles(tried, style))
 
 
 def _name_rows(axes: Axes, layout: Sequence[Band], style: Style) -> None:

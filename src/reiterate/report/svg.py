@@ -7,6 +7,7 @@ import re
 import warnings
 from typing import TYPE_CHECKING, Any
 
+from reiterate.report.axes import titles_of
 from reiterate.report.palette import LIGHT
 
 if TYPE_CHECKING:
@@ -55,6 +56,8 @@ def inline(figure: Figure, prefix: str, description: str) -> str:
     text = re.sub(r'style="[^"]*"', lambda match: _themed(match.group()), text)
     text = re.sub(r'\b(?:d|x|y|transform)="[^"]*"', lambda match: _HAIR.sub(r"\1", match.group()), text)
     text = re.sub(r"<g([^>]*)>\s*((?:<use [^>]*/>\s*){3,})</g>", _hoist_style, text)
+    for gid, titles in titles_of(figure).items():
+        text = _with_titles(text, f"{prefix}-{gid}", titles)
     width, height = (round(72 * inches) for inches in figure.get_size_inches())
     head = f'<svg role="img" aria-label="{escape(description)}" width="{width}" height="{height}" '
     text = re.sub(r'^<svg (.*?) width="[^"]*" height="[^"]*"', rf"{_literal(head)}\1", text, count=1)
@@ -73,6 +76,31 @@ def _hoist_style(match: re.Match[str]) -> str:
         return match.group()
     (style,) = styles
     return f"<g{attributes}{style}>{uses.replace(style, '')}</g>"
+
+
+def _with_titles(text: str, group: str, titles: list[str]) -> str:
+    """Give a group, or each of its marks, a title, which browsers show when it is hovered over."""
+    head = f'<g id="{group}">'
+    begin = text.find(head)
+    if begin < 0:
+        return text
+    begin += len(head)
+    if len(titles) == 1:
+        return f"{text[:begin]}<title>{_escaped(titles[0])}</title>{text[begin:]}"
+    match = re.compile(r"(?:<use [^>]*/>\s*)+").search(text, begin)
+    if match is None or match.group().count("<use ") != len(titles):
+        return text
+    marks = re.findall(r"<use ([^>]*?)\s*/>", match.group())
+    named = "".join(
+        f"<use {mark}><title>{_escaped(title)}</title></use>" for mark, title in zip(marks, titles, strict=True)
+    )
+    return text[: match.start()] + named + text[match.end() :]
+
+
+def _escaped(title: str) -> str:
+    from html import escape
+
+    return escape(title, quote=False)
 
 
 def _themed(style: str) -> str:

@@ -7,6 +7,7 @@ import math
 _PARAMETERS = {"omega": "relaxation parameter ω"}
 _SYMBOLS = {"omega": "ω"}
 _TIED = "\N{NO-BREAK SPACE}"
+_BYTES = (("GB", 1e9), ("MB", 1e6), ("kB", 1e3), ("bytes", 1.0))
 _DURATIONS = (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6))
 
 
@@ -50,6 +51,11 @@ def seconds(number: float) -> str:
 def duration_unit(longest: float) -> tuple[str, float]:
     """The unit for an axis that reaches ``longest`` seconds, and its size in seconds."""
     return next(((unit, size) for unit, size in _DURATIONS if longest >= 2.0 * size), _DURATIONS[-1])
+
+
+def byte_unit(most: float) -> tuple[str, float]:
+    """The unit for so many bytes, and its size."""
+    return next(((unit, size) for unit, size in _BYTES if most >= size), _BYTES[-1])
 
 
 def excess(total: float, reference: float) -> str:
