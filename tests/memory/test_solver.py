@@ -2,6 +2,7 @@
 
 import gc
 import json
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -69,8 +70,6 @@ def test_the_same_memory_makes_the_same_decisions(path, tmp_path):
 
 
 def _copied(path, copy):
-    import sqlite3
-
     with sqlite3.connect(path) as source, sqlite3.connect(copy) as target:
         source.backup(target)
 
@@ -158,6 +157,21 @@ def test_knowledge_is_written_rarely_and_at_the_end(path, monkeypatch):
     gc.collect()
     assert written[-1][1]["solves"] == 100
     json.dumps(written[-1][1], allow_nan=False)
+
+
+def test_what_could_not_be_written_because_of_others_is_written_in_the_end(path):
+    solver = rt.Solver(["jacobi_cg"], cost="work", memory=path, label="x")
+    A = sp.diags_array([-1.0, 2.1, -1.0], offsets=[-1, 0, 1], shape=(300, 300)).tocsr()
+    Store(path).entries()
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    solver.solve(A, np.ones(300))
+    other.execute("ROLLBACK")
+    assert Store(path).entries() == []
+    del solver
+    gc.collect()
+    assert [entry.solves for entry in Store(path).entries()] == [1]
+    other.close()
 
 
 def test_solves_that_fail_are_remembered_too_and_raise_what_they_raise(path):

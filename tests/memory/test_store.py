@@ -291,8 +291,7 @@ def test_a_full_disk_turns_memory_off(path, monkeypatch, message, code):
     off_with_one_warning(Store(path), message)
 
 
-def test_a_file_that_is_locked_is_tried_again_later(path, monkeypatch):
-    monkeypatch.setattr(store, "_SHORT_WAIT", 0.01)
+def test_a_file_that_is_locked_is_tried_again_later(path):
     here, kept = fingerprint(HEAT, "a.py:1"), Store(path)
     assert kept.remember(here, known(1))
     other = sqlite3.connect(path, isolation_level=None)

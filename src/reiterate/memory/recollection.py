@@ -81,7 +81,7 @@ class Recollection:
                 return
             try:
                 state = policy.state_dict()
-                if state:
-                    self._store.remember(key, state, patiently=patiently)
+                if state and not self._store.remember(key, state, patiently=patiently):
+                    self._unwritten_in = os.getpid()  # others were writing, so once more later
             except Exception:  # what cannot be written down is lost; a program's solve is not to fail because of it
                 continue
