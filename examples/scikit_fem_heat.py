@@ -15,7 +15,7 @@ from skfem.helpers import dot, grad
 
 import reiterate as rt
 
-CELLS, STEPS, DT = 20, 10, 0.01
+CELLS, STEPS, DT = 19, 8, 0.01
 
 
 @BilinearForm
