@@ -14,7 +14,7 @@ from scipy.sparse.linalg import cg
 
 import reiterate as rt
 
-SIZE, STEPS = 20, 25
+SIZE, STEPS = 28, 25
 
 
 def simulate(precondition):

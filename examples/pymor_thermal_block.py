@@ -26,7 +26,7 @@ from pymor.basic import (
 
 import reiterate as rt
 
-CELLS, SNAPSHOTS, TESTS, LARGEST = 90, 40, 10, 24
+CELLS, SNAPSHOTS, TESTS, LARGEST = 80, 32, 8, 20
 
 
 def solve_all(fom, parameters):

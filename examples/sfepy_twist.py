@@ -95,7 +95,7 @@ def main(picture: str) -> None:
     print(solver.summary())
 
     figure = Figure(figsize=(11, 4), layout="constrained")
-    grid = figure.add_gridspec(1, 2, width_ratios=[1.5, 1])
+    grid = figure.add_gridspec(1, 2, width_ratios=[1.2, 1])
     ax = figure.add_subplot(grid[0], projection="3d")
     draw_surface(ax, mesh, states[-1])
     ax.set_title(f"twisted by {np.degrees(ANGLES[-1]):.0f}°; color: displacement")
@@ -121,7 +121,7 @@ def draw_surface(ax, mesh, displacement) -> None:
     points = mesh.coors + displacement
     ax.add_collection3d(Poly3DCollection(points[outer], facecolors=colors, edgecolors="black", linewidths=0.2))
     ax.set(xlim=(0, LENGTH), ylim=(-0.8, 0.8), zlim=(-0.8, 0.8))
-    ax.set_box_aspect((LENGTH, 1.6, 1.6), zoom=1.1)
+    ax.set_box_aspect((LENGTH, 1.6, 1.6), zoom=1.15)
     ax.set_axis_off()
 
 
