@@ -12,7 +12,7 @@ import typer
 from typer.core import TyperGroup
 
 from reiterate import __version__
-from reiterate.cli import demo, inspect
+from reiterate.cli import demo, inspect, streams
 from reiterate.errors import ReiterateError
 
 
@@ -36,6 +36,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_show_locals=False,
 )
+app.command()(streams.solve)
 app.command()(inspect.methods)
 app.command()(inspect.doctor)
 app.add_typer(demo.app, name="demo")
