@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from reiterate import gallery as gallery
     from reiterate.errors import InvalidInput, NotConverged, ReiterateError, ToleranceUnreachable
+    from reiterate.intercept import tuned_scipy
     from reiterate.solver import Solver
     from reiterate.solving import solve, solve_stream
 
@@ -29,6 +30,7 @@ __all__ = [
     "gallery",
     "solve",
     "solve_stream",
+    "tuned_scipy",
 ]
 
 _HOMES = {
@@ -39,6 +41,7 @@ _HOMES = {
     "Solver": "reiterate.solver",
     "solve": "reiterate.solving",
     "solve_stream": "reiterate.solving",
+    "tuned_scipy": "reiterate.intercept",
 }
 
 
