@@ -1,0 +1,176 @@
+"""What is done when a program that `reiterate run` has run is over: the table, the report, the numbers as JSON."""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import json
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from reiterate.intercept.session import Session, SiteSummary
+
+_MOST_PAGES: Final = 20  # call sites with a page of their own
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is to be written at the end.
+
+    Attributes
+    ----------
+    quiet : bool
+        No table.
+    report, json : Path or None
+    program : str
+        Its name, for the report.
+    """
+
+    program: str
+    quiet: bool = False
+    report: Path | None = None
+    json: Path | None = None
+
+
+class Conclusion:
+    """Concludes when the process ends, after everything that the program has registered with :mod:`atexit`.
+
+    A process that ends by ``os._exit``, by a signal or as another program has no conclusion. Forked processes go on
+    with replaced solvers, but what they solve is known to them alone; they have none either.
+
+    Parameters
+    ----------
+    wanted
+        What to write.
+    """
+
+    def __init__(self, wanted: Wanted) -> None:
+        self.session: Session | None = None
+        self._wanted = wanted
+        self._stream = sys.stderr
+        self._process = os.getpid()
+        self._children = 0
+        atexit.register(self.conclude)
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_parent=self._forked)
+
+    def begin(self, options: Mapping[str, Any]) -> None:
+        """Replace SciPy's solvers from now on; where that is impossible, say so and let the program go on without."""
+        try:
+            from reiterate.intercept.session import Session
+
+            session = Session(**options)
+            session.install()
+            self.session = session
+        except Exception as error:
+            self._say([f"reiterate: SciPy's solvers are not replaced ({type(error).__name__}: {error})."])
+
+    def _forked(self) -> None:
+        self._children += 1
+
+    def prepare(self) -> None:
+        """Import what writing takes while the interpreter is whole: some modules cannot be imported at its exit."""
+        if self.session is None or os.getpid() != self._process:
+            return
+        with contextlib.suppress(Exception):
+            from reiterate.intercept import table
+
+            table.totals(self.session.sites)
+            if self._wanted.report is not None:
+                from reiterate.report import figures, stream, stream_charts, stream_choices
+
+                del figures, stream, stream_charts, stream_choices
+
+    def conclude(self) -> None:
+        """Write what is wanted; whatever goes wrong is told in a line, and changes nothing of how the program ended."""
+        if os.getpid() != self._process:
+            return
+        sites = [] if self.session is None else self.session.sites
+        for write in (self._write_table, self._write_json, self._write_report):
+            try:
+                write(sites)
+            except Exception as error:
+                self._say([f"reiterate: {error}"])
+
+    def _write_table(self, sites: Sequence[SiteSummary]) -> None:
+        from reiterate.intercept.table import lines
+
+        if not self._wanted.quiet:
+            note = f"  {self._children} forked processes are not counted." if self._children else None
+            self._say([*lines(sites), *([note] if note else [])])
+
+    def _write_json(self, sites: Sequence[SiteSummary]) -> None:
+        from reiterate.intercept.table import as_dict
+
+        if self._wanted.json is not None:
+            from reiterate.report.page import write_file
+
+            found = {"program": self._wanted.program, "forked_processes": self._children, **as_dict(sites)}
+            write_file(self._wanted.json, json.dumps(found, indent=2, default=float).encode() + b"\n")
+
+    def _write_report(self, sites: Sequence[SiteSummary]) -> None:
+        if self._wanted.report is not None:
+            write_report(self._wanted.program, sites, self._wanted.report)
+
+    def _say(self, lines: Sequence[str]) -> None:
+        # The program may have closed it, or whoever reads it may be gone.
+        with contextlib.suppress(Exception):
+            for line in lines:
+                self._stream.write(f"{line}\n")
+            self._stream.flush()
+
+
+def write_report(program: str, sites: Sequence[SiteSummary], path: Path) -> Path:
+    """Write a page about all call sites, and beside it one about each stream: ``out.html``, ``out-1.html``.
+
+    Raises
+    ------
+    InvalidInput
+        The path cannot be written.
+    """
+    from reiterate.intercept import table
+    from reiterate.report.page import Page
+    from reiterate.report.words import several
+
+    total = table.totals(sites)
+    by_time = sorted(sites, key=lambda site: site.seconds, reverse=True)
+    rows = []
+    for number, site in enumerate(by_time, 1):
+        page = ""
+        if number <= _MOST_PAGES and site.solver is not None and len(site.solver.history):
+            page = str(site.solver.report(path.with_name(f"{path.stem}-{number}{path.suffix}")).name)
+        rows.append([*table.row(site)[:3], *_times(site), table.choices(site), page])
+    if total.solves > total.left_to_scipy:
+        lead = f"{table.headline(total, len(sites))}"
+    else:
+        lead = f"{several(total.solves, 'solve')}, all left to SciPy." if sites else "No solver of SciPy's was called."
+    overview = Page(f"{program}, as reiterate ran it", lead)
+    overview.table(
+        "Call sites",
+        "Every place that calls one of SciPy's solvers is a stream of its own. A page named in the last column lies "
+        "beside this one.",
+        ["call site", "function", "solves", "seconds", "with SciPy", "how that is known", "chosen", "page"],
+        rows,
+    )
+    overview.explanations("How to read this", _TERMS)
+    return overview.write(path)
+
+
+def _times(site: SiteSummary) -> list[Any]:
+    before = "–" if site.seconds_before is None else f"{site.seconds_before:.3g}"
+    return [f"{site.seconds:.3g}", before, site.before]
+
+
+_TERMS: Final = [
+    ("call site", "A line of the program, or of a package that it uses, that calls one of SciPy's sparse solvers."),
+    ("seconds", "Measured: spent in the calls, deciding and checking included."),
+    ("with SciPy", "What SciPy would have spent on the same calls."),
+    ("audited", "From calls of this very run that were solved both ways."),
+    ("estimated", "From those calls of this site that SciPy answered."),
+    ("chosen", "The configurations that began the solves, with their shares; SciPy: calls that were left to it."),
+]
