@@ -12,7 +12,7 @@ import sys
 import threading
 from collections.abc import Callable
 from importlib import import_module
-from types import FrameType, FunctionType, ModuleType
+from types import BuiltinFunctionType, FrameType, FunctionType, ModuleType
 from typing import Any, Final, Protocol
 
 NAMES: Final = (
@@ -105,8 +105,7 @@ def remove(session: Intercepting) -> None:
             return
         _sessions.remove(session)
         if not _sessions:
-            table = {id(_replacements[name]): _originals[name] for name in _replacements}
-            _swap(table)
+            _swap({id(_replacements[name]): _originals[name] for name in _replacements})
 
 
 def _install() -> None:
@@ -115,6 +114,9 @@ def _install() -> None:
         found = getattr(home, name, None)
         if name not in _replacements and isinstance(found, FunctionType) and found.__module__.startswith("scipy."):
             _originals[name], _replacements[name] = found, _replacement(name, found)
+    linsolve = vars(import_module(_HOMES[2]))
+    if isinstance(linsolve.get("warn"), BuiltinFunctionType):
+        linsolve["warn"] = _relocating(linsolve["warn"])  # stays: it changes nothing of calls from elsewhere
     _swap({id(_originals[name]): _replacements[name] for name in _replacements})
 
 
@@ -146,6 +148,28 @@ def _replacement(name: str, original: Function) -> Function:
         return site.answer(original, args, kwargs)
 
     return replaced
+
+
+def depth_of_program(frame: FrameType | None = None) -> int:
+    """How many frames out from the caller, or from ``frame``, the program is: what ``warnings`` call ``stacklevel``."""
+    depth, at = 1, frame or sys._getframe(1)
+    while at.f_back is not None and at.f_globals.get("__name__", "").startswith("reiterate.intercept"):
+        depth, at = depth + 1, at.f_back
+    return depth
+
+
+def _relocating(warn: Function) -> Function:
+    """SciPy's warnings name the line that called it; replacements are not meant."""
+
+    @functools.wraps(warn)
+    def relocated(message: Any, category: Any = None, stacklevel: int = 1, *args: Any, **kwargs: Any) -> None:
+        try:
+            stacklevel += depth_of_program(sys._getframe(stacklevel))
+        except ValueError:  # further out than there are frames
+            stacklevel += 1
+        warn(message, category, stacklevel, *args, **kwargs)
+
+    return relocated
 
 
 def _swap(table: dict[int, Function]) -> None:

@@ -103,6 +103,10 @@ class Session:
             raise InvalidInput("audit", f"{audit!r} is no share of the calls; use e.g. 0.05")
         if memory is not None:
             solver_options["memory"] = memory
+        if solver_options:  # what is wrong with them is to be said now, and not in the middle of a program
+            from reiterate.solver import Solver
+
+            Solver(**solver_options)
         self.options = Options(
             float(direct_tolerance), float(audit), recorder, solver_options, np.random.default_rng(seed)
         )
@@ -126,7 +130,7 @@ class Session:
             SiteSummary(
                 site.where,
                 site.function,
-                site.solves + site.left_to_scipy - site.timed_left,
+                site.answered + site.left_to_scipy,
                 site.left_to_scipy,
                 site.seconds,
                 *site.before(),
