@@ -15,7 +15,7 @@ def main() -> None:
     try:
         from reiterate import cli
 
-        program = cli.main()
+        program = cli.begin()
     except KeyboardInterrupt:
         print("Interrupted.", file=sys.stderr)
         sys.exit(_INTERRUPTED)

@@ -60,13 +60,19 @@ def _common(
     pass
 
 
-def main() -> Callable[[], None] | None:
+def main() -> None:
+    """Run the command; a program that it runs has the process to itself."""
+    if (program := begin()) is not None:
+        program()
+
+
+def begin() -> Callable[[], None] | None:
     """Run the command; errors made for people are shown without a traceback; Ctrl-C is passed on.
 
     Returns
     -------
     callable or None
-        What is left to do: a program to be run, in a process as it was before this command line was read.
+        What is left to do: a program to be run, with nothing left of how the command line was read.
     """
     hook = sys.excepthook
     try:

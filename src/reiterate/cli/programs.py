@@ -37,8 +37,8 @@ def run(
     """Run an unmodified Python program with SciPy's sparse linear solvers replaced by tuned ones.
 
     Every place that calls a solver is a stream of its own. Output, exit status, errors and signals are those of the
-    program; a short table goes to standard error at the end. Processes that the program forks have the replaced solvers,
-    too; those that it starts anew (multiprocessing's "spawn") have SciPy's.
+    program; a short table goes to standard error at the end. Processes that the program forks have the replaced
+    solvers, too; those that it starts anew (multiprocessing's "spawn") have SciPy's.
     """
     if not 0.0 < direct_tolerance < 1.0:
         raise typer.BadParameter(f"{direct_tolerance} is not between 0 and 1.", param_hint="--direct-tolerance")

@@ -55,6 +55,7 @@ class Conclusion:
         self._stream = sys.stderr
         self._process = os.getpid()
         self._children = 0
+        self._interrupted = False
         atexit.register(self.conclude)
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(after_in_parent=self._forked)
@@ -73,8 +74,9 @@ class Conclusion:
     def _forked(self) -> None:
         self._children += 1
 
-    def prepare(self) -> None:
+    def prepare(self, interrupted: bool) -> None:
         """Import what writing takes while the interpreter is whole: some modules cannot be imported at its exit."""
+        self._interrupted = interrupted
         if self.session is None or os.getpid() != self._process:
             return
         with contextlib.suppress(Exception):
@@ -96,13 +98,16 @@ class Conclusion:
                 write(sites)
             except Exception as error:
                 self._say([f"reiterate: {error}"])
+        if self._interrupted:
+            _remember_interruption()
 
     def _write_table(self, sites: Sequence[SiteSummary]) -> None:
         from reiterate.intercept.table import lines
 
         if not self._wanted.quiet:
-            note = f"  {self._children} forked processes are not counted." if self._children else None
-            self._say([*lines(sites), *([note] if note else [])])
+            they = "process is" if self._children == 1 else "processes are"
+            children = f"  {self._children} forked {they} not counted."
+            self._say([*lines(sites), *([children] if self._children else [])])
 
     def _write_json(self, sites: Sequence[SiteSummary]) -> None:
         from reiterate.intercept.table import as_dict
@@ -123,6 +128,16 @@ class Conclusion:
             for line in lines:
                 self._stream.write(f"{line}\n")
             self._stream.flush()
+
+
+def _remember_interruption() -> None:
+    """Have the process die of SIGINT after all.
+
+    CPython notes that it was interrupted when code that was given as text, as programs are, ends with
+    KeyboardInterrupt, and forgets that when more of such code runs, as many imports do.
+    """
+    with contextlib.suppress(KeyboardInterrupt):
+        exec("raise KeyboardInterrupt")
 
 
 def write_report(program: str, sites: Sequence[SiteSummary], path: Path) -> Path:

@@ -23,7 +23,7 @@ from reiterate.intercept.frames import strip
 _UNREADABLE: Final = 2  # Python's exit status for a program that it cannot open
 
 
-def run_program(program: str, arguments: Sequence[str], *, is_module: bool, ended: Callable[[], object]) -> None:
+def run_program(program: str, arguments: Sequence[str], *, is_module: bool, ended: Callable[[bool], object]) -> None:
     """Run a program to its end.
 
     Parameters
@@ -35,8 +35,8 @@ def run_program(program: str, arguments: Sequence[str], *, is_module: bool, ende
     is_module
         Whether it is the name of a module.
     ended
-        Called when the main thread has come to its end, in whatever way; other threads and what is registered with
-        :mod:`atexit` may go on.
+        Called when the main thread has come to its end, with whether it was interrupted; other threads and what is
+        registered with :mod:`atexit` may go on.
 
     Raises
     ------
@@ -46,6 +46,7 @@ def run_program(program: str, arguments: Sequence[str], *, is_module: bool, ende
         As Python does: to be passed on, so that the process dies of SIGINT. It has been shown.
     """
     kept = sys.modules["__main__"]  # its functions need what they refer to for as long as they run
+    interrupted = False
     try:
         if is_module:
             _execute_module(program, arguments)
@@ -59,11 +60,10 @@ def run_program(program: str, arguments: Sequence[str], *, is_module: bool, ende
         interrupted = True
     except BaseException as error:
         _show(error)
-        interrupted = False
     else:
         return
     finally:
-        ended()
+        ended(interrupted)
         del kept
     if interrupted:
         raise KeyboardInterrupt
@@ -80,7 +80,7 @@ def _execute_module(name: str, arguments: Sequence[str]) -> None:
 def _execute_path(path: str, arguments: Sequence[str]) -> None:
     sys.argv = [path, *arguments]
     if pkgutil.get_importer(path) is not None:
-        _set_path(path, always=True)
+        _set_path(os.path.abspath(path), always=True)
         _new_main()
         _run_as_main("__main__", alter_argv=False)
         return
