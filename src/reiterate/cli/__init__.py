@@ -39,6 +39,7 @@ app = typer.Typer(
     pretty_exceptions_show_locals=False,
 )
 app.command(context_settings=programs.VERBATIM)(programs.run)
+app.command(context_settings=programs.VERBATIM)(programs.record)
 app.command()(streams.solve)
 app.command()(inspect.methods)
 app.command()(inspect.doctor)

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from reiterate.cli.afterwards import Afterwards
 
+if TYPE_CHECKING:
+    from reiterate.intercept.conclusion import Conclusion
+
 VERBATIM = {"allow_interspersed_args": False}
 """Whatever follows the program's name is the program's."""
 
 Program = Annotated[str, typer.Argument(help="Python program, or the name of a module after -m.", metavar="PROGRAM")]
-Arguments = Annotated[list[str] | None, typer.Argument(help="Its own arguments.", metavar="[ARGS]...")]
+Arguments = Annotated[list[str] | None, typer.Argument(help="Its own arguments.", metavar="ARGS")]
 IsModule = Annotated[bool, typer.Option("-m", help="The program is the name of a module, as with python -m.")]
 
 
@@ -48,15 +51,53 @@ def run(
         options["memory"] = False if memory == "off" else memory
 
     def go() -> None:
-        from reiterate.intercept.conclusion import Conclusion, Wanted
-        from reiterate.intercept.importing import when_imported
-        from reiterate.intercept.program import run_program
+        from reiterate.intercept.conclusion import Summary, Wanted
 
-        conclusion = Conclusion(Wanted(*wanted))
-        when_imported("scipy.sparse.linalg", lambda: conclusion.begin(options))
-        run_program(program, arguments or [], is_module=is_module, ended=conclusion.prepare)
+        _run(Summary(Wanted(*wanted)), options, program, arguments, is_module)
 
     raise Afterwards(go)
+
+
+def record(
+    program: Program,
+    arguments: Arguments = None,
+    is_module: IsModule = False,
+    output: Annotated[
+        Path | None, typer.Option(help="A new or empty directory; PROGRAM-systems if not given.", file_okay=False)
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, help="Most systems of a call site that are written.")] = 1000,
+) -> None:
+    """Run a Python program and write the linear systems that it has SciPy solve: a directory for each call site.
+
+    The systems are written as `reiterate solve` reads them, e.g. to be sent to a colleague. SciPy solves them for the
+    program, as always. Processes that it starts are not recorded.
+    """
+    name = program.rpartition(".")[2] if is_module else Path(program).stem
+    target = (output or Path(f"{name}-systems")).absolute()
+    if target.is_dir() and any(target.iterdir()):
+        raise typer.BadParameter(f"{str(target)!r} is not empty; give a new directory.", param_hint="--output")
+    try:
+        target.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise typer.BadParameter(f"cannot create {str(target)!r} ({error.strerror}).", param_hint="--output") from None
+
+    def go() -> None:
+        from reiterate.intercept.recording import Recorder, RecordingConclusion
+
+        recorder = Recorder(target, limit)
+        _run(RecordingConclusion(recorder), {"recorder": recorder}, program, arguments, is_module)
+
+    raise Afterwards(go)
+
+
+def _run(
+    conclusion: Conclusion, options: dict[str, Any], program: str, arguments: list[str] | None, is_module: bool
+) -> None:
+    from reiterate.intercept.importing import when_imported
+    from reiterate.intercept.program import run_program
+
+    when_imported("scipy.sparse.linalg", lambda: conclusion.begin(options))
+    run_program(program, arguments or [], is_module=is_module, ended=conclusion.ended)
 
 
 def _writable(option: str, path: Path | None) -> Path | None:

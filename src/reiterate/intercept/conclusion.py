@@ -7,7 +7,7 @@ import contextlib
 import json
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -43,20 +43,21 @@ class Conclusion:
     A process that ends by ``os._exit``, by a signal or as another program has no conclusion. Forked processes go on
     with replaced solvers, but what they solve is known to them alone; they have none either.
 
-    Parameters
+    Attributes
     ----------
-    wanted
-        What to write.
+    session : Session or None
+        What answers; ``None`` until the program imports SciPy's solvers.
+    children : int
+        Processes that the program has forked.
     """
 
-    def __init__(self, wanted: Wanted) -> None:
+    def __init__(self) -> None:
         self.session: Session | None = None
-        self._wanted = wanted
+        self.children = 0
         self._stream = sys.stderr
         self._process = os.getpid()
-        self._children = 0
         self._interrupted = False
-        atexit.register(self.conclude)
+        atexit.register(self._conclude)
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(after_in_parent=self._forked)
 
@@ -69,65 +70,95 @@ class Conclusion:
             session.install()
             self.session = session
         except Exception as error:
-            self._say([f"reiterate: SciPy's solvers are not replaced ({type(error).__name__}: {error})."])
+            self.say([f"reiterate: SciPy's solvers are not replaced ({type(error).__name__}: {error})."])
+
+    def ended(self, interrupted: bool) -> None:
+        """The main thread has ended: the last chance to import what cannot be imported at the interpreter's exit."""
+        self._interrupted = interrupted
+        if os.getpid() == self._process:
+            with contextlib.suppress(Exception):
+                self.prepare()
+
+    def prepare(self) -> None:
+        """Import what writing takes."""
+
+    def writers(self) -> Sequence[Callable[[], object]]:
+        """What is to be written, in this order, each whether or not another fails."""
+        return ()
+
+    def say(self, lines: Sequence[str]) -> None:
+        """Write lines to standard error as it was; the program may have closed it, or its reader may be gone."""
+        with contextlib.suppress(Exception):
+            for line in lines:
+                self._stream.write(f"{line}\n")
+            self._stream.flush()
 
     def _forked(self) -> None:
-        self._children += 1
+        self.children += 1
 
-    def prepare(self, interrupted: bool) -> None:
-        """Import what writing takes while the interpreter is whole: some modules cannot be imported at its exit."""
-        self._interrupted = interrupted
-        if self.session is None or os.getpid() != self._process:
-            return
-        with contextlib.suppress(Exception):
-            from reiterate.intercept import table
-
-            table.totals(self.session.sites)
-            if self._wanted.report is not None:
-                from reiterate.report import figures, stream, stream_charts, stream_choices
-
-                del figures, stream, stream_charts, stream_choices
-
-    def conclude(self) -> None:
-        """Write what is wanted; whatever goes wrong is told in a line, and changes nothing of how the program ended."""
+    def _conclude(self) -> None:
+        """Whatever goes wrong is told in a line, and changes nothing of how the program ended."""
         if os.getpid() != self._process:
             return
-        sites = [] if self.session is None else self.session.sites
-        for write in (self._write_table, self._write_json, self._write_report):
+        for write in self.writers():
             try:
-                write(sites)
+                write()
             except Exception as error:
-                self._say([f"reiterate: {error}"])
+                self.say([f"reiterate: {error}"])
         if self._interrupted:
             _remember_interruption()
 
-    def _write_table(self, sites: Sequence[SiteSummary]) -> None:
+
+class Summary(Conclusion):
+    """Of ``reiterate run``.
+
+    Parameters
+    ----------
+    wanted
+        What to write.
+    """
+
+    def __init__(self, wanted: Wanted) -> None:
+        super().__init__()
+        self._wanted = wanted
+
+    def prepare(self) -> None:
+        """Import what the table and the report take."""
+        from reiterate.intercept import table
+
+        table.totals(self._sites())
+        if self._wanted.report is not None:
+            from reiterate.report import figures, stream, stream_charts, stream_choices
+
+            del figures, stream, stream_charts, stream_choices
+
+    def writers(self) -> Sequence[Callable[[], object]]:
+        """The table, the numbers and the report, as far as they are wanted."""
+        return (self._write_table, self._write_json, self._write_report)
+
+    def _sites(self) -> Sequence[SiteSummary]:
+        return () if self.session is None else self.session.sites
+
+    def _write_table(self) -> None:
         from reiterate.intercept.table import lines
 
         if not self._wanted.quiet:
-            they = "process is" if self._children == 1 else "processes are"
-            children = f"  {self._children} forked {they} not counted."
-            self._say([*lines(sites), *([children] if self._children else [])])
+            they = "process is" if self.children == 1 else "processes are"
+            note = f"  {self.children} forked {they} not counted."
+            self.say([*lines(self._sites()), *([note] if self.children else [])])
 
-    def _write_json(self, sites: Sequence[SiteSummary]) -> None:
+    def _write_json(self) -> None:
         from reiterate.intercept.table import as_dict
 
         if self._wanted.json is not None:
             from reiterate.report.page import write_file
 
-            found = {"program": self._wanted.program, "forked_processes": self._children, **as_dict(sites)}
+            found = {"program": self._wanted.program, "forked_processes": self.children, **as_dict(self._sites())}
             write_file(self._wanted.json, json.dumps(found, indent=2, default=float).encode() + b"\n")
 
-    def _write_report(self, sites: Sequence[SiteSummary]) -> None:
+    def _write_report(self) -> None:
         if self._wanted.report is not None:
-            write_report(self._wanted.program, sites, self._wanted.report)
-
-    def _say(self, lines: Sequence[str]) -> None:
-        # The program may have closed it, or whoever reads it may be gone.
-        with contextlib.suppress(Exception):
-            for line in lines:
-                self._stream.write(f"{line}\n")
-            self._stream.flush()
+            write_report(self._wanted.program, self._sites(), self._wanted.report)
 
 
 def _remember_interruption() -> None:

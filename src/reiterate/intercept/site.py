@@ -90,7 +90,7 @@ class Site:
         key = (n.bit_length(), k.bit_length())
         found = self._ledgers.get(key)
         if found is None:
-            found = self._ledgers.setdefault(key, Ledger(self.options.budget))
+            found = self._ledgers.setdefault(key, Ledger(self.options.budget, barred=self.options.recorder is not None))
         return found
 
     def record(self, A: Any, b: Any, x0: Any = None) -> None:

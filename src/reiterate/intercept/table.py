@@ -110,14 +110,27 @@ def row(site: SiteSummary) -> tuple[str, ...]:
 
 
 def choices(site: SiteSummary) -> str:
-    """Who answered, with shares: the two configurations that began most solves, and SciPy."""
+    """Who answered, with shares: the two methods that began most solves, and SciPy."""
     began = sum(solves for _, solves in site.chosen)
-    shares = [(solves / site.solves, name) for name, solves in site.chosen[:2]]
-    if others := began - sum(solves for _, solves in site.chosen[:2]):
-        shares.append((others / site.solves, "others"))
+    ours = (site.solves - site.left_to_scipy) / site.solves if site.solves else 0.0
+    shares = [(ours * solves / began, name) for name, solves in _by_method(site.chosen)]
+    if len(shares) > 2:
+        shares[2:] = [(sum(share for share, _ in shares[2:]), "others")]
     if site.left_to_scipy:
         shares.append((site.left_to_scipy / site.solves, "SciPy"))
     return ", ".join(name if share >= 0.995 else f"{name} {percent(share)}" for share, name in shares)
+
+
+def _by_method(chosen: Sequence[tuple[str, int]]) -> list[tuple[str, int]]:
+    """Configurations, those of one method as one where there are several, most first."""
+    methods: dict[str, list[tuple[str, int]]] = {}
+    for name, solves in chosen:
+        methods.setdefault(str(name).partition("(")[0], []).append((str(name), solves))
+    together = [
+        (found[0][0] if len(found) == 1 else method, sum(solves for _, solves in found))
+        for method, found in methods.items()
+    ]
+    return sorted(together, key=lambda item: -item[1])
 
 
 def as_dict(sites: Sequence[SiteSummary]) -> dict[str, Any]:
