@@ -180,6 +180,13 @@ def test_nothing_to_read_is_said(tmp_path):
         open_stream(tmp_path)
 
 
+def test_a_directory_of_streams_names_them(tmp_path):
+    for name in ("first", "second"):
+        _write_ij(tmp_path / name, 0)
+    with pytest.raises(InvalidInput, match="2 directories with streams; give one: first, second"):
+        open_stream(tmp_path)
+
+
 def _damage(path, change):
     data = path.read_bytes()
     path.write_bytes(change(data))

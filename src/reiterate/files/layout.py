@@ -45,4 +45,16 @@ def open_stream(path: str | Path) -> StoredStream:
     if single:
         some = ", ".join(single[:3]) + (", …" if len(single) > 3 else "")
         raise InvalidInput("directory", f"{str(path)!r} holds {len(single)} streams; give one of {some}")
+    inside = [name for name in names if (path / name).is_dir() and _holds_stream(path / name)]
+    if inside:
+        some = ", ".join(inside[:3]) + (", …" if len(inside) > 3 else "")
+        raise InvalidInput("directory", f"{str(path)!r} holds {len(inside)} directories with streams; give one: {some}")
     raise InvalidInput("directory", f"{str(path)!r} holds no stream: {_FORMS} is wanted")
+
+
+def _holds_stream(path: Path) -> bool:
+    try:
+        names = sorted(os.listdir(path))
+        return numbered.find(path, names) is not None or hypre.find(path, names) is not None
+    except (OSError, InvalidInput):
+        return False
