@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from typing import Any
+from zlib import crc32
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse.csgraph import connected_components
 
+KnownParts = dict[tuple[int, str, int, int], NDArray[np.int32]]
+
+_KEEP = 4  # patterns
 _ZERO = 1e-13  # of the sum of absolute values: a row sum that is nothing but rounding errors
 
 
@@ -33,13 +38,33 @@ def backward_error(A: Any, size: float, x: NDArray[Any], b: NDArray[Any]) -> flo
     return float(np.max(np.divide(residual, scale, out=np.zeros_like(np.asarray(residual)), where=scale > 0)))
 
 
-def looks_singular(A: Any) -> bool:
-    """Whether a row or column is zero, or the sum of all columns, or of all rows: SuperLU may find a zero pivot there.
+def looks_singular(A: Any, known: KnownParts) -> bool:
+    """Whether SuperLU may meet a zero pivot: a row or column is zero, or those of a connected part sum to zero.
 
-    ``True`` also where entries are not finite.
+    Such are matrices of pure Neumann problems, and of networks of which a part has no source. ``True`` also where
+    entries are not finite. Other singular matrices are not noticed.
     """
     sizes, ones = abs(A), np.ones(A.shape[0])
     for total, size in ((A @ ones, sizes @ ones), (A.T @ ones, sizes.T @ ones)):
-        if not np.all(np.isfinite(size)) or not size.all() or np.all(np.abs(total) <= _ZERO * size):
+        if not np.all(np.isfinite(size)) or not size.all():
             return True
+        grounded = np.abs(total) > _ZERO * size
+        if not grounded.any():
+            return True
+        if not grounded.all():
+            part = _connected_parts(A, known)
+            if not np.bincount(part, weights=grounded).all():
+                return True
     return False
+
+
+def _connected_parts(A: Any, known: KnownParts) -> NDArray[np.int32]:
+    """Of every unknown, the number of its connected part, shape (n,)."""
+    key = (A.shape[0], A.format, crc32(A.indptr), crc32(A.indices))
+    part = known.get(key)
+    if part is None:
+        _, part = connected_components(A, directed=False)
+        while len(known) >= _KEEP:
+            known.pop(next(iter(known)), None)
+        known[key] = part
+    return part

@@ -80,7 +80,7 @@ def _spsolve(site: Site, original: Callable[..., Any], args: tuple[Any, ...], kw
     loading, begin = site.loading(), time.perf_counter()
     matrix = _canonical(A, ("csc", "csr"), "spsolve requires A be CSC or CSR matrix format")
     rhs = rhs.astype(np.promote_types(rhs.dtype, matrix.dtype), copy=False)
-    x = None if looks_singular(matrix) else site.solve_directly(ledger, matrix, rhs)
+    x = None if looks_singular(matrix, site.parts) else site.solve_directly(ledger, matrix, rhs)
     seconds = time.perf_counter() - begin
     site.charge(ledger, seconds, site.loading() - loading, ledger.usual, failed=x is None)
     if x is None:
@@ -129,7 +129,7 @@ def _factor(
         return site.leave(splu, args, kwargs)
     if A.shape[0] >= site.smallest and ledger.ours_next(A):
         matrix = _canonical(A, ("csc",), "splu converted its input to CSC format")
-        if not looks_singular(matrix):
+        if not looks_singular(matrix, site.parts):
             return LazyFactor(site, ledger, matrix.copy(), options)
         args, kwargs = (matrix,), options
     begin = time.perf_counter()
@@ -152,7 +152,7 @@ def _spilu(site: Site, original: Callable[..., Any], args: tuple[Any, ...], kwar
     if options is None or not _admit_matrix(A) or not _usual_options(options) or A.shape[0] < site.smallest:
         return site.leave(original, args, kwargs)
     matrix = _canonical(A, ("csc",), "spilu converted its input to CSC format")
-    if looks_singular(matrix):
+    if looks_singular(matrix, site.parts):
         return site.leave(original, (matrix,), options)
     return LazyIncompleteFactor(site, matrix.copy(), options)
 

@@ -22,7 +22,8 @@ _COARSE = 5000  # unknowns, below which no estimate is worth its time
 _FLOPS = 1e9  # of SuperLU, in a second
 _RECENT = 0.3
 _SAMPLES = 3
-_SLOW = 0.05  # seconds of a call that is not repeated only to measure it better
+_SLOW = (0.5, 0.05)  # seconds of a call that is not repeated, for the second or third time, only to measure it better
+_MEASURE_AGAIN = 50.0  # calls' worth of seconds that have been saved, by what was measured last
 _SETTLED = 3
 
 
@@ -94,6 +95,8 @@ class Ledger:
     _debt: float = 0.0
     _rest: int = 0
     _period: int = _REST
+    _saved: float = 0.0
+    _enough: float = _MEASURE_AGAIN
 
     def ours_next(self, A: Any = None) -> bool:
         """Whether we answer the next call; of ``A``, if given, what SciPy takes to factor it may be guessed."""
@@ -107,7 +110,10 @@ class Ledger:
                 self.expected = 0.0 if A is None else expected_seconds(A)
             return self.expected >= _EXPECTED_TO_PAY
         usual = self.usual
-        if usual < _LEAST or (self.theirs.count < _SAMPLES and usual < _SLOW):
+        if usual < _LEAST or (self.theirs.count < _SAMPLES and usual < _SLOW[self.theirs.count - 1]):
+            return False
+        if self._saved > self._enough * usual:  # much hangs on few measurements
+            self._saved, self._enough = 0.0, 4.0 * self._enough
             return False
         return self.answered > 0 or usual >= _EXPECTED_TO_PAY or (self.budget.open and self._potential >= _OPEN)
 
@@ -140,6 +146,7 @@ class Ledger:
     def by_us(self, seconds: float, instead_of: float) -> None:
         """We have answered, or failed to, in so many seconds, where SciPy would have taken ``instead_of``."""
         unit = self.usual or instead_of
+        self._saved += instead_of - seconds
         self._debt = max(self._debt + seconds - instead_of, -_DEBT * unit)
         if self._debt > _DEBT * unit:
             self._rest, self._period = self._period, 4 * self._period
@@ -150,7 +157,7 @@ class Ledger:
         if self.answered and not self.theirs.count:
             return None
         spent = self.theirs.seconds + self.theirs_solving.seconds
-        return spent + self.answered * self.theirs.mean + self.columns * self.theirs_solving.mean
+        return spent + self.answered * self.theirs.recent + self.columns * self.theirs_solving.recent
 
 
 def expected_seconds(A: Any) -> float:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reiterate.errors import NotConverged
-from reiterate.intercept.accuracy import backward_error, norm_of_rows
+from reiterate.intercept.accuracy import KnownParts, backward_error, norm_of_rows
 from reiterate.intercept.ledger import Budget, Ledger
 from reiterate.intercept.patching import inside
 
@@ -77,6 +77,7 @@ class Site:
         self.audited = 0
         self.disagreement: float | None = None
         self.solver: Any = None
+        self.parts: KnownParts = {}
         self._ledgers: dict[tuple[int, int], Ledger] = {}
         self._handler = handler
         self._lock = threading.Lock()
