@@ -10,6 +10,8 @@ settings.load_profile("default")
 
 # Kernels are compiled when they are first called, so that what a test sees does not depend on when they are ready.
 os.environ["REITERATE_BACKGROUND"] = "0"
+# No test may depend on what another run has learnt.
+os.environ["REITERATE_MEMORY"] = "off"
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -11,8 +11,10 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from reiterate.memory.fingerprint import processor
+
 _SLOW_START = 2.0
-_REQUIRED = ("numpy", "scipy", "numba", "pyamg", "rslab", "rich", "typer", "matplotlib")
+_REQUIRED = ("numpy", "scipy", "numba", "pyamg", "rslab", "rich", "typer", "matplotlib", "platformdirs")
 _OPTIONAL = {
     "pypardiso": "Intel MKL Pardiso",
     "sksparse": "CHOLMOD",
@@ -33,7 +35,7 @@ def examine() -> dict[str, Any]:
     findings: dict[str, Any] = {
         "reiterate": version("reiterate"),
         "python": f"{platform.python_implementation()} {platform.python_version()}",
-        "machine": {"system": platform.platform(), "processor": _processor(), "cores": os.cpu_count()},
+        "machine": {"system": platform.platform(), "processor": processor(), "cores": os.cpu_count()},
         "packages": {name: _version(name) for name in _REQUIRED},
         "threads": {"numba": numba.config.NUMBA_NUM_THREADS, "used by reiterate": 1},
         "cache": _cache(),
@@ -73,16 +75,6 @@ def _version(package: str) -> str | None:
         return version(package)
     except PackageNotFoundError:
         return None
-
-
-def _processor() -> str:
-    try:
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith("model name"):
-                return line.split(":", 1)[1].strip()
-    except OSError:
-        pass
-    return platform.processor() or "unknown"
 
 
 def _cache() -> dict[str, Any]:

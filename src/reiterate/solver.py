@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import os
 import threading
+import weakref
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn, cast
@@ -21,6 +23,7 @@ from reiterate.linear.background import background
 from reiterate.linear.block import BlockInstance, ColumnByColumn
 from reiterate.linear.departure import leave_finite, leave_verified
 from reiterate.linear.door import Door, admit_start, as_array, check_tolerances
+from reiterate.linear.fingerprint import describe
 from reiterate.linear.guesses import Guesses
 from reiterate.linear.instance import LinearInstance, Vector
 from reiterate.linear.portfolio import (
@@ -34,6 +37,7 @@ from reiterate.linear.portfolio import (
 )
 from reiterate.linear.remarks import Remarks
 from reiterate.linear.uncompiled import SUBSTITUTES, UNCOMPILED
+from reiterate.memory import Recollection, Store, call_site, open_store
 from reiterate.options import check_positive, generator, policy_or_learner, reuse_names
 from reiterate.report.summary import summarize
 
@@ -99,6 +103,13 @@ class Solver:
         later matrices while that is cheaper than renewing it; off: every new matrix has its own), ``"refresh"`` (a
         state is renewed by its numbers; off: built anew) and ``"recycling"`` (deflated_cg and gcrodr keep spaces).
         ``()``: none. Guesses: see ``guesses``.
+    memory : path, bool, Store or None
+        A file for what is learnt, with which the next run of the same program begins: see docs/memory.md. ``True``:
+        the user's own, or the one that ``REITERATE_MEMORY`` names; ``None``: only if that variable names one;
+        ``False``: none. Prepared states and matrices are never stored. Decisions depend on what is remembered, also
+        those that are counted and drawn from a seed.
+    label : str, optional
+        By which the stream is known again in the next run, if other than the line that makes the solver.
 
     Examples
     --------
@@ -128,6 +139,8 @@ class Solver:
         guesses: bool = True,
         threads: int | None = None,
         reuse: str | Iterable[str] = "all",
+        memory: str | os.PathLike[str] | bool | Store | None = None,
+        label: str | None = None,
     ) -> None:
         check_fallback(fallback)
         if isinstance(patience, int | float) and 0 < patience < 1:
@@ -158,6 +171,10 @@ class Solver:
             recognizes="same_matrix" in reused,
             recycles="recycling" in reused,
         )
+        self._recollection: Recollection | None = None
+        if (store := open_store(memory)).on:
+            self._recollection = Recollection(store, call_site() if label is None else str(label), describe, cost)
+            weakref.finalize(self, self._recollection.close)
         # What was named, or counted, or drawn by a learner, must not depend on when kernels are ready.
         waits = methods is None and learner == "auto" and cost == "time"
         if waits:
@@ -181,6 +198,7 @@ class Solver:
             missing=background().missing if waits else None,
             ages="ageing" in reused,
             refreshes="refresh" in reused,
+            recall=None if self._recollection is None else self._recollection.begin,
         )
         self._remarks = Remarks(() if methods is None else (METHODS[c.method] for c in self.configurations))
 
@@ -232,7 +250,11 @@ class Solver:
             rtol = self._rtol if rtol is None else rtol
             atol = self._atol if atol is None else atol
             check_tolerances(rtol, atol)
-            return self._solve(A, as_array("b", b), x0, context, rtol, atol)
+            try:
+                return self._solve(A, as_array("b", b), x0, context, rtol, atol)
+            finally:
+                if self._recollection is not None:
+                    self.history.overhead += self._recollection.solved()
         finally:
             self._busy.release()
 

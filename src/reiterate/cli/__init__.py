@@ -13,7 +13,7 @@ import typer
 from typer.core import TyperGroup
 
 from reiterate import __version__
-from reiterate.cli import demo, inspect, programs, streams
+from reiterate.cli import demo, inspect, memory, programs, streams
 from reiterate.cli.afterwards import Afterwards
 from reiterate.errors import ReiterateError
 
@@ -44,6 +44,7 @@ app.command()(streams.solve)
 app.command()(inspect.methods)
 app.command()(inspect.doctor)
 app.add_typer(demo.app, name="demo")
+app.add_typer(memory.app, name="memory")
 
 
 def _print_version(wanted: bool) -> None:

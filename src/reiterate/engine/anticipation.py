@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from reiterate.contracts import Context
+from reiterate.engine.plain import plain, table, whole
 
 Vector = NDArray[np.float64]
 
@@ -19,6 +22,8 @@ _LARGEST_ERROR = 2.0
 _CONVINCING = 0.5  # of the errors made without the context, those made with it must fall below
 _FEWEST = 6  # changes of the context, before it is listened to
 _LARGEST_SHIFT = 7.0
+_MOST_SEEN = 20  # changes that an earlier run may count for
+_CREDIBLE = 1e12
 
 
 class Anticipation:
@@ -44,6 +49,7 @@ class Anticipation:
         self._weights = np.empty((0, 0))  # of every predictor, one a row; the first is none
         self._losses = np.empty(0)
         self._trusted = 0
+        self._recalled: Mapping[str, Any] = {}
 
     def expect(self, context: Context) -> float:
         """By how much log difficulty is expected to have risen since the last instance; 0 where nobody can tell."""
@@ -98,6 +104,7 @@ class Anticipation:
         """The context as a vector; numbers that were not there at first are left out, and missing ones are the last."""
         if not self._names:
             self._begin(context)
+            self._take_up()
         values = np.empty(len(self._names))
         for k, name in enumerate(self._names):
             value = context.get(name)
@@ -116,3 +123,49 @@ class Anticipation:
         predictors = 1 + count + (count > 1)
         self._gram, self._moment = np.zeros((count, count)), np.zeros(count)
         self._weights, self._losses = np.zeros((predictors, count)), np.zeros(predictors)
+
+    def state_dict(self) -> dict[str, Any]:
+        """What is worth knowing in another run: what changes of the context have meant so far."""
+        if not self._names or not self._seen:
+            return {}
+        state = {
+            "names": self._names,
+            "scales": [self._scales[name] for name in self._names],
+            "seen": self._seen,
+            "gram": self._gram,
+            "moment": self._moment,
+            "losses": self._losses,
+            "trusted": self._trusted,
+        }
+        return dict(plain(state))
+
+    def recall(self, state: Mapping[str, Any]) -> None:
+        """Go on from what an earlier run has learnt, if the context turns out to have the same numbers."""
+        self._recalled = state
+
+    def _take_up(self) -> None:
+        """Take over what was recalled, unless it does not fit."""
+        state, self._recalled = table(self._recalled), {}
+        count, seen = len(self._names), whole(state, "seen", _MOST_SEEN)
+        if state.get("names") != list(self._names) or not seen:
+            return
+        shapes = {"scales": (count,), "gram": (count, count), "moment": (count,), "losses": self._losses.shape}
+        try:
+            arrays = {name: np.array(state[name], dtype=np.float64) for name in shapes}
+        except (KeyError, TypeError, ValueError):
+            return
+        fits = all(arrays[name].shape == shape for name, shape in shapes.items())
+        credible = all(bool((np.abs(values) < _CREDIBLE).all()) for values in arrays.values())
+        if not fits or not credible or _negative(arrays):
+            return
+        self._scales = dict(zip(self._names, arrays["scales"].tolist(), strict=True))
+        self._gram, self._moment, self._losses = arrays["gram"], arrays["moment"], arrays["losses"]
+        self._seen = seen
+        self._refit()
+        self._trusted = min(whole(state, "trusted", len(self._losses)), len(self._losses) - 1)
+
+
+def _negative(arrays: Mapping[str, Vector]) -> bool:
+    """Whether there is anything negative among what consists of sizes and squares."""
+    sizes = (arrays["scales"], arrays["losses"], arrays["gram"].diagonal())
+    return any(bool((size < 0.0).any()) for size in sizes)

@@ -9,18 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reiterate.contracts import Forecast
+from reiterate.engine.estimates import FIRST_DIFFICULTY, LINE_VARIANCE, METHOD_VARIANCE, Estimates
 
 Vector = NDArray[np.float64]
 
-_METHOD_VARIANCE = 0.36  # of log iterations before the first observation: a forecast is within a factor of two or so
-_LINE_VARIANCE = 0.06  # the same against an observed arm of the same method, far away on its line
 _NEIGHBOR = 0.85  # correlation of two arms next to each other on the line of a method
 _NOISE = 0.01  # variance of log iterations from instance to instance that nothing explains
 _ROUNDING = 1.5  # iterations more or less, by where the last one happens to end
 _EXTRAPOLATED = 0.3  # the same of iterations extrapolated from a run that was stopped
 _DRIFT = 0.02  # added to the variance of the log difficulty with every instance
 _FORGETTING = 0.002  # added to the variance of an arm with every instance on which it was not played
-_FIRST_DIFFICULTY = 1.5**2
 _STARTING = 2.0  # iterations that beginning to iterate costs about as much as
 _KEEP = 0.7  # weight of what was known when a cost is seen again
 _OWN_MEASUREMENTS = 4.0  # of an arm, after which half of a change is put down to the machine
@@ -43,7 +41,7 @@ _LARGEST_CORRELATION = 0.98
 _TELLING_POWER = 0.1  # of the difficulty, below which iterations say nothing about it
 
 
-class Beliefs:
+class Beliefs(Estimates):
     """Estimates of what every arm would cost on the next instance.
 
     Model: on an instance of difficulty d, arm a takes N = s_a d^{p_a} g^{q_a} iterations, which cost u_a each, and
@@ -75,30 +73,7 @@ class Beliefs:
     """
 
     def __init__(self, forecasts: Sequence[Forecast], lines: Sequence[tuple[int, int]], difficulty: float) -> None:
-        self._strength = np.log([forecast.strength for forecast in forecasts])
-        self._power = np.array([forecast.power for forecast in forecasts])
-        self._digits = np.array([forecast.digits for forecast in forecasts])
-        self._forecast_unit = np.array([forecast.iteration for forecast in forecasts])
-        self._forecast_setup = np.array([forecast.setup for forecast in forecasts])
-        self._forecast_upkeep = np.array([forecast.upkeep for forecast in forecasts])
-        self._line = np.array([line for line, _ in lines])
-        self._place = np.array([place for _, place in lines])
-        count = len(forecasts)
-        self._measured = np.zeros(count, dtype=bool)
-        self._measurements = np.zeros(count, dtype=np.int64)
-        self._seen = np.zeros(count, dtype=bool)
-        self._doubted = np.zeros(count, dtype=bool)
-        self._kept_up = np.zeros(count, dtype=np.int64)
-        self.ready = np.zeros(count, dtype=bool)
-        self.iterate_cost = self._forecast_unit.copy()
-        self.setup = self._forecast_setup.copy()
-        self.upkeep = self._forecast_upkeep.copy()
-        self.variance = np.full(count, _METHOD_VARIANCE + _LINE_VARIANCE)
-        self.plays = np.zeros(count, dtype=np.int64)
-        self.log_difficulty = math.log(difficulty)
-        self._shared = np.zeros(count)  # covariances of log d with every log s
-        self.difficulty_variance = _FIRST_DIFFICULTY
-        self._surprise = 0.0
+        super().__init__(forecasts, lines, difficulty)
         self._deviation = 0.0
         self._risen = self._fallen = 0.0  # evidence that iterations have done so for good
         self._jumps = 0.0  # lately
@@ -107,7 +82,6 @@ class Beliefs:
         self._telling = self._telling_before = False  # whether anybody's iterations depend on it
         self._level_before = 0.0
         self._passed = 0  # instances since the variances were last brought up to date
-        self._common = 0.0  # log of the factor by which all costs have changed since they were
 
     def iterations(self, deviations: float = 0.0, log_difficulty: float | Vector | None = None) -> Vector:
         """Of every arm on the next instance; ``deviations``: how many standard deviations to be hopeful."""
@@ -169,13 +143,15 @@ class Beliefs:
         digits
             To be gained, in natural logarithms; ``None``: as many as last time.
         """
+        if self._telling and self._level_at_first is None:
+            self._level_at_first = self.log_difficulty
         self._telling_before, self._telling = self._telling, False
         self._level_before = self.log_difficulty
         before = self._log_digits
         if digits is not None:
             self._log_digits = math.log(max(digits, _FEWEST_DIGITS) / _USUAL_DIGITS)
         self.log_difficulty += harder
-        self.difficulty_variance = min(self.difficulty_variance + _DRIFT, _FIRST_DIFFICULTY)
+        self.difficulty_variance = min(self.difficulty_variance + _DRIFT, FIRST_DIFFICULTY)
         self._passed += 1
         self._jumps *= _JUMPS_FORGET
         self._anew = True
@@ -195,13 +171,13 @@ class Beliefs:
         if max(self._risen, self._fallen) <= _CONVINCING_EVIDENCE:
             return False
         self._risen = self._fallen = 0.0
-        np.maximum(self.variance, _METHOD_VARIANCE, out=self.variance)
+        np.maximum(self.variance, METHOD_VARIANCE, out=self.variance)
         return True
 
     def settle(self) -> None:
         """Apply to all arms what has been put off while only one was played; needed before arms are compared."""
         if self._passed:
-            largest = _METHOD_VARIANCE + _LINE_VARIANCE
+            largest = METHOD_VARIANCE + LINE_VARIANCE
             # What has been the same time and again changes more slowly.
             forgotten = self._passed * _FORGETTING / (1.0 + self.plays)
             np.minimum(self.variance + forgotten, largest, out=self.variance)
@@ -223,7 +199,7 @@ class Beliefs:
         if anew:
             self.settle()
             self.setup[arm] = preparing
-            self.ready[arm] = True
+            self.ready[arm] = self._set_up[arm] = True
         else:
             seen = int(self._kept_up[arm])
             largest = _LARGEST_CHANGE * math.exp(self._common) * float(max(self.setup[arm], self.upkeep[arm]))
@@ -268,23 +244,6 @@ class Beliefs:
             return False
         ratio = unit / (float(self.iterate_cost[arm]) * math.exp(self._common))
         return not 1.0 / _INCREDIBLE < ratio < _INCREDIBLE
-
-    def _rescale(self) -> None:
-        """Forecasts of what has not been measured follow what has."""
-        measured = self._measured
-        if not measured.any():
-            return
-        scale = _low_median(self.iterate_cost[measured] / self._forecast_unit[measured])
-        self.iterate_cost[~measured] = self._forecast_unit[~measured] * scale
-        lines = {int(line) for line in self._line[measured]}
-        for line in lines:
-            of_line = self._line == line
-            own = _low_median(self.iterate_cost[of_line & measured] / self._forecast_unit[of_line & measured])
-            free = of_line & ~measured
-            self.iterate_cost[free] = self._forecast_unit[free] * own
-        self.setup[~self.ready] = self._forecast_setup[~self.ready] * scale
-        free = self._kept_up == 0
-        self.upkeep[free] = self._forecast_upkeep[free] * scale
 
     def observe_iterations(self, arm: int, iterations: float, *, extrapolated: bool = False) -> None:
         """Take in how many iterations an arm took, or would have taken as far as could be seen."""
@@ -351,15 +310,10 @@ class Beliefs:
         first = not (self._seen & (self._line == self._line[arm]))[np.arange(self._seen.size) != arm].any()
         if first:
             self._strength[same] += step
-            self.variance[same] = variance + _LINE_VARIANCE * (1.0 - correlation**2)
+            self.variance[same] = variance + LINE_VARIANCE * (1.0 - correlation**2)
         else:
             self._strength[same] += correlation**2 * step
-            self.variance[same] = np.minimum(self.variance[same], variance + _LINE_VARIANCE * (1.0 - correlation**2))
-
-
-def _low_median(ratios: Vector) -> float:
-    """Of an even number the lower one: clocks err upwards."""
-    return float(np.sort(ratios)[(ratios.size - 1) // 2])
+            self.variance[same] = np.minimum(self.variance[same], variance + LINE_VARIANCE * (1.0 - correlation**2))
 
 
 def share_of(start: float, before: float, after: float, target: float) -> float:

@@ -23,10 +23,9 @@ from reiterate.contracts import (
     Stop,
 )
 from reiterate.engine.cost import CostUnit, total_cost
-from reiterate.engine.explorer import explorer_for
 from reiterate.engine.group import Group
 from reiterate.engine.history import History
-from reiterate.engine.known_arms import known_arms
+from reiterate.engine.known_arms import explorer_for, known_arms
 from reiterate.engine.policy import Cap, Policy, Turns
 from reiterate.engine.provisional import Provisional
 from reiterate.engine.pursuit import Pursuit
@@ -72,6 +71,8 @@ class Engine:
         the explorer decides. ``None``: everything is warmed up when it is first played.
     ages, refreshes
         Whether prepared states may serve later instances as they are; may be renewed instead of built anew.
+    recall
+        Shown every new policy with the first instance that it will decide on, to tell it what earlier runs know.
 
     Raises
     ------
@@ -97,6 +98,7 @@ class Engine:
         missing: Missing | None = None,
         ages: bool = True,
         refreshes: bool = True,
+        recall: Callable[[Policy, Instance], None] | None = None,
     ) -> None:
         self._methods = methods
         self.configurations = tuple(configurations)
@@ -113,6 +115,7 @@ class Engine:
         self._preparing = 1.0 if alone else _PREPARING
         self._patience = patience
         self._suits = suits
+        self._recall = recall
         self._arm_methods = [methods[name] for name in dict.fromkeys(c.method for c in self.configurations)]
         self._groups: dict[tuple[Hashable, tuple[bool, ...]], Policy] = {}
         self._last_group: Policy | None = None
@@ -138,7 +141,9 @@ class Engine:
         if key not in self._groups:
             names = {method.name for method, applies in zip(self._arm_methods, accepted, strict=True) if applies}
             arms = tuple(configuration for configuration in self.configurations if configuration.method in names)
-            self._groups[key] = self._policy(arms, instance)
+            self._groups[key] = policy = self._policy(arms, instance)
+            if self._recall is not None:
+                self._recall(policy, instance)
         self._last_kind, self._last_traits, self._last_group = kind, traits, self._groups[key]
         if self._provisional is not None:
             self._provisional.look(self._last_group, instance)

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import math
 import time
-from collections import Counter
 from collections.abc import Collection, Hashable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from reiterate.configuration import Configuration
-from reiterate.contracts import Attempt, Choice, Forecast, Instance, Method, Status
+from reiterate.contracts import Attempt, Choice, Status
 from reiterate.engine.anticipation import Anticipation
 from reiterate.engine.beliefs import Beliefs, share_of
 from reiterate.engine.cost import CostUnit
+from reiterate.engine.plain import table, whole
 from reiterate.engine.policy import Cap, Conduct, Opinion, Policy, Turns
 from reiterate.engine.pursuit import Pursuit
 from reiterate.engine.trials import Trials
 from reiterate.engine.turn import elapsed
-from reiterate.engine.upkeep import state_of
 
 Mask = NDArray[np.bool_]
 
@@ -39,7 +39,9 @@ _SURPRISING = 1.5  # times what was believed
 _FEW = 10  # iterations: a run that short is not worth stopping
 _LEVELS = np.linspace(0.0, 14.0, 57)
 _UNCERTAIN = 0.3  # variance of the log difficulty from which on the next solve is a race
-_NO_IDEA = Forecast(setup=1.0, upkeep=1.0, iteration=1.0, strength=1.0, power=1.0)
+_MOST_BARRED = 64  # solves, for what an earlier run has seen fail
+_MOST_CARRIED = 200  # arms that are not here, of which what earlier runs knew is passed on
+_VERSION = 1  # of what is worth knowing in another run
 
 
 class Explorer(Policy):
@@ -118,6 +120,9 @@ class Explorer(Policy):
         self._thinking = 0.0
         self._settled = False
         self._expected = 0.0
+        self._recalled = 0  # solves of earlier runs
+        self._horizon = 0  # solves that there may be, as far as an earlier run tells
+        self._carried: dict[str, Any] = {}
 
     def turns(self, pursuit: Pursuit, held: frozenset[str]) -> Turns:
         """Arms and their caps, for one solve; beliefs are asked again before every turn."""
@@ -208,9 +213,15 @@ class Explorer(Policy):
 
     def _best(self, usable: Mask) -> int:
         """The arm of least believed cost among those that have proved themselves, or among all as long as none has."""
-        proven = usable & (self.beliefs.plays > 0)
+        beliefs = self.beliefs
+        proven = usable & (beliefs.plays > 0)
         if proven.any():
-            return int(np.argmin(np.where(proven, self.beliefs.running(), math.inf)))
+            costs = beliefs.running()
+            if self._horizon:
+                # What an earlier run has proven has yet to be prepared in this one.
+                preparing = np.where(beliefs.ready, 0.0, beliefs.setup)
+                costs = costs + preparing / max(self._horizon - self.solves, self.solves, 1)
+            return int(np.argmin(np.where(proven, costs, math.inf)))
         return int(np.argmin(np.where(usable, self.beliefs.immediate(), math.inf)))
 
     def _cap(self, arm: int, others: Mask, least: float) -> Cap:
@@ -278,7 +289,7 @@ class Explorer(Policy):
     def remarks(self) -> Conduct:
         """What trials cost."""
         share = self.trials.spent / self.total if self.total else 0.0
-        return Conduct(solves=self.solves, trials=self.trials.made, share=share)
+        return Conduct(solves=self.solves, trials=self.trials.made, share=share, recalled=self._recalled)
 
     def forget(self, configurations: Collection[Configuration]) -> None:
         """These arms have to be prepared anew."""
@@ -350,24 +361,56 @@ class Explorer(Policy):
         self._failures[arm] += 1
         self._barred_until[arm] = self.solves + 2 ** min(int(self._failures[arm]) + 1, 12)
 
+    def state_dict(self) -> dict[str, Any]:
+        """Arms by their spelling, with what is believed of each relative to its forecast, and how trials went."""
+        if not self.solves or not self.arms:
+            return {}
+        believed = self.beliefs.state_dict()
+        tried = self.trials.state_dict(self.solves, self.total, self.beliefs.running_of(self._incumbent))
+        arms = dict(self._carried)
+        for k, arm in enumerate(self.arms):
+            row = {**believed["arms"][k], **tried["arms"][k]}
+            if self._failures[k]:
+                row["failures"] = int(self._failures[k])
+                row["barred"] = max(int(self._barred_until[k]) - self.solves, 0)
+            if row:
+                arms[str(arm)] = row
+        return {
+            "policy": "explorer",
+            "version": _VERSION,
+            "unit": self._unit,
+            "solves": self._recalled + self.solves,
+            "horizon": max(self.solves, self._horizon // 2),
+            "context": self._anticipation.state_dict(),
+            **believed,
+            **tried,
+            "arms": arms,
+        }
+
+    def recall(self, state: Mapping[str, Any], *, same_stream: bool, same_machine: bool) -> None:
+        """Begin with the beliefs of an earlier run; those of another stream only make better forecasts."""
+        if (state.get("policy"), state.get("version"), state.get("unit")) != ("explorer", _VERSION, self._unit):
+            return
+        arms, names = table(state.get("arms")), [str(arm) for arm in self.arms]
+        rows = [table(arms.get(name)) for name in names]
+        if not any(rows):
+            return
+        same_costs = same_machine or self._unit != "time"
+        self.beliefs.recall({**state, "arms": rows}, same_stream=same_stream, same_costs=same_costs)
+        self.beliefs.share_setups(self._states)
+        if not same_stream:
+            return
+        self._recalled = whole(state, "solves", 2**40)
+        self._horizon = whole(state, "horizon", 2**40)
+        self._anticipation.recall(table(state.get("context")))
+        self.trials.recall(state, rows)
+        self._failures[:] = [whole(row, "failures", _MOST_BARRED) for row in rows]
+        self._barred_until[:] = [whole(row, "barred", _MOST_BARRED) // 2 for row in rows]
+        others = [name for name in arms if name not in set(names)][:_MOST_CARRIED]
+        self._carried = {name: table(arms[name]) for name in others}
+
 
 def _digits_to_gain(pursuit: Pursuit) -> float | None:
     """From the start to the target, in natural logarithms; ``None``: not known beforehand."""
     start, target = pursuit.start, pursuit.instance.target
     return math.log(start / target) if 0.0 < target < start < math.inf else None
-
-
-def explorer_for(
-    arms: Sequence[Configuration], methods: Mapping[str, Method], instance: Instance, unit: CostUnit, *, stops: bool
-) -> Explorer:
-    """An explorer of these arms, with the forecasts of their methods for such an instance."""
-    forecasts, lines = [], []
-    numbers: dict[str, int] = {}
-    places: Counter[str] = Counter()
-    for arm in arms:
-        numbers.setdefault(arm.method, len(numbers))
-        lines.append((numbers[arm.method], places[arm.method]))
-        places[arm.method] += 1
-        forecasts.append(methods[arm.method].forecast(instance, arm.values) or _NO_IDEA)
-    states = [state_of(methods[arm.method], arm.values) for arm in arms]
-    return Explorer(arms, Beliefs(forecasts, lines, instance.difficulty()), unit, stops=stops, states=states)

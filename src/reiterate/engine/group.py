@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from reiterate.configuration import Configuration
 from reiterate.contracts import Choice, Learner, Status
 from reiterate.engine.beliefs import share_of
 from reiterate.engine.cost import CostUnit, cost_of, cost_of_preparing
 from reiterate.engine.history import ended_by_itself
+from reiterate.engine.plain import number, plain, restored, rounded, table, whole
 from reiterate.engine.policy import Cap, Conduct, Opinion, Policy, Turns
 from reiterate.engine.pursuit import Pursuit
 from reiterate.errors import InvalidInput
 
 _FORGETTING = 0.8  # weight of what was known when something new is seen
 _TELLING = 0.3  # of the way to the target: who finishes with less than that left says little about itself
+_VERSION = 1  # of what is worth knowing in another run
 _FEW_ITERATIONS = 10.0  # below this, running longer than usual wastes nothing worth saving
 
 
@@ -58,6 +61,7 @@ class Group(Policy):
         self._number = {arm: k for k, arm in enumerate(self.arms)}
         self._solves = 0
         self._standings: dict[Configuration, _Standing] = {}
+        self._recalled = 0  # solves of earlier runs
 
     def turns(self, pursuit: Pursuit, held: frozenset[str]) -> Turns:
         """What the learner chooses, under the patience cap; then the incumbent."""
@@ -132,7 +136,8 @@ class Group(Policy):
 
     def remarks(self) -> Conduct:
         """Who decides."""
-        return Conduct(learner=None if self.learner is None else self.learner.name, solves=self._solves)
+        name = None if self.learner is None else self.learner.name
+        return Conduct(learner=name, solves=self._solves, recalled=self._recalled)
 
     def _remember(self, configuration: Configuration, cost: float, iterations: int, *, alone: bool) -> None:
         known = self._standings.get(configuration)
@@ -156,3 +161,60 @@ class Group(Policy):
         if self._patience is None or incumbent is None or incumbent == chosen:
             return math.inf
         return round(self._patience * max(self._standings[incumbent].iterations, _FEW_ITERATIONS))
+
+    def state_dict(self) -> dict[str, Any]:
+        """What the learner has learnt, and how its arms did lately."""
+        if self.learner is None or not self._solves:
+            return {}
+        try:
+            learnt = plain(self.learner.state_dict())
+        except TypeError:
+            learnt = {}  # a learner of the user's own, whose state is not plain
+        standings = {
+            str(arm): {"cost": rounded(known.cost), "iterations": rounded(known.iterations), "alone": int(known.alone)}
+            for arm, known in self._standings.items()
+            if math.isfinite(known.cost)
+        }
+        return {
+            "policy": self.learner.name,
+            "version": _VERSION,
+            "unit": self._unit,
+            "solves": self._recalled + self._solves,
+            "arms": [str(arm) for arm in self.arms],
+            "learnt": learnt,
+            "standings": standings,
+        }
+
+    def recall(self, state: Mapping[str, Any], *, same_stream: bool, same_machine: bool) -> None:
+        """Let the learner go on, if it was the same one for the same arms and its costs compare; else do nothing."""
+        if self.learner is None or not same_stream or not (same_machine or self._unit != "time"):
+            return
+        known = (self.learner.name, _VERSION, self._unit)
+        if (state.get("policy"), state.get("version"), state.get("unit")) != known:
+            return
+        if state.get("arms") == [str(arm) for arm in self.arms]:
+            self.learner = _gone_on(self.learner, table(state.get("learnt"))) or self.learner
+        self._recalled = whole(state, "solves", 2**40)
+        standings = table(state.get("standings"))
+        for arm in self.arms:
+            row = table(standings.get(str(arm)))
+            cost, iterations = number(row, "cost", 0.0, math.inf), number(row, "iterations", 0.0, math.inf)
+            if cost is not None and iterations is not None:
+                self._standings[arm] = _Standing(cost, iterations, bool(whole(row, "alone", 1)), 0)
+
+
+def _gone_on(learner: Learner, learnt: Mapping[str, Any]) -> Learner | None:
+    """A learner like this one that goes on from there; ``None`` where it cannot.
+
+    A copy is made to choose and to learn once, so that what is damaged shows here and not in a solve.
+    """
+    if learnt.get("arms", learner.arms) != learner.arms:
+        return None
+    try:
+        rehearsing, going_on = (type(learner).from_state_dict(restored(dict(learnt))) for _ in range(2))
+        choice = rehearsing.choose()
+        rehearsing.learn(choice, 1.0)
+        fits = going_on.arms == learner.arms and 0 <= choice.arm < learner.arms and 0.0 < choice.probability <= 1.0
+    except Exception:
+        return None
+    return going_on if fits else None

@@ -1,13 +1,19 @@
-"""What the engine knows of arms before any of them has been played, as learners may be told."""
+"""What the engine knows of arms before any of them has been played, as learners and the explorer are told."""
 
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from reiterate.configuration import Configuration, Parameter
 from reiterate.contracts import Arms, Forecast, Instance, Method
+from reiterate.engine.beliefs import Beliefs
 from reiterate.engine.cost import CostUnit
+from reiterate.engine.explorer import Explorer
+from reiterate.engine.upkeep import state_of
+
+_NO_IDEA = Forecast(setup=1.0, upkeep=1.0, iteration=1.0, strength=1.0, power=1.0)
 
 
 def known_arms(
@@ -40,6 +46,22 @@ def known_arms(
     difficulty = instance.difficulty()
     costs = (None if forecast is None else _expected_cost(forecast, difficulty, unit) for forecast in forecasts)
     return Arms(lines, points, tuple(costs))
+
+
+def explorer_for(
+    arms: Sequence[Configuration], methods: Mapping[str, Method], instance: Instance, unit: CostUnit, *, stops: bool
+) -> Explorer:
+    """An explorer of these arms, with the forecasts of their methods for such an instance."""
+    forecasts, lines = [], []
+    numbers: dict[str, int] = {}
+    places: Counter[str] = Counter()
+    for arm in arms:
+        numbers.setdefault(arm.method, len(numbers))
+        lines.append((numbers[arm.method], places[arm.method]))
+        places[arm.method] += 1
+        forecasts.append(methods[arm.method].forecast(instance, arm.values) or _NO_IDEA)
+    states = [state_of(methods[arm.method], arm.values) for arm in arms]
+    return Explorer(arms, Beliefs(forecasts, lines, instance.difficulty()), unit, stops=stops, states=states)
 
 
 def _point(arm: Configuration, method: Method) -> tuple[float, ...]:

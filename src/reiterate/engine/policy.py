@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from reiterate.configuration import Configuration
 from reiterate.contracts import Choice
@@ -65,12 +66,15 @@ class Conduct:
         Solves so far, and how many of them tried something else than what was believed to be the best.
     share : float
         Of all cost, what trials cost more than that would have; 0 to 1.
+    recalled : int
+        Solves of earlier runs that it began with knowing about.
     """
 
     learner: str | None = None
     solves: int = 0
     trials: int = 0
     share: float = 0.0
+    recalled: int = 0
 
 
 class Policy(ABC):
@@ -114,3 +118,27 @@ class Policy(ABC):
     def remarks(self) -> Conduct:
         """What else there is to say about how it decides."""
         return Conduct()
+
+    def state_dict(self) -> dict[str, Any]:
+        """What is worth knowing in another run: strings, booleans, finite numbers, lists and dicts of them.
+
+        ``solves`` is how many solves it comes from, those of earlier runs included. Empty: nothing is.
+        """
+        return {}
+
+    def recall(  # noqa: B027 - nothing to know is nothing to recall
+        self, state: Mapping[str, Any], *, same_stream: bool, same_machine: bool
+    ) -> None:
+        """Begin with what an earlier run has learnt, before the first instance.
+
+        It is a prior: less certain than it was, and not a fact. What does not fit, or cannot be, is ignored.
+
+        Parameters
+        ----------
+        state
+            Of :meth:`state_dict`; maybe of another version, or damaged.
+        same_stream
+            Whether that was a run of the same stream; else of one whose instances are of the same kind.
+        same_machine
+            Whether it ran on such a machine as this, so that seconds compare.
+        """

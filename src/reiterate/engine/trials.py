@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from reiterate.engine.beliefs import Beliefs
+from reiterate.engine.plain import number, rounded, whole
 
 Mask = NDArray[np.bool_]
 
@@ -55,6 +58,7 @@ class Trials:
         self._waits_until = np.zeros(arms, dtype=np.int64)
         self._looked = 0
         self._hope = _HOPE
+        self._head_start = _HEAD_START
 
     def best(self, beliefs: Beliefs, usable: Mask, incumbent: int, solves: int, total: float) -> int | None:
         """The arm whose trial promises to save most beyond what it is expected to lose, if any is worth it.
@@ -65,8 +69,7 @@ class Trials:
         expected = float(running[incumbent])
         surplus = np.clip(running / expected - 1.0 + 0.4 * np.sqrt(beliefs.variance), 0.0, 1.0) * expected
         loss = surplus + np.where(beliefs.ready, 0.0, beliefs.setup)
-        allowance = _ALLOWANCE * min(math.sqrt(_LONG / max(solves, 1)), 1.0)
-        bank = allowance * total + _HEAD_START * expected - self.spent
+        bank = _allowance(solves) * total + self._head_start * expected - self.spent
         unused = bank / max(_MUCH * expected, math.ulp(0.0))
         gain = expected - beliefs.running(self._hope + (_BOLDER * math.log2(unused) if unused > 1.0 else 0.0))
         worth = usable & (self._waits_until <= solves)
@@ -94,3 +97,29 @@ class Trials:
             self._hope = max(self._hope - _SOBERING, _HOPE)
         self._losses[arm] = 0 if won else min(int(self._losses[arm]) + 1, _LONGEST_WAIT)
         self._waits_until[arm] = solves + (1 if won else 2 ** int(self._losses[arm]))
+
+    def state_dict(self, solves: int, total: float, expected: float) -> dict[str, Any]:
+        """What is worth knowing in another run; ``expected`` is what a solve of the incumbent costs.
+
+        ``used`` is the part of the head start that has been used up; ``arms`` has a table for every arm.
+        """
+        used = _HEAD_START - self._head_start
+        if expected > 0.0:
+            used += max(self.spent - _allowance(solves) * total, 0.0) / expected
+        waits = np.maximum(self._waits_until - solves, 0)
+        rows = [
+            {name: int(count) for name, count in (("losses", loss), ("waits", wait)) if count}
+            for loss, wait in zip(self._losses, waits, strict=True)
+        ]
+        return {"used": rounded(min(used, _HEAD_START)), "arms": rows}
+
+    def recall(self, state: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> None:
+        """Begin with half the waits of an earlier run, and half of what it used up of the head start."""
+        self._head_start = _HEAD_START - 0.5 * (number(state, "used", 0.0, _HEAD_START) or 0.0)
+        self._losses[:] = [whole(row, "losses", _LONGEST_WAIT) for row in rows]
+        self._waits_until[:] = [whole(row, "waits", 2**_LONGEST_WAIT) // 2 for row in rows]
+
+
+def _allowance(solves: int) -> float:
+    """The share of all cost that so many solves leave for trials."""
+    return _ALLOWANCE * min(math.sqrt(_LONG / max(solves, 1)), 1.0)

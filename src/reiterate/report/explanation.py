@@ -90,6 +90,8 @@ def _story(opinion: Opinion, unit: str) -> str:
     if opinion.failing:
         return "has broken down and sits out for a while"
     if opinion.since is None:
+        if opinion.plays:
+            return f"remembered from an earlier run; not tried in this one{preparing}"
         return f"expected from the cost model; not tried{preparing}"
     when = "in the last solve" if opinion.since == 0 else f"{several(opinion.since, 'solve')} ago"
     if opinion.plays == 0:

@@ -1,0 +1,188 @@
+"""``reiterate memory``: what is remembered from earlier runs."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from reiterate.cli.options import AsJson
+from reiterate.errors import InvalidInput, ReiterateError
+
+if TYPE_CHECKING:
+    from reiterate.memory import Entry, Store
+
+app = typer.Typer(help="List, show, export, import or forget what earlier runs have learnt.", no_args_is_help=True)
+
+Place = Annotated[
+    Path | None,
+    typer.Option("--memory", help="The file; the one that REITERATE_MEMORY names, or the user's own, if not given."),
+]
+
+_DAY = 86400.0
+_FAMILIAR = 10  # arms to show
+
+
+@app.command("list")
+def list_streams(memory: Place = None, as_json: AsJson = False) -> None:
+    """List the streams that are remembered, the one used last first."""
+    with _opened(memory) as store:
+        entries, machines = store.entries(), store.machines()
+    if as_json:
+        typer.echo(json.dumps([asdict(entry) for entry in entries], indent=2))
+        return
+    if not entries:
+        typer.echo(f"Nothing is remembered in {store.path}.")
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title=str(store.path), title_justify="left", box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for name in ("ID", "where", "what", "cost", "solves", "last used", "machine"):
+        table.add_column(name, justify="right" if name in ("ID", "solves") else "left")
+    for entry in entries:
+        table.add_row(
+            str(entry.id),
+            entry.site or "—",
+            _in_words(entry),
+            str(entry.kind.get("cost", "")),
+            f"{entry.solves:,}",
+            _ago(entry.used),
+            machines.get(entry.machine, entry.machine).split(",")[0],
+        )
+    Console().print(table)
+
+
+@app.command()
+def show(
+    number: Annotated[int, typer.Argument(metavar="ID", help="Of a stream, as `list` shows it.")],
+    memory: Place = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show what is known of one stream."""
+    with _opened(memory) as store:
+        state = store.state(number)
+        entry = next((entry for entry in store.entries() if entry.id == number), None)
+        machines = store.machines()
+    if state is None or entry is None:
+        raise InvalidInput("ID", f"there is no stream {number} in {store.path}; `reiterate memory list` shows them")
+    if as_json:
+        typer.echo(json.dumps({**asdict(entry), "state": state}, indent=2))
+        return
+    typer.echo(f"{entry.site or 'a stream without a place'}: {_in_words(entry)}")
+    typer.echo(f"{entry.solves:,} solves, last used {_ago(entry.used)}, {entry.bytes:,} bytes")
+    typer.echo(f"measured on {machines.get(entry.machine, 'an unknown machine')}")
+    for line in _known_arms(state):
+        typer.echo(line)
+
+
+@app.command()
+def export(file: Annotated[Path, typer.Argument(help="JSON file to write.")], memory: Place = None) -> None:
+    """Write everything to a JSON file."""
+    from reiterate.memory.transfer import write_export
+
+    with _opened(memory) as store:
+        try:
+            count = write_export(store, file)
+        except OSError as error:
+            raise InvalidInput("FILE", f"{file} cannot be written: {error.strerror}") from None
+    typer.echo(f"{count} streams written to {file}")
+
+
+@app.command("import")
+def import_streams(
+    file: Annotated[Path, typer.Argument(help="JSON file, from `reiterate memory export`.")], memory: Place = None
+) -> None:
+    """Take in what another memory knows; of what both know, the knowledge that comes from more solves stays."""
+    from reiterate.memory.transfer import read_export
+
+    with _opened(memory) as store:
+        taken, count = read_export(store, file)
+    typer.echo(f"{taken} of {count} streams taken in")
+
+
+@app.command()
+def forget(
+    number: Annotated[int | None, typer.Argument(metavar="[ID]", help="Of a stream, as `list` shows it.")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Forget everything.")] = False,
+    older_than: Annotated[
+        float | None, typer.Option(min=0.0, metavar="DAYS", help="Forget what was not used for so many days.")
+    ] = None,
+    memory: Place = None,
+) -> None:
+    """Forget a stream, everything, or what was not used for a while."""
+    if (number is not None) + everything + (older_than is not None) != 1:
+        raise InvalidInput("forget", "needs one of ID, --all and --older-than DAYS")
+    with _opened(memory) as store:
+        if number is not None:
+            count = store.forget(number)
+            if not count:
+                raise InvalidInput("ID", f"there is no stream {number} in {store.path}")
+        else:
+            count = store.forget(unused_for=_DAY * (older_than or 0.0))
+    typer.echo(f"{count} streams forgotten")
+
+
+@contextmanager
+def _opened(memory: Path | None) -> Iterator[Store]:
+    """The store that is meant; what goes wrong with the file is an error for people."""
+    from reiterate.memory import VARIABLE, Store, chosen_path
+
+    path = chosen_path(True if memory is None else memory)
+    if path is None:
+        raise InvalidInput("memory", f"{VARIABLE} turns it off; give --memory PATH")
+    store = Store(path)
+    try:
+        yield store
+    except (sqlite3.Error, OSError) as error:
+        raise ReiterateError(f"{path}: {error}") from None
+    finally:
+        store.close()
+
+
+def _in_words(entry: Entry) -> str:
+    kind = entry.kind
+    size = kind.get("size")
+    words = [f"n < {2**size:,}"] if isinstance(size, int) and 0 <= size < 64 else []
+    traits = kind.get("traits")
+    told = traits if isinstance(traits, list) else []
+    words.append("complex" if "complex" in told else "real")
+    words.append("symmetric" if "symmetric" in told or "self_adjoint" in told else "nonsymmetric")
+    if "constant_null_space" in told:
+        words.append("singular")
+    if kind.get("definite") is False or "presumed_indefinite" in told:
+        words.append("indefinite")
+    if isinstance(kind.get("columns"), int) and kind["columns"] > 1:
+        words.append("several columns")
+    if kind.get("decides", "explorer") != "explorer":
+        words.append(f"learner {kind['decides']}")
+    return ", ".join(words)
+
+
+def _known_arms(state: dict[str, Any]) -> list[str]:
+    """The arms that brought most solves to their end."""
+    arms = state.get("arms")
+    if isinstance(arms, dict):
+        plays = {str(name): row.get("plays", 0) for name, row in arms.items() if isinstance(row, dict)}
+    else:
+        standings = state.get("standings")
+        plays = dict.fromkeys(standings, 1) if isinstance(standings, dict) else {}
+    known = [(count, name) for name, count in plays.items() if isinstance(count, int) and count > 0]
+    known.sort(key=lambda item: (-item[0], item[1]))
+    return [f"  {name}  {count:,}" for count, name in known[:_FAMILIAR]]
+
+
+def _ago(when: float) -> str:
+    seconds = max(time.time() - when, 0.0)
+    for unit, length in (("day", _DAY), ("hour", 3600.0), ("minute", 60.0)):
+        if seconds >= length:
+            count = int(seconds / length)
+            return f"{count} {unit}{'s' if count > 1 else ''} ago"
+    return "just now"

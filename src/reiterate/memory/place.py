@@ -1,0 +1,64 @@
+"""Where the store is: what was asked for, what the environment says, or the user's data directory."""
+
+from __future__ import annotations
+
+import os
+import threading
+from pathlib import Path
+from typing import Final
+
+from reiterate.errors import InvalidInput
+from reiterate.memory.store import Store
+
+VARIABLE: Final = "REITERATE_MEMORY"
+_OFF: Final = ("off", "0", "no", "false")
+_ON: Final = ("", "on", "1", "yes", "true")
+
+_lock = threading.Lock()
+_opened: dict[Path | None, Store] = {}
+
+
+def default_path() -> Path:
+    """``memory.sqlite3`` in the user's data directory for reiterate, e.g. ``~/.local/share/reiterate``."""
+    import platformdirs
+
+    return Path(platformdirs.user_data_path("reiterate", appauthor=False)) / "memory.sqlite3"
+
+
+def chosen_path(memory: str | os.PathLike[str] | bool | None) -> Path | None:
+    """The file that is meant; ``None``: no memory.
+
+    Parameters
+    ----------
+    memory
+        A path. ``True``: the one that ``REITERATE_MEMORY`` names, or else the user's own, unless the variable says
+        ``off``. ``None``: the one that the variable names, if it does. ``False``: none.
+
+    Raises
+    ------
+    InvalidInput
+        It is none of these.
+    """
+    if memory is False:
+        return None
+    if memory is None or memory is True:
+        said = os.environ.get(VARIABLE)
+        if said is None or not said.strip():
+            return default_path() if memory else None
+        if said.strip().lower() in _OFF:
+            return None
+        return default_path() if said.strip().lower() in _ON else Path(said).expanduser().absolute()
+    if isinstance(memory, str | os.PathLike) and os.fspath(memory):
+        return Path(memory).expanduser().absolute()
+    raise InvalidInput("memory", f"{memory!r} is neither the path of a file nor True, False or None")
+
+
+def open_store(memory: str | os.PathLike[str] | bool | Store | None = True) -> Store:
+    """The store that is meant, as :func:`chosen_path` says; one for every file in a process."""
+    if isinstance(memory, Store):
+        return memory
+    path = chosen_path(memory)
+    with _lock:
+        if path not in _opened:
+            _opened[path] = Store(path)
+        return _opened[path]
