@@ -75,3 +75,11 @@ def test_nothing_to_solve_is_an_error_of_one_line(tmp_path, monkeypatch, capsys)
     message = capsys.readouterr().err
     assert "holds no stream" in message
     assert len(message.splitlines()) == 1
+
+
+def test_what_was_learnt_of_a_directory_is_kept(directory, tmp_path, monkeypatch):
+    monkeypatch.setenv("REITERATE_MEMORY", "")
+    _run("solve", directory, "--memory", "off", "--output", tmp_path / "first")
+    assert not (tmp_path / "memory.sqlite3").exists()
+    _run("solve", directory, "--memory", tmp_path / "memory.sqlite3", "--output", tmp_path / "second")
+    assert (tmp_path / "memory.sqlite3").exists()

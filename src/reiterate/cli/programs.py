@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from reiterate.cli.afterwards import Afterwards
+from reiterate.cli.options import Memory, memory_of
 
 if TYPE_CHECKING:
     from reiterate.intercept.conclusion import Conclusion
@@ -30,9 +31,7 @@ def run(
     report: Annotated[Path | None, typer.Option(help="Write an HTML report there.")] = None,
     json: Annotated[Path | None, typer.Option(help="Write the table there as JSON.")] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="No table at the end.")] = False,
-    memory: Annotated[
-        str | None, typer.Option(metavar="PATH|off", help="File for what is learnt, for the next run; off: none.")
-    ] = None,
+    memory: Memory = None,
     direct_tolerance: Annotated[
         float, typer.Option(help="Largest normwise backward error of an answer to a direct call.")
     ] = 1e-12,
@@ -46,9 +45,11 @@ def run(
     if not 0.0 < direct_tolerance < 1.0:
         raise typer.BadParameter(f"{direct_tolerance} is not between 0 and 1.", param_hint="--direct-tolerance")
     wanted = (program, quiet, _writable("--report", report), _writable("--json", json))
-    options: dict[str, Any] = {"direct_tolerance": direct_tolerance, "audit": audit}
-    if memory is not None:
-        options["memory"] = False if memory == "off" else memory
+    options: dict[str, Any] = {
+        "direct_tolerance": direct_tolerance,
+        "audit": audit,
+        "memory": memory_of(memory),
+    }
 
     def go() -> None:
         from reiterate.intercept.conclusion import Summary, Wanted

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from reiterate.cli.options import AsJson
+from reiterate.cli.options import AsJson, Memory, memory_of
 
 if TYPE_CHECKING:
     from reiterate.files import Outcome
@@ -30,6 +30,7 @@ def solve(
     ] = None,
     report: Annotated[Path | None, typer.Option(help="The HTML report; report.html beside the solutions.")] = None,
     threads: Annotated[int | None, typer.Option(min=1, help="Threads that an iteration may use.")] = None,
+    memory: Memory = None,
     as_json: AsJson = False,
 ) -> None:
     """Solve the systems that a directory holds, in their order, and write x_00000.npy and a report.
@@ -46,7 +47,9 @@ def solve(
     target = output or (directory if directory.is_dir() else directory.with_name(f"{directory.stem}-solutions"))
     if report is not None:
         check_path(report)
-    solver = Solver(rtol=rtol, atol=atol, threads=threads)
+    solver = Solver(
+        rtol=rtol, atol=atol, threads=threads, memory=memory_of(memory), label=str(stream.source.absolute())
+    )
     with _progress(stream.description, len(stream), quiet=as_json) as watch:
         outcome = solve_stored(stream, solver, target, rtol=rtol, atol=atol, watch=watch)
     page = None
