@@ -58,6 +58,18 @@ def test_table_json_and_report(tmp_path):
     assert "heat.py:12 in step" in (tmp_path / "out.html").read_text()
 
 
+@pytest.mark.parametrize("module", ["csgraph", "_sparsetools", "linalg._isolve", "linalg._eigen"])
+def test_whatever_imports_scipy_s_solvers_first(tmp_path, module):
+    ended = _run(tmp_path, "run", "heat.py", program=f"import scipy.sparse.{module}\n{_PROGRAM}")
+    assert ended.returncode == 0
+    assert ended.stderr.startswith("reiterate: 6 solves at 3 call sites")
+
+
+def test_nothing_of_ours_is_imported_before_the_first_call(tmp_path):
+    program = "import scipy.sparse.linalg, sys\nprint({'numba', 'reiterate.intercept.session'} & set(sys.modules))"
+    assert _run(tmp_path, "run", "heat.py", program=program).stdout == "set()\n"
+
+
 def test_quiet_says_nothing(tmp_path):
     ended = _run(tmp_path, "run", "--quiet", "heat.py")
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, "", "")

@@ -7,12 +7,15 @@ import contextlib
 import json
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
+    from reiterate.intercept.patching import Answering
     from reiterate.intercept.session import Session, SiteSummary
 
 _MOST_PAGES: Final = 20  # call sites with a page of their own
@@ -63,12 +66,24 @@ class Conclusion:
 
     def begin(self, options: Mapping[str, Any]) -> None:
         """Replace SciPy's solvers from now on; where that is impossible, say so and let the program go on without."""
-        try:
+        from reiterate.intercept import patching
+
+        with self._telling():
+            patching.install(_Waiting(lambda: self._open(options)))
+
+    def _open(self, options: Mapping[str, Any]) -> Session | None:
+        with self._telling():
             from reiterate.intercept.session import Session
 
             session = Session(**options)
             session.install()
             self.session = session
+        return self.session
+
+    @contextlib.contextmanager
+    def _telling(self) -> Iterator[None]:
+        try:
+            yield
         except Exception as error:
             self.say([f"reiterate: SciPy's solvers are not replaced ({type(error).__name__}: {error})."])
 
@@ -107,6 +122,29 @@ class Conclusion:
                 self.say([f"reiterate: {error}"])
         if self._interrupted:
             _remember_interruption()
+
+
+class _Waiting:
+    """Stands for a session until a program makes its first call.
+
+    SciPy's solvers may be imported by other parts of SciPy, which are not there yet themselves then; a session needs
+    them. And a program that calls none should not wait for one.
+    """
+
+    def __init__(self, begin: Callable[[], Session | None]) -> None:
+        self.known: dict[tuple[int, int, str], Answering | None] = {}
+        self._begin = begin
+        self._lock = threading.Lock()
+        self._begun = False
+        self._session: Session | None = None
+
+    def look(self, frame: FrameType, function: str) -> Answering | None:
+        """Begin the session, which answers this call as well as all later ones."""
+        with self._lock:
+            if not self._begun:
+                self._begun = True
+                self._session = self._begin()
+        return None if self._session is None else self._session.look(frame, function)
 
 
 class Summary(Conclusion):
