@@ -80,7 +80,7 @@ def _spsolve(site: Site, original: Callable[..., Any], args: tuple[Any, ...], kw
     loading, begin = site.loading(), time.perf_counter()
     matrix = _canonical(A, ("csc", "csr"), "spsolve requires A be CSC or CSR matrix format")
     rhs = rhs.astype(np.promote_types(rhs.dtype, matrix.dtype), copy=False)
-    x = None if looks_singular(matrix, site.parts) else site.solve_directly(ledger, matrix, rhs)
+    x = site.attempt(lambda: None if looks_singular(matrix, site.parts) else site.solve_directly(ledger, matrix, rhs))
     seconds = time.perf_counter() - begin
     site.charge(ledger, seconds, site.loading() - loading, ledger.usual, failed=x is None)
     if x is None:

@@ -138,7 +138,7 @@ class LazyFactor(_Lazy):
         if columns > _MOST_COLUMNS or ledger.barred or self._rent > ledger.usual:
             return None
         loading, begin = site.loading(), time.perf_counter()
-        x = site.solve_directly(ledger, self._oriented(trans), b)
+        x = site.attempt(lambda: site.solve_directly(ledger, self._oriented(trans), b))
         seconds, loading = time.perf_counter() - begin, site.loading() - loading
         site.charge(ledger, seconds, loading, instead_of, failed=x is None)
         if x is None:

@@ -143,6 +143,14 @@ class Site:
             inside.depth -= 1
             self._lock.release()
 
+    @staticmethod
+    def attempt(solve: Callable[[], NDArray[Any] | None]) -> NDArray[Any] | None:
+        """What ``solve`` returns; ``None`` if it raises, whatever it raises: SciPy can answer."""
+        try:
+            return solve()
+        except Exception:
+            return None
+
     def solve_directly(self, ledger: Ledger, A: Any, b: NDArray[Any]) -> NDArray[Any] | None:
         """To the accuracy of a direct solver, refined once if need be; ``None`` where that was not reached."""
         promise = self.options.direct_tolerance
