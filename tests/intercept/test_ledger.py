@@ -100,9 +100,11 @@ def test_what_it_would_have_cost():
     ledger = measured(0.02)
     ledger.answered = 10
     assert ledger.before() == pytest.approx(15 * 0.02)
-    ledger.theirs_solving.add(0.004, 4)
+    ledger.for_solving().by_scipy(0.004, A, columns=4)
     ledger.columns = 6
     assert ledger.before() == pytest.approx(15 * 0.02 + 0.004 + 6 * 0.001)
+    ledger.for_solving().answered = 3
+    assert ledger.before() == pytest.approx(15 * 0.02 + 0.004 + 9 * 0.001)
 
 
 def test_means():

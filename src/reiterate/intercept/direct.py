@@ -139,10 +139,16 @@ def _factor(
         seconds = time.perf_counter() - begin
         site.seconds += seconds
         ledger.by_scipy(seconds, A)
-    if ledger.settled_solving and not recording:
+    if ledger.for_solving().settled and not recording:
         site.left_to_scipy += 1
         return own
-    return LazyFactor(site, ledger, A.copy() if recording else A, options, own)
+    matrix = sp.csc_array(A, dtype=np.promote_types(A.dtype, np.float64), copy=True)
+    matrix.sum_duplicates()
+    singular = looks_singular(matrix, site.parts)
+    if singular and not recording:
+        site.left_to_scipy += 1
+        return own
+    return LazyFactor(site, ledger, matrix, options, own, singular=singular)
 
 
 def _spilu(site: Site, original: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

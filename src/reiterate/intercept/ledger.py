@@ -24,7 +24,7 @@ _RECENT = 0.3
 _SAMPLES = 3
 _SLOW = (0.5, 0.05)  # seconds of a call that is not repeated, for the second or third time, only to measure it better
 _MEASURE_AGAIN = 50.0  # calls' worth of seconds that have been saved, by what was measured last
-_SETTLED = 3
+_LEAST_SOLVING = 2e-3  # seconds: what solving takes without factors, if all goes well
 
 
 @dataclass(slots=True)
@@ -71,8 +71,8 @@ class Ledger:
     ----------
     theirs : Mean
         SciPy's calls; of factorizations, the factoring.
-    theirs_solving : Mean
-        A column solved with SciPy's factors.
+    solving : Ledger or None
+        Of factorizations: columns solved when SciPy's factors are there already.
     answered, columns : int
         Calls that were answered by us; of factorizations, the objects and the columns.
     expected : float or None
@@ -85,9 +85,10 @@ class Ledger:
 
     budget: Budget
     theirs: Mean = field(default_factory=Mean)
-    theirs_solving: Mean = field(default_factory=Mean)
     answered: int = 0
     columns: int = 0
+    solving: Ledger | None = None
+    least: float = _LEAST
     expected: float | None = None
     growth: float = 1.0
     barred: bool = False
@@ -110,7 +111,7 @@ class Ledger:
                 self.expected = 0.0 if A is None else expected_seconds(A)
             return self.expected >= _EXPECTED_TO_PAY
         usual = self.usual
-        if usual < _LEAST or (self.theirs.count < _SAMPLES and usual < _SLOW[self.theirs.count - 1]):
+        if usual < self.least or (self.theirs.count < _SAMPLES and usual < _SLOW[self.theirs.count - 1]):
             return False
         if self._saved > self._enough * usual:  # much hangs on few measurements
             self._saved, self._enough = 0.0, 4.0 * self._enough
@@ -125,16 +126,17 @@ class Ledger:
     @property
     def settled(self) -> bool:
         """Whether SciPy has proved too fast to be improved upon."""
-        return self.barred or (self.theirs.count >= _SAMPLES and self.usual < _LEAST)
+        return self.barred or (self.theirs.count >= _SAMPLES and self.usual < self.least)
 
-    @property
-    def settled_solving(self) -> bool:
-        """Whether enough is known of what SciPy's factors take to solve."""
-        return self.theirs_solving.count >= _SETTLED
+    def for_solving(self) -> Ledger:
+        """:attr:`solving`, which is made if need be."""
+        if self.solving is None:
+            self.solving = Ledger(self.budget, least=_LEAST_SOLVING, expected=0.0)
+        return self.solving
 
-    def by_scipy(self, seconds: float, A: Any) -> None:
+    def by_scipy(self, seconds: float, A: Any, columns: int = 1) -> None:
         """SciPy has answered."""
-        self.theirs.add(seconds)
+        self.theirs.add(seconds, columns)
         self.could_save(seconds - _LEAST - _PRODUCTS * _SECONDS_PER_ENTRY * getattr(A, "nnz", 0))
 
     def could_save(self, seconds: float) -> None:
@@ -156,8 +158,11 @@ class Ledger:
         """What SciPy would have spent on all of this; ``None``: it was never measured."""
         if self.answered and not self.theirs.count:
             return None
-        spent = self.theirs.seconds + self.theirs_solving.seconds
-        return spent + self.answered * self.theirs.recent + self.columns * self.theirs_solving.recent
+        spent = self.theirs.seconds + self.answered * self.theirs.recent
+        if self.solving is None:
+            return spent
+        solved = self.solving.theirs.seconds + self.solving.answered * self.solving.theirs.recent
+        return spent + solved + self.columns * self.solving.theirs.recent
 
 
 def expected_seconds(A: Any) -> float:
