@@ -11,7 +11,7 @@ A = laplacian(3)
 
 
 def measured(seconds: float, budget: Budget | None = None) -> Ledger:
-    ledger = Ledger(budget or Budget(100.0))
+    ledger = Ledger(budget or Budget(100.0, begun=True))
     for _ in range(5):
         ledger.by_scipy(seconds, A)
     return ledger
@@ -78,7 +78,7 @@ def test_where_we_lose_scipy_takes_over_and_we_try_again_ever_more_rarely():
             lost, ours = lost + 0.04, ours + 1
         else:
             ledger.by_scipy(0.02, A)
-    assert 2 <= ours <= 12
+    assert 2 <= ours <= 20
     assert lost <= 0.03 * 20_000 * 0.02
 
 

@@ -14,6 +14,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from reiterate.intercept.accuracy import looks_singular
+from reiterate.intercept.ledger import SLOW_ITERATIVE
 from reiterate.intercept.site import Handler, Site
 
 NAMES = ("cg", "cgs", "bicg", "bicgstab", "gmres", "lgmres", "minres", "gcrotmk", "tfqmr")
@@ -41,6 +42,7 @@ def _krylov(site: Site, original: Callable[..., Any], args: tuple[Any, ...], kwa
     if system is None or A.shape[0] < site.smallest:
         return site.leave(original, args, kwargs)
     ledger = site.ledger(A.shape[0], 1)
+    ledger.slow = SLOW_ITERATIVE
     x = None
     if ledger.ours_next():
         loading, begin = site.loading(), time.perf_counter()

@@ -161,17 +161,19 @@ class Site:
         with np.errstate(all="ignore"):
             size, length = norm_of_rows(A), float(np.abs(b).max())
             x: NDArray[Any] | None = None
-            for growth in (ledger.growth, None):
-                rtol = min(max(promise, aim * (growth or ledger.growth)), 1e-4)
-                x, _ = self.solve(A, b, x, rtol, 0.0)
+            for _ in range(2):
+                wanted = max(promise, aim * ledger.growth)
+                x, converged = self.solve(A, b, x, min(max(ledger.strictness * wanted, 1e-15), 1e-4), 0.0)
                 if x is None:
                     return None
-                if length:
-                    ledger.growth = size * float(np.abs(x).max()) / length
-                if backward_error(A, size, x, b) <= promise:
+                error = backward_error(A, size, x, b)
+                ledger.growth = size * float(np.abs(x).max()) / length if length else 1.0
+                if error <= promise:
                     return x
-                if growth is not None and ledger.growth >= growth:
-                    return None  # it was asked for more than is needed, and did not manage
+                if not converged or not np.isfinite(error):
+                    return None
+                if max(promise, aim * ledger.growth) > 0.5 * wanted:  # it was not ‖x‖ that was mistaken for another
+                    ledger.strictness = max(0.3 * ledger.strictness * promise / error, 1e-3)
         return None
 
     def charge(self, ledger: Ledger, seconds: float, loading: float, instead_of: float, *, failed: bool) -> None:
