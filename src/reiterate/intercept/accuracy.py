@@ -44,6 +44,11 @@ def looks_singular(A: Any, known: KnownParts) -> bool:
     Such are matrices of pure Neumann problems, and of networks of which a part has no source. ``True`` also where
     entries are not finite. Other singular matrices are not noticed.
     """
+    with np.errstate(all="ignore"):
+        return _looks_singular(A, known)
+
+
+def _looks_singular(A: Any, known: KnownParts) -> bool:
     sizes, ones = abs(A), np.ones(A.shape[0])
     for total, size in ((A @ ones, sizes @ ones), (A.T @ ones, sizes.T @ ones)):
         if not np.all(np.isfinite(size)) or not size.all():
@@ -60,7 +65,8 @@ def looks_singular(A: Any, known: KnownParts) -> bool:
 
 def _connected_parts(A: Any, known: KnownParts) -> NDArray[np.int32]:
     """Of every unknown, the number of its connected part, shape (n,)."""
-    key = (A.shape[0], A.format, crc32(A.indptr), crc32(A.indices))
+    begins, places = (crc32(np.ascontiguousarray(array).data) for array in (A.indptr, A.indices))
+    key = (A.shape[0], A.format, begins, places)
     part = known.get(key)
     if part is None:
         _, part = connected_components(A, directed=False)

@@ -80,7 +80,7 @@ def _spsolve(site: Site, original: Callable[..., Any], args: tuple[Any, ...], kw
     loading, begin = site.loading(), time.perf_counter()
     matrix = _canonical(A, ("csc", "csr"), "spsolve requires A be CSC or CSR matrix format")
     rhs = rhs.astype(np.promote_types(rhs.dtype, matrix.dtype), copy=False)
-    x = None if looks_singular(matrix, site.parts) else site.solve_directly(ledger, matrix, rhs)
+    x = site.attempt(lambda: None if looks_singular(matrix, site.parts) else site.solve_directly(ledger, matrix, rhs))
     seconds = time.perf_counter() - begin
     site.charge(ledger, seconds, site.loading() - loading, ledger.usual, failed=x is None)
     if x is None:
@@ -139,10 +139,16 @@ def _factor(
         seconds = time.perf_counter() - begin
         site.seconds += seconds
         ledger.by_scipy(seconds, A)
-    if ledger.settled_solving and not recording:
+    if ledger.for_solving().settled and not recording:
         site.left_to_scipy += 1
         return own
-    return LazyFactor(site, ledger, A.copy() if recording else A, options, own)
+    matrix = sp.csc_array(A, dtype=np.promote_types(A.dtype, np.float64), copy=True)
+    matrix.sum_duplicates()
+    singular = looks_singular(matrix, site.parts)
+    if singular and not recording:
+        site.left_to_scipy += 1
+        return own
+    return LazyFactor(site, ledger, matrix, options, own, singular=singular)
 
 
 def _spilu(site: Site, original: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

@@ -31,13 +31,6 @@ class _Lazy:
         self._dtype = np.promote_types(A.dtype, np.float64)
         self._lock = threading.Lock()
         self.shape: tuple[int, int] = A.shape
-        if own is not None:
-            self._release()
-
-    def _release(self) -> None:
-        """Let go of the matrix, which nobody but a recorder needs once there are factors."""
-        if self._site.options.recorder is None:
-            self._matrix = None
 
     @property  # type: ignore[misc]
     def __class__(self) -> type:
@@ -54,7 +47,6 @@ class _Lazy:
                     self._own = patching.original(self._function)(self._matrix, **self._options)
                 finally:
                     self._factored(time.perf_counter() - begin)
-                self._release()
             return self._own
 
     def _factored(self, seconds: float) -> None:
@@ -92,9 +84,12 @@ class LazyFactor(_Lazy):
 
     _function = "splu"
 
-    def __init__(self, site: Site, ledger: Ledger, A: Any, options: dict[str, Any], own: Any = None) -> None:
+    def __init__(
+        self, site: Site, ledger: Ledger, A: Any, options: dict[str, Any], own: Any = None, *, singular: bool = False
+    ) -> None:
         super().__init__(site, A, options, own)
-        self._ledger = ledger
+        self._singular = singular
+        self._ledger, self._solving = ledger, ledger.for_solving()
         self._solved = False
         self._rent = 0.0
 
@@ -112,8 +107,8 @@ class LazyFactor(_Lazy):
         if self._site.options.recorder is not None:
             self._site.record(self._oriented(trans), b)
         columns = b.size // b.shape[0]
-        if self._own is None and not patching.inside.depth:
-            x = self._ours(b, columns, trans)
+        if not patching.inside.depth:
+            x = self._ours(b, columns, trans) if self._own is None else self._ours_nevertheless(b, columns, trans)
             if x is not None:
                 return np.asfortranarray(x)
         return self._theirs(rhs, columns, trans)
@@ -134,11 +129,11 @@ class LazyFactor(_Lazy):
 
     def _ours(self, b: NDArray[Any], columns: int, trans: str) -> NDArray[Any] | None:
         ledger, site = self._ledger, self._site
-        instead_of = columns * ledger.theirs_solving.recent + (0.0 if self._solved else ledger.usual)
+        instead_of = columns * self._solving.usual + (0.0 if self._solved else ledger.usual)
         if columns > _MOST_COLUMNS or ledger.barred or self._rent > ledger.usual:
             return None
         loading, begin = site.loading(), time.perf_counter()
-        x = site.solve_directly(ledger, self._oriented(trans), b)
+        x = site.attempt(lambda: site.solve_directly(ledger, self._oriented(trans), b))
         seconds, loading = time.perf_counter() - begin, site.loading() - loading
         site.charge(ledger, seconds, loading, instead_of, failed=x is None)
         if x is None:
@@ -156,20 +151,36 @@ class LazyFactor(_Lazy):
         """By factors of SciPy's that are thrown away, so that the next solve is ours again."""
         begin = time.perf_counter()
         own = patching.original(self._function)(self._matrix, **self._options)
-        middle = time.perf_counter()
-        x: NDArray[Any] = own.solve(b, trans)
-        self._ledger.theirs.add(middle - begin)
-        self._ledger.theirs_solving.add(time.perf_counter() - middle, columns)
+        self._ledger.theirs.add(time.perf_counter() - begin)
+        return self._timed(own, b, columns, trans)
+
+    def _ours_nevertheless(self, b: NDArray[Any], columns: int, trans: str) -> NDArray[Any] | None:
+        """Although SciPy's factors are there: solving with them may take longer than without."""
+        ledger, site = self._solving, self._site
+        if columns > _MOST_COLUMNS or self._singular or self._matrix is None or not ledger.ours_next():
+            return None
+        loading, begin = site.loading(), time.perf_counter()
+        x = site.attempt(lambda: site.solve_directly(ledger, self._oriented(trans), b))
+        seconds = time.perf_counter() - begin
+        site.charge(ledger, seconds, site.loading() - loading, columns * ledger.usual, failed=x is None)
+        ledger.answered += 0 if x is None else columns
+        if x is not None and site.options.audits():
+            x = site.compare(ledger, x, self._timed(self._own, b, columns, trans))
+        return x
+
+    def _timed(self, own: Any, rhs: Any, columns: int, trans: str) -> NDArray[Any]:
+        begin = time.perf_counter()
+        x: NDArray[Any] = own.solve(rhs, trans)
+        self._solving.by_scipy(time.perf_counter() - begin, self._matrix, columns)
         return x
 
     def _theirs(self, rhs: Any, columns: int, trans: str) -> NDArray[Any]:
         own = self._factor()
         begin = time.perf_counter()
-        x: NDArray[Any] = own.solve(rhs, trans)
-        seconds = time.perf_counter() - begin
-        self._site.seconds += seconds
+        x = self._timed(own, rhs, columns, trans)
+        self._site.seconds += time.perf_counter() - begin
         self._site.left_to_scipy += 1
-        self._ledger.theirs_solving.add(seconds, columns)
-        if self._ledger.settled_solving and self._site.options.recorder is None:
+        if self._solving.settled and self._site.options.recorder is None:
+            self._matrix = None
             self.solve = own.solve  # type: ignore[method-assign]
         return x

@@ -14,6 +14,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from reiterate.intercept.accuracy import looks_singular
+from reiterate.intercept.ledger import SLOW_ITERATIVE
 from reiterate.intercept.site import Handler, Site
 
 NAMES = ("cg", "cgs", "bicg", "bicgstab", "gmres", "lgmres", "minres", "gcrotmk", "tfqmr")
@@ -40,14 +41,12 @@ def _krylov(site: Site, original: Callable[..., Any], args: tuple[Any, ...], kwa
         site.record(A, given["b"], given.get("x0"))
     if system is None or A.shape[0] < site.smallest:
         return site.leave(original, args, kwargs)
-    b, x0, rtol, atol = system
     ledger = site.ledger(A.shape[0], 1)
+    ledger.slow = SLOW_ITERATIVE
     x = None
     if ledger.ours_next():
         loading, begin = site.loading(), time.perf_counter()
-        if _has_answer(site, A, x0):
-            x, converged = site.solve(A, b, x0, rtol, atol)
-            x = x if converged else None
+        x = site.attempt(lambda: _solution(site, A, *system))
         seconds = time.perf_counter() - begin
         site.charge(ledger, seconds, site.loading() - loading, ledger.usual, failed=x is None)
     if x is None:
@@ -62,9 +61,14 @@ def _krylov(site: Site, original: Callable[..., Any], args: tuple[Any, ...], kwa
     return x, 0
 
 
-def _has_answer(site: Site, A: Any, x0: NDArray[Any] | None) -> bool:
-    """Whether what SciPy converges to is the solution: of singular A, the one that it reaches from zero."""
-    return x0 is None or not looks_singular(A, site.parts)
+def _solution(
+    site: Site, A: Any, b: NDArray[Any], x0: NDArray[Any] | None, rtol: float, atol: float
+) -> NDArray[Any] | None:
+    """To these tolerances; ``None`` where A may be singular, and SciPy keeps that part of x0 which A maps to zero."""
+    if x0 is not None and looks_singular(A, site.parts):
+        return None
+    x, converged = site.solve(A, b, x0, rtol, atol)
+    return x if converged else None
 
 
 def _admit(given: dict[str, Any], function: str) -> tuple[NDArray[Any], NDArray[Any] | None, float, float] | None:

@@ -14,17 +14,21 @@ _BEGIN = 0.5  # seconds that could have been saved: what importing the solver an
 _OPEN = 0.03  # the same, for a solver at one more place
 _LEAST = 4e-4  # seconds: what our own overhead comes to
 _PRODUCTS = 20  # products with A that a solve takes at best
+_PRODUCTS_SOLVING = 60  # the same where nothing but solving can be saved, and less is hoped for
 _SECONDS_PER_ENTRY = 2e-9
 _EXPECTED_TO_PAY = 1.0  # seconds that SciPy is expected to take, from which on it need not be measured first
 _DEBT = 3.0  # calls' worth of seconds that may be lost before SciPy takes over
+_FIRST_DEBT = 10.0  # the same during the first few, which have to find out what is best
+_FIRST = 5
 _REST = 50  # calls that SciPy answers then, four times as many every time
 _COARSE = 5000  # unknowns, below which no estimate is worth its time
 _FLOPS = 1e9  # of SuperLU, in a second
 _RECENT = 0.3
 _SAMPLES = 3
-_SLOW = (0.5, 0.05)  # seconds of a call that is not repeated, for the second or third time, only to measure it better
+SLOW_DIRECT = (0.5, 0.05)  # seconds of a call that is not made a second, a third time only to measure it better
+SLOW_ITERATIVE = (20.0, 0.2)
 _MEASURE_AGAIN = 50.0  # calls' worth of seconds that have been saved, by what was measured last
-_SETTLED = 3
+_LEAST_SOLVING = 2e-3  # seconds: what solving takes without factors, if all goes well
 
 
 @dataclass(slots=True)
@@ -56,6 +60,7 @@ class Budget:
     """What a session could have saved so far, and whether it has begun to."""
 
     potential: float = 0.0
+    begun: bool = False
 
     @property
     def open(self) -> bool:
@@ -71,28 +76,35 @@ class Ledger:
     ----------
     theirs : Mean
         SciPy's calls; of factorizations, the factoring.
-    theirs_solving : Mean
-        A column solved with SciPy's factors.
+    solving : Ledger or None
+        Of factorizations: columns solved when SciPy's factors are there already.
     answered, columns : int
         Calls that were answered by us; of factorizations, the objects and the columns.
     expected : float or None
         Seconds that a call of SciPy's is expected to take, as long as none has been measured.
     growth : float
         ‖A‖ ‖x‖ / ‖b‖ of the last solution.
+    strictness : float
+        Share of a tolerance in the Euclidean norm that is asked for where one in the maximum norm has to be met.
     barred : bool
         SciPy answers for good: it has found a matrix here to be exactly singular, or audits disagree.
     """
 
     budget: Budget
     theirs: Mean = field(default_factory=Mean)
-    theirs_solving: Mean = field(default_factory=Mean)
     answered: int = 0
     columns: int = 0
+    solving: Ledger | None = None
+    least: float = _LEAST
+    products: int = _PRODUCTS
+    slow: tuple[float, float] = SLOW_DIRECT
     expected: float | None = None
     growth: float = 1.0
+    strictness: float = 0.3
     barred: bool = False
     _potential: float = 0.0
     _debt: float = 0.0
+    _tries: int = 0
     _rest: int = 0
     _period: int = _REST
     _saved: float = 0.0
@@ -110,7 +122,7 @@ class Ledger:
                 self.expected = 0.0 if A is None else expected_seconds(A)
             return self.expected >= _EXPECTED_TO_PAY
         usual = self.usual
-        if usual < _LEAST or (self.theirs.count < _SAMPLES and usual < _SLOW[self.theirs.count - 1]):
+        if usual < self.least or (self.theirs.count < _SAMPLES and usual < self.slow[self.theirs.count - 1]):
             return False
         if self._saved > self._enough * usual:  # much hangs on few measurements
             self._saved, self._enough = 0.0, 4.0 * self._enough
@@ -125,30 +137,32 @@ class Ledger:
     @property
     def settled(self) -> bool:
         """Whether SciPy has proved too fast to be improved upon."""
-        return self.barred or (self.theirs.count >= _SAMPLES and self.usual < _LEAST)
+        return self.barred or (self.theirs.count >= _SAMPLES and self.usual < self.least)
 
-    @property
-    def settled_solving(self) -> bool:
-        """Whether enough is known of what SciPy's factors take to solve."""
-        return self.theirs_solving.count >= _SETTLED
+    def for_solving(self) -> Ledger:
+        """:attr:`solving`, which is made if need be."""
+        if self.solving is None:
+            self.solving = Ledger(self.budget, least=_LEAST_SOLVING, products=_PRODUCTS_SOLVING, expected=0.0)
+        return self.solving
 
-    def by_scipy(self, seconds: float, A: Any) -> None:
+    def by_scipy(self, seconds: float, A: Any, columns: int = 1) -> None:
         """SciPy has answered."""
-        self.theirs.add(seconds)
-        self.could_save(seconds - _LEAST - _PRODUCTS * _SECONDS_PER_ENTRY * getattr(A, "nnz", 0))
-
-    def could_save(self, seconds: float) -> None:
-        """What we might have saved."""
-        if seconds > 0.0:
-            self._potential += seconds
-            self.budget.potential += seconds
+        self.theirs.add(seconds, columns)
+        saved = seconds - _LEAST - self.products * _SECONDS_PER_ENTRY * getattr(A, "nnz", 0) * columns
+        if saved > 0.0:
+            self._potential += saved
+            self.budget.potential += saved
 
     def by_us(self, seconds: float, instead_of: float) -> None:
         """We have answered, or failed to, in so many seconds, where SciPy would have taken ``instead_of``."""
+        if not self.budget.begun:  # it had machine code to load, which others will find in memory
+            self.budget.begun = True
+            return
         unit = self.usual or instead_of
         self._saved += instead_of - seconds
+        self._tries += 1
         self._debt = max(self._debt + seconds - instead_of, -_DEBT * unit)
-        if self._debt > _DEBT * unit:
+        if self._debt > (_DEBT if self._tries > _FIRST else _FIRST_DEBT) * unit:
             self._rest, self._period = self._period, 4 * self._period
             self._debt = (_DEBT - 1.0) * unit
 
@@ -156,8 +170,11 @@ class Ledger:
         """What SciPy would have spent on all of this; ``None``: it was never measured."""
         if self.answered and not self.theirs.count:
             return None
-        spent = self.theirs.seconds + self.theirs_solving.seconds
-        return spent + self.answered * self.theirs.recent + self.columns * self.theirs_solving.recent
+        spent = self.theirs.seconds + self.answered * self.theirs.recent
+        if self.solving is None:
+            return spent
+        solved = self.solving.theirs.seconds + self.solving.answered * self.solving.theirs.recent
+        return spent + solved + self.columns * self.solving.theirs.recent
 
 
 def expected_seconds(A: Any) -> float:

@@ -12,6 +12,9 @@ import sys
 import threading
 from collections.abc import Callable
 from importlib import import_module
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec
+from importlib.util import find_spec
 from types import BuiltinFunctionType, FrameType, FunctionType, ModuleType
 from typing import Any, Final, Protocol
 
@@ -89,13 +92,44 @@ def original(name: str) -> Function:
     return found
 
 
+class _Awaiting(MetaPathFinder):
+    """Installs replacements as soon as the program has imported what they replace; many programs never do."""
+
+    def find_spec(self, name: str, path: Any, target: ModuleType | None = None) -> ModuleSpec | None:
+        """What the other finders find, with our replacements put in after its code has run."""
+        if name != _HOMES[0]:
+            return None
+        _forget_awaiting()
+        spec = find_spec(name)
+        if spec is None or spec.loader is None:
+            return spec
+        execute = spec.loader.exec_module
+
+        def execute_and_install(module: ModuleType) -> None:
+            execute(module)
+            with _lock:
+                if _sessions:
+                    _install()
+
+        spec.loader.exec_module = execute_and_install  # type: ignore[method-assign]
+        return spec
+
+
+def _forget_awaiting() -> None:
+    sys.meta_path[:] = [finder for finder in sys.meta_path if not isinstance(finder, _Awaiting)]
+
+
 def install(session: Intercepting) -> None:
     """From now on the session answers, before those that were installed earlier."""
     with _lock:
         first = not _sessions
         _sessions.append(session)
-        if first:
+        if not first:
+            return
+        if _HOMES[0] in sys.modules:
             _install()
+        else:
+            sys.meta_path.insert(0, _Awaiting())
 
 
 def remove(session: Intercepting) -> None:
@@ -105,6 +139,7 @@ def remove(session: Intercepting) -> None:
             return
         _sessions.remove(session)
         if not _sessions:
+            _forget_awaiting()
             _swap({id(_replacements[name]): _originals[name] for name in _replacements})
 
 
@@ -174,6 +209,8 @@ def _relocating(warn: Function) -> Function:
 
 def _swap(table: dict[int, Function]) -> None:
     """Put ``table[id(f)]`` where programs would find ``f``: in modules, classes, default arguments, dictionaries."""
+    if not table:
+        return
     for name in _HOMES:
         _swap_values(vars(import_module(name)), table)
     for module in list(sys.modules.values()):

@@ -6,19 +6,19 @@ import contextlib
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from types import CodeType, FrameType
-from typing import Any, Literal, Protocol
-
-import numpy as np
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from reiterate.errors import InvalidInput
 from reiterate.intercept import patching
-from reiterate.intercept.direct import DIRECT
-from reiterate.intercept.krylov import KRYLOV
-from reiterate.intercept.site import Handler, Options, Site
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from reiterate.intercept.site import Options, Site
 
 _MOST_KNOWN = 10_000  # places in code; programs that compile code as they run have no end of them
-_HANDLERS: dict[str, Handler] = {**DIRECT, **KRYLOV}
 
 
 class Recorder(Protocol):
@@ -101,15 +101,14 @@ class Session:
             raise InvalidInput("direct_tolerance", f"{direct_tolerance!r} is not between 0 and 1; use e.g. 1e-12")
         if not 0.0 <= audit <= 1.0:
             raise InvalidInput("audit", f"{audit!r} is no share of the calls; use e.g. 0.05")
-        if memory is not None:
-            solver_options["memory"] = memory
         if solver_options:  # what is wrong with them is to be said now, and not in the middle of a program
             from reiterate.solver import Solver
 
             Solver(**solver_options)
-        self.options = Options(
-            float(direct_tolerance), float(audit), recorder, solver_options, np.random.default_rng(seed)
-        )
+        if memory is not None:
+            solver_options["memory"] = memory
+        self._direct_tolerance, self._audit, self._recorder = float(direct_tolerance), float(audit), recorder
+        self._solver_options, self._seed = solver_options, seed
         self.known: dict[tuple[int, int, str], patching.Answering | None] = {}
         self._codes: list[CodeType] = []  # kept, so that no other code takes its number in ``known``
         self._sites: dict[tuple[str, int, str], Site] = {}
@@ -141,16 +140,31 @@ class Session:
             for site in list(self._sites.values())
         ]
 
+    @cached_property
+    def options(self) -> Options:
+        """What the call sites have in common; NumPy is imported when there is a first one, and not before."""
+        import numpy as np
+
+        from reiterate.intercept.site import Options
+
+        rng = np.random.default_rng(self._seed)
+        return Options(self._direct_tolerance, self._audit, self._recorder, self._solver_options, rng)
+
     def look(self, frame: FrameType, function: str) -> Site | None:
         """The call site of a frame that calls ``function``; ``None`` where SciPy or reiterate itself calls."""
         code, line = frame.f_code, frame.f_lineno
         site = None
         if str(frame.f_globals.get("__name__", "")).partition(".")[0] not in ("scipy", "reiterate"):
+            from reiterate.intercept.direct import DIRECT
+            from reiterate.intercept.krylov import KRYLOV
+            from reiterate.intercept.site import Site
+
             place = (code.co_filename, line, function)
             with self._lock:
                 site = self._sites.get(place)
                 if site is None:
-                    site = Site(code, line, function, _HANDLERS[function], self.options)
+                    handler = DIRECT.get(function) or KRYLOV[function]
+                    site = Site(code, line, function, handler, self.options)
                     self._sites[place] = site
         with self._lock:
             if len(self.known) >= _MOST_KNOWN:
@@ -171,6 +185,10 @@ def tuned_scipy(
     ``lgmres``, ``minres``, ``gcrotmk`` and ``tfqmr`` of :mod:`scipy.sparse.linalg`, however they were imported:
     as attributes of modules and classes, as default arguments, or in dictionaries at the top level of a module. Every
     call site is a stream of its own. Calls that would not be faster, or cannot be answered faithfully, go to SciPy.
+    What objects keep in attributes, if they were made before the block, is not found.
+
+    A matrix that is exactly singular, but neither has a zero row or column nor a part whose rows sum to zero, may be
+    noticed later than by SciPy: at ``.solve`` and not at ``splu``, or not at all where the system has solutions.
 
     Parameters
     ----------

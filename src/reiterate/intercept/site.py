@@ -21,6 +21,7 @@ from reiterate.intercept.patching import inside
 Handler = Callable[["Site", Callable[..., Any], tuple[Any, ...], dict[str, Any]], Any]
 
 _SMALLEST = 150  # unknowns; below, no method can make up for its own overhead
+_SURE = 10  # calls that were too fast to be improved upon; then systems of up to that size are not looked at any more
 _BELOW_PROMISE = 200.0  # aimed at is so much less than the backward error that is promised, down to rounding errors
 _ROUNDING = 5e-15
 _MOST_DISAGREEMENT = 1e-2  # relative difference of two answers at which an audit stops us
@@ -116,6 +117,8 @@ class Site:
             seconds = time.perf_counter() - begin
             self.seconds += seconds
             ledger.by_scipy(seconds, A)
+            if ledger.theirs.count >= _SURE and ledger.settled and self.options.recorder is None:
+                self.least = max(self.least, A.shape[0] + 1)
 
     def solve(
         self, A: Any, b: NDArray[Any], x0: NDArray[Any] | None, rtol: float, atol: float
@@ -143,6 +146,14 @@ class Site:
             inside.depth -= 1
             self._lock.release()
 
+    @staticmethod
+    def attempt(solve: Callable[[], NDArray[Any] | None]) -> NDArray[Any] | None:
+        """What ``solve`` returns; ``None`` if it raises, whatever it raises: SciPy can answer."""
+        try:
+            return solve()
+        except Exception:
+            return None
+
     def solve_directly(self, ledger: Ledger, A: Any, b: NDArray[Any]) -> NDArray[Any] | None:
         """To the accuracy of a direct solver, refined once if need be; ``None`` where that was not reached."""
         promise = self.options.direct_tolerance
@@ -150,17 +161,19 @@ class Site:
         with np.errstate(all="ignore"):
             size, length = norm_of_rows(A), float(np.abs(b).max())
             x: NDArray[Any] | None = None
-            for growth in (ledger.growth, None):
-                rtol = min(max(promise, aim * (growth or ledger.growth)), 1e-4)
-                x, _ = self.solve(A, b, x, rtol, 0.0)
+            for _ in range(2):
+                wanted = max(promise, aim * ledger.growth)
+                x, converged = self.solve(A, b, x, min(max(ledger.strictness * wanted, 1e-15), 1e-4), 0.0)
                 if x is None:
                     return None
-                if length:
-                    ledger.growth = size * float(np.abs(x).max()) / length
-                if backward_error(A, size, x, b) <= promise:
+                error = backward_error(A, size, x, b)
+                ledger.growth = size * float(np.abs(x).max()) / length if length else 1.0
+                if error <= promise:
                     return x
-                if growth is not None and ledger.growth >= growth:
-                    return None  # it was asked for more than is needed, and did not manage
+                if not converged or not np.isfinite(error):
+                    return None
+                if max(promise, aim * ledger.growth) > 0.5 * wanted:  # it was not ‖x‖ that was mistaken for another
+                    ledger.strictness = max(0.3 * ledger.strictness * promise / error, 1e-3)
         return None
 
     def charge(self, ledger: Ledger, seconds: float, loading: float, instead_of: float, *, failed: bool) -> None:
