@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from reiterate import gallery as gallery
     from reiterate import integrations as integrations
     from reiterate.errors import InvalidInput, NotConverged, ReiterateError, ToleranceUnreachable
+    from reiterate.intercept import tuned_scipy
     from reiterate.solver import Solver
     from reiterate.solving import solve, solve_stream
 
@@ -31,6 +32,7 @@ __all__ = [
     "integrations",
     "solve",
     "solve_stream",
+    "tuned_scipy",
 ]
 
 _HOMES = {
@@ -41,6 +43,7 @@ _HOMES = {
     "Solver": "reiterate.solver",
     "solve": "reiterate.solving",
     "solve_stream": "reiterate.solving",
+    "tuned_scipy": "reiterate.intercept",
 }
 
 

@@ -8,14 +8,19 @@ _INTERRUPTED = 130  # what shells make of SIGINT
 
 
 def main() -> None:
-    """Run the command; interrupted at whatever point, it says so in one line and exits with code 130."""
+    """Run the command; interrupted at whatever point, it says so in one line and exits with code 130.
+
+    A program that the command runs is interrupted as it would be without the command.
+    """
     try:
         from reiterate import cli
 
-        cli.main()
+        program = cli.begin()
     except KeyboardInterrupt:
         print("Interrupted.", file=sys.stderr)
         sys.exit(_INTERRUPTED)
+    if program is not None:
+        program()
 
 
 if __name__ == "__main__":

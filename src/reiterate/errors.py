@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -78,6 +79,26 @@ class Breakdown(ReiterateError):
 
 class OutOfTime(Breakdown):
     """Preparing would take, or has taken, more time than is left for it; the engine goes on with another method."""
+
+
+class UnreadableFile(ReiterateError):
+    """A file of a stream cannot be read, e.g. because it is half-written.
+
+    Attributes
+    ----------
+    path : pathlib.Path
+        The file.
+    line : int or None
+        Where it went wrong, counted from 1; ``None`` where the file has no lines, or it cannot be said.
+    """
+
+    def __init__(self, path: Path, why: str, line: int | None = None) -> None:
+        where = str(path) if line is None else f"{path}, line {line}"
+        super().__init__(f"{where}: {why}")
+        self.path, self.line, self._why = path, line, why
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.path, self._why, self.line)
 
 
 def _rebuild(kind: type[NotConverged], message: str, known: dict[str, Any]) -> NotConverged:

@@ -6,13 +6,15 @@ A module of this package holds the commands of one group; they are registered he
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
 from reiterate import __version__
-from reiterate.cli import demo, inspect, memory
+from reiterate.cli import demo, inspect, memory, programs, streams
+from reiterate.cli.afterwards import Afterwards
 from reiterate.errors import ReiterateError
 
 
@@ -36,6 +38,9 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_show_locals=False,
 )
+app.command(context_settings=programs.VERBATIM)(programs.run)
+app.command(context_settings=programs.VERBATIM)(programs.record)
+app.command()(streams.solve)
 app.command()(inspect.methods)
 app.command()(inspect.doctor)
 app.add_typer(demo.app, name="demo")
@@ -58,11 +63,28 @@ def _common(
 
 
 def main() -> None:
-    """Run the command; errors made for people are shown without a traceback; Ctrl-C is passed on."""
+    """Run the command; a program that it runs has the process to itself."""
+    if (program := begin()) is not None:
+        program()
+
+
+def begin() -> Callable[[], None] | None:
+    """Run the command; errors made for people are shown without a traceback; Ctrl-C is passed on.
+
+    Returns
+    -------
+    callable or None
+        What is left to do: a program to be run, with nothing left of how the command line was read.
+    """
+    hook = sys.excepthook
     try:
         app()
+    except Afterwards as command:
+        sys.excepthook = hook  # Typer has its own
+        return command.do
     except ReiterateError as error:
         typer.secho(f"reiterate: {error}", fg="red", err=True)
         sys.exit(2)
     except _Interrupted:
         raise KeyboardInterrupt from None
+    return None

@@ -1,0 +1,252 @@
+"""Published programs, as they are, under plain Python and under `reiterate run`.
+
+    python benchmarks/programs.py [--quick] [NAME …]
+
+Whole processes, imports included: plain; with `reiterate run` and no memory; with an empty memory; with the memory
+that this run has left. What the programs compute is compared in runs of its own (`programs_probe.py`), which are not
+timed. Programs whose package is not installed are left out. FiPy's and scikit-fem's examples are not in their wheels:
+set ``FIPY_EXAMPLES`` and ``SKFEM_EXAMPLES`` to the directories of examples in their source distribution and repository.
+Writes ``benchmarks/results/programs.csv`` and fills ``docs/programs.md``.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import math
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from machine import QUICK, describe_machine, fill_page, markdown_table, write_csv
+
+PAGE = Path(__file__).parent.parent / "docs" / "programs.md"
+PROBE = Path(__file__).parent / "programs_probe.py"
+RUN = ("-m", "reiterate", "run")
+ROUNDS = 1 if QUICK else 3
+LONGEST = 900.0  # seconds of one run
+LEAST_COMPARED = 100  # numbers of an array that is a result
+
+
+@dataclass(frozen=True)
+class Program:
+    """A published program.
+
+    Attributes
+    ----------
+    package
+        What must be importable.
+    command
+        As it follows ``python``; ``{examples}`` is the directory of the package's examples.
+    quick
+        The same at a size that takes seconds.
+    """
+
+    package: str
+    command: tuple[str, ...]
+    quick: tuple[str, ...] = ()
+
+    def arguments(self) -> tuple[str, ...] | None:
+        """The command of this run; ``None`` where the package or its examples are not here."""
+        if importlib.util.find_spec(self.package) is None:
+            return None
+        examples = directory_of_examples(self.package)
+        command = tuple(
+            part.replace("{examples}", str(examples)) for part in (self.quick if QUICK and self.quick else self.command)
+        )
+        files = [part for part in command if part.endswith(".py")]
+        return command if all(Path(file).is_file() for file in files) else None
+
+
+def directory_of_examples(package: str) -> Path | None:
+    if package == "sfepy":
+        spec = importlib.util.find_spec(package)
+        return Path(str(spec.origin)).parent / "examples" if spec else None
+    found = os.environ.get(f"{package.upper()}_EXAMPLES")
+    return Path(found).absolute() if found else None
+
+
+SFEPY = ("-m", "sfepy.scripts.simple", "-q")
+FINER = "'refinement_level': {}"
+IMPINGEMENT = "{examples}/phase/impingement/mesh20x20.py"
+
+PROGRAMS = {
+    "FiPy, impingement of four grains": Program(
+        "fipy",
+        (IMPINGEMENT, "--numberOfElements=22500", "--numberOfSteps=10"),
+        (IMPINGEMENT, "--numberOfElements=2500", "--numberOfSteps=3"),
+    ),
+    "FiPy, misorientation of a circle": Program("fipy", ("{examples}/phase/missOrientation/circle.py",)),
+    "pyMOR, thermal block": Program(
+        "pymor",
+        ("-m", "pymordemos.thermalblock", "2", "2", "3", "16", "--grid=100", "--test=5"),
+        ("-m", "pymordemos.thermalblock", "2", "2", "2", "6", "--grid=30", "--test=2"),
+    ),
+    "pyMOR, parabolic model": Program(
+        "pymor",
+        ("-m", "pymordemos.parabolic_mor", "pymor", "greedy", "4", "8", "4", "--no-pickle"),
+    ),
+    "scikit-fem, ex36": Program("skfem", ("{examples}/ex36.py",)),
+    "scikit-fem, ex32": Program("skfem", ("{examples}/ex32.py",)),
+    "SfePy, hyperelastic block": Program(
+        "sfepy",
+        (*SFEPY, "{examples}/large_deformation/hyperelastic.py", "-O", FINER.format(2)),
+        (*SFEPY, "{examples}/large_deformation/hyperelastic.py"),
+    ),
+    "SfePy, heat in time": Program(
+        "sfepy",
+        (*SFEPY, "{examples}/diffusion/time_poisson.py", "-O", FINER.format(2)),
+        (*SFEPY, "{examples}/diffusion/time_poisson.py"),
+    ),
+    "SfePy, linear elasticity": Program(
+        "sfepy",
+        (*SFEPY, "{examples}/linear_elasticity/linear_elastic.py", "-O", FINER.format(2)),
+        (*SFEPY, "{examples}/linear_elasticity/linear_elastic.py"),
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Found:
+    """Seconds of whole programs, medians; and how far results are from those of plain Python."""
+
+    plain: float
+    ours: float
+    first: float
+    second: float
+    difference: float
+    solves: int
+    largest: str
+
+
+def seconds_of(command: Sequence[str], memory: Path | None) -> float:
+    """Wall-clock of a fresh process in a directory of its own, which must succeed."""
+    with tempfile.TemporaryDirectory() as directory:
+        begin = time.perf_counter()
+        ended = subprocess.run(
+            [sys.executable, *command],
+            cwd=directory,
+            env=environment(memory),
+            input="\n" * 20,  # some wait for a key before they end
+            capture_output=True,
+            text=True,
+            timeout=LONGEST,
+        )
+        taken = time.perf_counter() - begin
+    if ended.returncode:
+        raise RuntimeError(f"{' '.join(command)} ended with {ended.returncode}:\n{ended.stderr[-2000:]}")
+    return taken
+
+
+def environment(memory: Path | None) -> dict[str, str]:
+    return {
+        **os.environ,
+        "MPLBACKEND": "Agg",
+        "FIPY_SOLVERS": "scipy",
+        "REITERATE_MEMORY": "off" if memory is None else str(memory),
+    }
+
+
+def measure(command: Sequence[str]) -> Found:
+    """All runs of one program; plain ones and ours take turns."""
+    with tempfile.TemporaryDirectory() as directory:
+        memory, told = Path(directory) / "memory.sqlite3", Path(directory) / "told.json"
+        ours = (*RUN, "--quiet", *command)
+        seconds_of((*RUN, "--json", str(told), *command), None)  # compiles what has to be compiled
+        runs = [(seconds_of(command, None), seconds_of(ours, None)) for _ in range(ROUNDS)]
+        first = seconds_of(ours, memory)
+        second = [seconds_of(ours, memory) for _ in range(ROUNDS)]
+        table = json.loads(told.read_text())
+        longest = max(table["sites"], key=lambda site: site["seconds"], default={"where": "–", "function": ""})
+        plain, with_us = (float(np.median(column)) for column in zip(*runs, strict=True))
+        return Found(
+            plain,
+            with_us,
+            first,
+            float(np.median(second)),
+            difference(command, Path(directory)),
+            table["solves"],
+            f"{longest['function']} in {longest['where']}",
+        )
+
+
+def difference(command: Sequence[str], directory: Path) -> float:
+    """Largest relative difference of a result between both ways to run a program; NaN where nothing is comparable."""
+    found = []
+    for name, prefix in (("plain", ()), ("ours", (*RUN, "--quiet"))):
+        path = directory / f"{name}.npz"
+        seconds_of((*prefix, str(PROBE), str(path), *command), None)
+        with np.load(path) as held:
+            found.append({key: held[key] for key in held.files})
+    plain, ours = found
+    compared = [
+        float(np.abs(ours[key] - plain[key]).max() / (np.abs(plain[key]).max() or 1.0))
+        for key in plain
+        if key in ours and plain[key].shape == ours[key].shape and plain[key].size >= LEAST_COMPARED
+    ]
+    return max(compared, default=math.nan)
+
+
+def main() -> None:
+    print(describe_machine())
+    wanted = [name.lower() for name in sys.argv[1:] if not name.startswith("-")]
+    rows, figures, gains = [], [], []
+    for name, program in PROGRAMS.items():
+        if wanted and not any(word in name.lower() for word in wanted):
+            continue
+        command = program.arguments()
+        if command is None:
+            print(f"{name}: left out; {program.package} or its examples are not here")
+            continue
+        found = measure(command)
+        gains.append(found.plain / found.ours)
+        rows.append(
+            [
+                name,
+                f"{found.plain:.1f}",
+                f"{found.ours:.1f}",
+                f"{found.first:.1f}",
+                f"{found.second:.1f}",
+                f"{found.plain / found.ours:.2f}",
+                f"{found.plain / found.second:.2f}",
+                f"{found.difference:.0e}",
+                f"{found.solves:,}",
+                found.largest,
+            ]
+        )
+        print(rows[-1])
+        figures += [(f"{name}: {key}", value) for key, value in vars(found).items()]
+    if not rows:
+        return
+    header = [
+        "program",
+        "plain, s",
+        "`reiterate run`, s",
+        "with an empty memory, s",
+        "with that memory, s",
+        "× faster",
+        "× faster, remembering",
+        "difference",
+        "solves",
+        "most time",
+    ]
+    mean = math.exp(sum(map(math.log, gains)) / len(gains))
+    text = (
+        f"Measured on: {describe_machine()}; medians of {ROUNDS} runs.\n\n{markdown_table(header, rows)}\n\n"
+        f"Geometric mean: {mean:.2f} times faster."
+    )
+    print(text)
+    write_csv("programs.csv", ["what", "value"], figures)
+    if PAGE.exists():
+        fill_page(PAGE, "programs", text)
+
+
+if __name__ == "__main__":
+    main()

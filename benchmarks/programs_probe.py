@@ -1,0 +1,73 @@
+"""Runs a program and keeps the arrays that it ends with: `programs_probe.py OUT.npz [-m] PROGRAM [ARGS]`.
+
+Kept are arrays among the names of the program, and of its function ``main`` when that returns; values of FiPy's
+variables, entries of pyMOR's vector arrays; and what lies on the meshes that it has written, as SfePy does.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import runpy
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+kept: dict[str, Any] = {}
+
+
+def keep(names: Mapping[str, Any]) -> None:
+    for name, value in list(names.items()):
+        with contextlib.suppress(Exception):
+            if (array := as_array(value)) is not None:
+                kept[name] = array
+
+
+def as_array(value: Any) -> Any:
+    import numpy as np
+
+    if hasattr(value, "to_numpy"):
+        value = value.to_numpy()
+    elif type(value).__module__.startswith("fipy.variables"):
+        value = value.value
+    return np.array(value) if isinstance(value, np.ndarray) and value.dtype.kind in "fc" else None
+
+
+def keep_files() -> None:
+    for path in sorted(Path.cwd().rglob("*.vtk")):
+        import meshio
+
+        mesh = meshio.read(path)
+        keep({f"{path.name} {name}": values for name, values in mesh.point_data.items()})
+
+
+def watch(frame: FrameType, event: str, _argument: Any) -> None:
+    if event == "return" and frame.f_code.co_name == "main" and frame.f_globals.get("__name__") == "__main__":
+        keep(frame.f_locals)
+
+
+def main() -> None:
+    out, *rest = sys.argv[1:]
+    is_module = rest[0] == "-m"
+    sys.argv = rest[1:] if is_module else rest
+    if not is_module:
+        sys.path[0] = str(Path(rest[0]).resolve().parent)
+    sys.setprofile(watch)
+    try:
+        run = runpy.run_module if is_module else runpy.run_path
+        keep(run(sys.argv[0], run_name="__main__", **({"alter_sys": True} if is_module else {})))
+    except SystemExit as end:
+        if end.code not in (None, 0):
+            raise
+    finally:
+        sys.setprofile(None)
+    keep_files()
+    import numpy as np
+
+    with open(out, "wb") as file:
+        np.savez(file, **{name.replace("/", " "): array for name, array in kept.items()})
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,196 @@
+"""``spsolve``, ``splu``, ``spilu`` and ``factorized``."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+from scipy.sparse.linalg._dsolve import linsolve
+
+from reiterate.intercept import patching
+from reiterate.intercept.accuracy import looks_singular
+from reiterate.intercept.factor import LazyFactor, LazyIncompleteFactor
+from reiterate.intercept.site import Handler, Site
+
+_MOST_COLUMNS = 64
+_ORDERINGS = (None, 0, 1, 2, 3, "NATURAL", "MMD_ATA", "MMD_AT_PLUS_A", "COLAMD")
+_NUMBERS = (int, float, np.integer, np.floating)
+_FACTOR_OPTIONS = ("permc_spec", "diag_pivot_thresh", "relax", "panel_size", "options")
+_INCOMPLETE_OPTIONS = ("drop_tol", "fill_factor", "drop_rule", *_FACTOR_OPTIONS)
+
+
+def _uses_umfpack() -> bool:
+    return bool(getattr(linsolve.useUmfpack, "u", not linsolve.noScikit))
+
+
+def _admit_matrix(A: Any) -> bool:
+    """Whether it is a square sparse matrix that SciPy would factor in double precision."""
+    if not sp.issparse(A) or A.ndim != 2 or A.shape[0] != A.shape[1] or not A.shape[0]:
+        return False
+    kind, size = A.dtype.kind, A.dtype.itemsize
+    return (kind == "f" and size == 8) or (kind == "c" and size == 16) or (kind in "iu" and size in (4, 8))
+
+
+def _canonical(A: Any, formats: tuple[str, ...], message: str) -> Any:
+    """As SciPy makes it: in one of these formats, entries sorted (in place), in floating point."""
+    if A.format not in formats:
+        A = sp.csc_array(A)
+        warnings.warn(message, sp.SparseEfficiencyWarning, stacklevel=patching.depth_of_program())
+    A.sum_duplicates()
+    return A if A.dtype.kind in "fc" else A.astype(np.float64)
+
+
+def _admit_rhs(given: Any, n: int) -> NDArray[Any] | None:
+    """An array of shape (n,) or (n, k) of numbers that double precision holds; else ``None``."""
+    if type(given) not in (np.ndarray, np.matrix, list):
+        return None
+    try:
+        b = np.asarray(given)
+    except ValueError:
+        return None
+    if b.ndim not in (1, 2) or b.shape[0] != n or not b.size or b.size > n * _MOST_COLUMNS:
+        return None
+    most = {"b": 1, "i": 8, "u": 8, "f": 8, "c": 16}.get(b.dtype.kind, 0)
+    return b if b.dtype.itemsize <= most else None
+
+
+def _spsolve(site: Site, original: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    given: Any = _spsolve_arguments(*args, **kwargs) or (None,) * 4
+    A, b, permc_spec, use_umfpack = given
+    if not _admit_matrix(A) or permc_spec not in _ORDERINGS or (use_umfpack and _uses_umfpack()):
+        return site.leave(original, args, kwargs)
+    n = A.shape[0]
+    rhs = _admit_rhs(b, n)
+    if rhs is None:
+        return site.leave(original, args, kwargs)
+    site.record(A, rhs)
+    if n < site.smallest:
+        return site.leave(original, args, kwargs)
+    ledger = site.ledger(n, rhs.size // n)
+    if not ledger.ours_next(A):
+        x = site.timed(ledger, A, original, args, kwargs)
+        if np.isnan(x.flat[0]):
+            ledger.barred = True
+        return x
+    loading, begin = site.loading(), time.perf_counter()
+    matrix = _canonical(A, ("csc", "csr"), "spsolve requires A be CSC or CSR matrix format")
+    rhs = rhs.astype(np.promote_types(rhs.dtype, matrix.dtype), copy=False)
+    x = site.attempt(lambda: None if looks_singular(matrix, site.parts) else site.solve_directly(ledger, matrix, rhs))
+    seconds = time.perf_counter() - begin
+    site.charge(ledger, seconds, site.loading() - loading, ledger.usual, failed=x is None)
+    if x is None:
+        x = site.timed(ledger, A, original, (matrix, b, permc_spec, use_umfpack), {})
+        if np.isnan(x.flat[0]):
+            ledger.barred = True
+        return x
+    ledger.answered += 1
+    if site.options.audits():
+        begin = time.perf_counter()
+        theirs = original(matrix, b, permc_spec, use_umfpack)
+        ledger.theirs.add(time.perf_counter() - begin)
+        x = site.compare(ledger, x, theirs)
+    return x.ravel() if rhs.ndim == 1 or rhs.shape[1] == 1 else np.asfortranarray(x)
+
+
+def _spsolve_arguments(
+    A: Any = None, b: Any = None, permc_spec: Any = None, use_umfpack: Any = True, *more: Any, **others: Any
+) -> tuple[Any, ...] | None:
+    return None if more or others else (A, b, permc_spec, use_umfpack)
+
+
+def _splu(site: Site, original: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    options = _named(args[1:], kwargs, _FACTOR_OPTIONS)
+    A: Any = args[0] if args else kwargs.get("A")
+    if options is None or not _admit_matrix(A) or not _usual_options(options):
+        return site.leave(original, args, kwargs)
+    return _factor(site, original, A, options, args, kwargs)
+
+
+def _factorized(site: Site, original: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    options = _named(args[1:], kwargs, ())
+    A: Any = args[0] if args else kwargs.get("A")
+    if options is None or not _admit_matrix(A) or _uses_umfpack():
+        return site.leave(original, args, kwargs)
+    return _factor(site, patching.original("splu"), A, options, (A,), {}).solve
+
+
+def _factor(
+    site: Site, splu: Callable[..., Any], A: Any, options: dict[str, Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Any:
+    """An object like SciPy's factors; SciPy's own where there is nothing to gain."""
+    ledger = site.ledger(A.shape[0], 1)
+    recording = site.options.recorder is not None
+    if not recording and (A.shape[0] < site.smallest or ledger.settled):
+        return site.leave(splu, args, kwargs)
+    if A.shape[0] >= site.smallest and ledger.ours_next(A):
+        matrix = _canonical(A, ("csc",), "splu converted its input to CSC format")
+        if not looks_singular(matrix, site.parts):
+            return LazyFactor(site, ledger, matrix.copy(), options)
+        args, kwargs = (matrix,), options
+    begin = time.perf_counter()
+    try:
+        own = splu(*args, **kwargs)
+    finally:
+        seconds = time.perf_counter() - begin
+        site.seconds += seconds
+        ledger.by_scipy(seconds, A)
+    if ledger.for_solving().settled and not recording:
+        site.left_to_scipy += 1
+        return own
+    matrix = sp.csc_array(A, dtype=np.promote_types(A.dtype, np.float64), copy=True)
+    matrix.sum_duplicates()
+    singular = looks_singular(matrix, site.parts)
+    if singular and not recording:
+        site.left_to_scipy += 1
+        return own
+    return LazyFactor(site, ledger, matrix, options, own, singular=singular)
+
+
+def _spilu(site: Site, original: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Lazy, and otherwise SciPy's: what an incomplete factor answers is not determined by its matrix."""
+    options = _named(args[1:], kwargs, _INCOMPLETE_OPTIONS)
+    A: Any = args[0] if args else kwargs.get("A")
+    if options is None or not _admit_matrix(A) or not _usual_options(options) or A.shape[0] < site.smallest:
+        return site.leave(original, args, kwargs)
+    matrix = _canonical(A, ("csc",), "spilu converted its input to CSC format")
+    if looks_singular(matrix, site.parts):
+        return site.leave(original, (matrix,), options)
+    return LazyIncompleteFactor(site, matrix.copy(), options)
+
+
+def _named(args: tuple[Any, ...], kwargs: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any] | None:
+    """The options after A by name; ``None`` where SciPy would refuse them."""
+    if len(args) > len(names):
+        return None
+    given = dict(zip(names, args, strict=False))
+    others = {name: value for name, value in kwargs.items() if name != "A" or args}
+    if not others.keys() <= set(names) - given.keys():
+        return None
+    return {**given, **others}
+
+
+def _usual_options(options: dict[str, Any]) -> bool:
+    """Whether SciPy is sure to take them, later, when the factor is needed."""
+    return all(value is None or _usual(name, value) for name, value in options.items())
+
+
+def _usual(name: str, value: Any) -> bool:
+    if name == "permc_spec":
+        return isinstance(value, int | str) and value in _ORDERINGS
+    if name == "options":
+        return isinstance(value, dict) and all(
+            isinstance(item, _NUMBERS if key == "DiagPivotThresh" else bool)
+            and key in ("SymmetricMode", "Equil", "DiagPivotThresh")
+            for key, item in value.items()
+        )
+    if name in ("relax", "panel_size"):
+        return isinstance(value, int) and value >= 1
+    return name != "drop_rule" and isinstance(value, _NUMBERS) and bool(value >= 0)
+
+
+DIRECT: dict[str, Handler] = {"spsolve": _spsolve, "splu": _splu, "spilu": _spilu, "factorized": _factorized}

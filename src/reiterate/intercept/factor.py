@@ -1,0 +1,186 @@
+"""Objects that stand for SciPy's factors, which are computed only when nothing else will do."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Any, NoReturn
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse.linalg import SuperLU
+
+from reiterate.intercept import patching
+from reiterate.intercept.ledger import Ledger
+from reiterate.intercept.site import Site
+
+_MOST_COLUMNS = 64
+
+
+class _Lazy:
+    """What :func:`splu` and :func:`spilu` return.
+
+    ``L``, ``U``, ``perm_c``, ``perm_r`` and ``nnz`` are those of SciPy's own factors, which are computed when one of
+    these is first read. That is also when an error of theirs is raised.
+    """
+
+    _function: str
+
+    def __init__(self, site: Site, A: Any, options: dict[str, Any], own: Any = None) -> None:
+        self._site, self._matrix, self._options, self._own = site, A, options, own
+        self._dtype = np.promote_types(A.dtype, np.float64)
+        self._lock = threading.Lock()
+        self.shape: tuple[int, int] = A.shape
+
+    @property  # type: ignore[misc]
+    def __class__(self) -> type:
+        """Programs that ask for the type mean SciPy's."""
+        kind: type = SuperLU
+        return kind
+
+    def _factor(self) -> Any:
+        """SciPy's own factors."""
+        with self._lock:
+            if self._own is None:
+                begin = time.perf_counter()
+                try:
+                    self._own = patching.original(self._function)(self._matrix, **self._options)
+                finally:
+                    self._factored(time.perf_counter() - begin)
+            return self._own
+
+    def _factored(self, seconds: float) -> None:
+        self._site.seconds += seconds
+
+    L = property(lambda self: self._factor().L)
+    U = property(lambda self: self._factor().U)
+    perm_c = property(lambda self: self._factor().perm_c)
+    perm_r = property(lambda self: self._factor().perm_r)
+    nnz = property(lambda self: self._factor().nnz)
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("cannot pickle 'SuperLU' object")
+
+
+class LazyIncompleteFactor(_Lazy):
+    """Incomplete factors of SciPy's, computed at the first solve."""
+
+    _function = "spilu"
+
+    def solve(self, rhs: Any, trans: Any = "N") -> NDArray[Any]:
+        """As ``SuperLU.solve``."""
+        self._site.left_to_scipy += 1
+        own = self._factor()
+        self.solve = own.solve  # type: ignore[method-assign]
+        return own.solve(rhs, trans)  # type: ignore[no-any-return]
+
+
+class LazyFactor(_Lazy):
+    """A matrix that solves as its factors would, with a copy of the numbers that it had.
+
+    Whether SciPy's factors are worth computing is a rent-or-buy question: as soon as solves without them have taken as
+    much longer as factoring takes, they are computed, and answer from then on.
+    """
+
+    _function = "splu"
+
+    def __init__(
+        self, site: Site, ledger: Ledger, A: Any, options: dict[str, Any], own: Any = None, *, singular: bool = False
+    ) -> None:
+        super().__init__(site, A, options, own)
+        self._singular = singular
+        self._ledger, self._solving = ledger, ledger.for_solving()
+        self._solved = False
+        self._rent = 0.0
+
+    def _factored(self, seconds: float) -> None:
+        super()._factored(seconds)
+        self._ledger.theirs.add(seconds)
+        if self._solved:
+            self._ledger.by_us(seconds, 0.0)
+
+    def solve(self, rhs: Any, trans: Any = "N") -> NDArray[Any]:
+        """As ``SuperLU.solve``: shape (n,) or (n, k), transposed where ``trans`` is ``"T"`` or ``"H"``."""
+        b = self._admit(rhs, trans)
+        if b is None:
+            return self._factor().solve(rhs, trans)  # type: ignore[no-any-return]
+        if self._site.options.recorder is not None:
+            self._site.record(self._oriented(trans), b)
+        columns = b.size // b.shape[0]
+        if not patching.inside.depth:
+            x = self._ours(b, columns, trans) if self._own is None else self._ours_nevertheless(b, columns, trans)
+            if x is not None:
+                return np.asfortranarray(x)
+        return self._theirs(rhs, columns, trans)
+
+    def _admit(self, rhs: Any, trans: Any) -> NDArray[Any] | None:
+        """The right-hand side as SciPy converts it; ``None`` where SciPy may refuse it."""
+        if type(rhs) is not np.ndarray or trans not in ("N", "T", "H") or rhs.ndim not in (1, 2) or not rhs.size:
+            return None
+        if rhs.shape[0] != self.shape[0] or not np.can_cast(rhs.dtype, self._dtype, "safe"):
+            return None
+        return rhs.astype(self._dtype)
+
+    def _oriented(self, trans: str) -> Any:
+        """A, Aᵀ or Aᴴ."""
+        if trans == "N":
+            return self._matrix
+        return self._matrix.T.conj() if trans == "H" else self._matrix.T
+
+    def _ours(self, b: NDArray[Any], columns: int, trans: str) -> NDArray[Any] | None:
+        ledger, site = self._ledger, self._site
+        instead_of = columns * self._solving.usual + (0.0 if self._solved else ledger.usual)
+        if columns > _MOST_COLUMNS or ledger.barred or self._rent > ledger.usual:
+            return None
+        loading, begin = site.loading(), time.perf_counter()
+        x = site.attempt(lambda: site.solve_directly(ledger, self._oriented(trans), b))
+        seconds, loading = time.perf_counter() - begin, site.loading() - loading
+        site.charge(ledger, seconds, loading, instead_of, failed=x is None)
+        if x is None:
+            self._rent = np.inf
+            return None
+        self._rent += max(seconds - loading - instead_of, 0.0) if self._solved else 0.0
+        ledger.answered += 0 if self._solved else 1
+        ledger.columns += columns
+        self._solved = True
+        if site.options.audits():
+            x = site.compare(ledger, x, self._audited(b, columns, trans))
+        return x
+
+    def _audited(self, b: NDArray[Any], columns: int, trans: str) -> NDArray[Any]:
+        """By factors of SciPy's that are thrown away, so that the next solve is ours again."""
+        begin = time.perf_counter()
+        own = patching.original(self._function)(self._matrix, **self._options)
+        self._ledger.theirs.add(time.perf_counter() - begin)
+        return self._timed(own, b, columns, trans)
+
+    def _ours_nevertheless(self, b: NDArray[Any], columns: int, trans: str) -> NDArray[Any] | None:
+        """Although SciPy's factors are there: solving with them may take longer than without."""
+        ledger, site = self._solving, self._site
+        if columns > _MOST_COLUMNS or self._singular or self._matrix is None or not ledger.ours_next():
+            return None
+        loading, begin = site.loading(), time.perf_counter()
+        x = site.attempt(lambda: site.solve_directly(ledger, self._oriented(trans), b))
+        seconds = time.perf_counter() - begin
+        site.charge(ledger, seconds, site.loading() - loading, columns * ledger.usual, failed=x is None)
+        ledger.answered += 0 if x is None else columns
+        if x is not None and site.options.audits():
+            x = site.compare(ledger, x, self._timed(self._own, b, columns, trans))
+        return x
+
+    def _timed(self, own: Any, rhs: Any, columns: int, trans: str) -> NDArray[Any]:
+        begin = time.perf_counter()
+        x: NDArray[Any] = own.solve(rhs, trans)
+        self._solving.by_scipy(time.perf_counter() - begin, self._matrix, columns)
+        return x
+
+    def _theirs(self, rhs: Any, columns: int, trans: str) -> NDArray[Any]:
+        own = self._factor()
+        begin = time.perf_counter()
+        x = self._timed(own, rhs, columns, trans)
+        self._site.seconds += time.perf_counter() - begin
+        self._site.left_to_scipy += 1
+        if self._solving.settled and self._site.options.recorder is None:
+            self._matrix = None
+            self.solve = own.solve  # type: ignore[method-assign]
+        return x

@@ -1,0 +1,196 @@
+"""What one kind of call has cost at one place, by SciPy and by us, and who is to answer the next one."""
+
+from __future__ import annotations
+
+import math
+import sys
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from scipy.sparse.csgraph import breadth_first_order
+
+_BEGIN = 0.5  # seconds that could have been saved: what importing the solver and loading its kernels takes
+_OPEN = 0.03  # the same, for a solver at one more place
+_LEAST = 4e-4  # seconds: what our own overhead comes to
+_PRODUCTS = 20  # products with A that a solve takes at best
+_PRODUCTS_SOLVING = 60  # the same where nothing but solving can be saved, and less is hoped for
+_SECONDS_PER_ENTRY = 2e-9
+_EXPECTED_TO_PAY = 1.0  # seconds that SciPy is expected to take, from which on it need not be measured first
+_DEBT = 3.0  # calls' worth of seconds that may be lost before SciPy takes over
+_FIRST_DEBT = 10.0  # the same during the first few, which have to find out what is best
+_FIRST = 5
+_REST = 50  # calls that SciPy answers then, four times as many every time
+_COARSE = 5000  # unknowns, below which no estimate is worth its time
+_FLOPS = 1e9  # of SuperLU, in a second
+_RECENT = 0.3
+_SAMPLES = 3
+SLOW_DIRECT = (0.5, 0.05)  # seconds of a call that is not made a second, a third time only to measure it better
+SLOW_ITERATIVE = (20.0, 0.2)
+_MEASURE_AGAIN = 50.0  # calls' worth of seconds that have been saved, by what was measured last
+_LEAST_SOLVING = 2e-3  # seconds: what solving takes without factors, if all goes well
+
+
+@dataclass(slots=True)
+class Mean:
+    """Seconds of one kind of work: their number, their sum, and a mean in which recent ones count more."""
+
+    count: int = 0
+    seconds: float = 0.0
+    recent: float = 0.0
+
+    def add(self, seconds: float, count: int = 1) -> None:
+        """Take in so many, which took that long together."""
+        each = seconds / count
+        if self.count < _SAMPLES:  # the first may have loaded code, or found its memory cold
+            self.recent = min(each, self.recent or each)
+        else:
+            self.recent += _RECENT * (each - self.recent)
+        self.count += count
+        self.seconds += seconds
+
+    @property
+    def mean(self) -> float:
+        """Over all; 0 before the first."""
+        return self.seconds / self.count if self.count else 0.0
+
+
+@dataclass(slots=True)
+class Budget:
+    """What a session could have saved so far, and whether it has begun to."""
+
+    potential: float = 0.0
+    begun: bool = False
+
+    @property
+    def open(self) -> bool:
+        """Whether starting has been paid for, or has happened anyway."""
+        return self.potential >= _BEGIN or "reiterate.solver" in sys.modules
+
+
+@dataclass(slots=True)
+class Ledger:
+    """Calls of one size at one place.
+
+    Attributes
+    ----------
+    theirs : Mean
+        SciPy's calls; of factorizations, the factoring.
+    solving : Ledger or None
+        Of factorizations: columns solved when SciPy's factors are there already.
+    answered, columns : int
+        Calls that were answered by us; of factorizations, the objects and the columns.
+    expected : float or None
+        Seconds that a call of SciPy's is expected to take, as long as none has been measured.
+    growth : float
+        ‖A‖ ‖x‖ / ‖b‖ of the last solution.
+    strictness : float
+        Share of a tolerance in the Euclidean norm that is asked for where one in the maximum norm has to be met.
+    barred : bool
+        SciPy answers for good: it has found a matrix here to be exactly singular, or audits disagree.
+    """
+
+    budget: Budget
+    theirs: Mean = field(default_factory=Mean)
+    answered: int = 0
+    columns: int = 0
+    solving: Ledger | None = None
+    least: float = _LEAST
+    products: int = _PRODUCTS
+    slow: tuple[float, float] = SLOW_DIRECT
+    expected: float | None = None
+    growth: float = 1.0
+    strictness: float = 0.3
+    barred: bool = False
+    _potential: float = 0.0
+    _debt: float = 0.0
+    _tries: int = 0
+    _rest: int = 0
+    _period: int = _REST
+    _saved: float = 0.0
+    _enough: float = _MEASURE_AGAIN
+
+    def ours_next(self, A: Any = None) -> bool:
+        """Whether we answer the next call; of ``A``, if given, what SciPy takes to factor it may be guessed."""
+        if self.barred:
+            return False
+        if self._rest:
+            self._rest -= 1
+            return False
+        if not self.theirs.count:
+            if self.expected is None:
+                self.expected = 0.0 if A is None else expected_seconds(A)
+            return self.expected >= _EXPECTED_TO_PAY
+        usual = self.usual
+        if usual < self.least or (self.theirs.count < _SAMPLES and usual < self.slow[self.theirs.count - 1]):
+            return False
+        if self._saved > self._enough * usual:  # much hangs on few measurements
+            self._saved, self._enough = 0.0, 4.0 * self._enough
+            return False
+        return self.answered > 0 or usual >= _EXPECTED_TO_PAY or (self.budget.open and self._potential >= _OPEN)
+
+    @property
+    def usual(self) -> float:
+        """Seconds that a call takes SciPy, as far as is known."""
+        return self.theirs.recent if self.theirs.count else self.expected or 0.0
+
+    @property
+    def settled(self) -> bool:
+        """Whether SciPy has proved too fast to be improved upon."""
+        return self.barred or (self.theirs.count >= _SAMPLES and self.usual < self.least)
+
+    def for_solving(self) -> Ledger:
+        """:attr:`solving`, which is made if need be."""
+        if self.solving is None:
+            self.solving = Ledger(self.budget, least=_LEAST_SOLVING, products=_PRODUCTS_SOLVING, expected=0.0)
+        return self.solving
+
+    def by_scipy(self, seconds: float, A: Any, columns: int = 1) -> None:
+        """SciPy has answered."""
+        self.theirs.add(seconds, columns)
+        saved = seconds - _LEAST - self.products * _SECONDS_PER_ENTRY * getattr(A, "nnz", 0) * columns
+        if saved > 0.0:
+            self._potential += saved
+            self.budget.potential += saved
+
+    def by_us(self, seconds: float, instead_of: float) -> None:
+        """We have answered, or failed to, in so many seconds, where SciPy would have taken ``instead_of``."""
+        if not self.budget.begun:  # it had machine code to load, which others will find in memory
+            self.budget.begun = True
+            return
+        unit = self.usual or instead_of
+        self._saved += instead_of - seconds
+        self._tries += 1
+        self._debt = max(self._debt + seconds - instead_of, -_DEBT * unit)
+        if self._debt > (_DEBT if self._tries > _FIRST else _FIRST_DEBT) * unit:
+            self._rest, self._period = self._period, 4 * self._period
+            self._debt = (_DEBT - 1.0) * unit
+
+    def before(self) -> float | None:
+        """What SciPy would have spent on all of this; ``None``: it was never measured."""
+        if self.answered and not self.theirs.count:
+            return None
+        spent = self.theirs.seconds + self.answered * self.theirs.recent
+        if self.solving is None:
+            return spent
+        solved = self.solving.theirs.seconds + self.solving.answered * self.solving.theirs.recent
+        return spent + solved + self.columns * self.solving.theirs.recent
+
+
+def expected_seconds(A: Any) -> float:
+    """A rough guess, on the low side, of what SuperLU takes to factor A.
+
+    Levels of a breadth-first search are separators. With the widest of them as the order s of the last dense block,
+    10 s³ operations are the right power for meshes in one, two and three dimensions.
+    """
+    n = A.shape[0]
+    if n < _COARSE:
+        return 0.0
+    order, before = breadth_first_order(A, 0, directed=False)
+    depth = np.zeros(n, dtype=np.int64)
+    for node in order[1:].tolist():
+        depth[node] = depth[before[node]] + 1
+    widest = int(np.bincount(depth[order]).max())
+    # One vertex may see all others, e.g. through a dense row: that says nothing of the rest.
+    levels = int(depth.max()) + 1
+    return 10.0 * float(min(widest, 4.0 * n / levels)) ** 3 / _FLOPS if levels > math.log2(n) / 2 else 0.0

@@ -1,0 +1,259 @@
+"""Puts replacements where programs find SciPy's functions, and takes them out again.
+
+A replacement is a plain function that is made once in a process and looks up the innermost session at every call: what
+a program keeps of it after the last session has ended goes straight to SciPy. What SciPy calls itself, and what is
+called while a session solves, goes to SciPy as well.
+"""
+
+from __future__ import annotations
+
+import functools
+import sys
+import threading
+from collections.abc import Callable
+from importlib import import_module
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec
+from importlib.util import find_spec
+from types import BuiltinFunctionType, FrameType, FunctionType, ModuleType
+from typing import Any, Final, Protocol
+
+NAMES: Final = (
+    "spsolve",
+    "splu",
+    "spilu",
+    "factorized",
+    "cg",
+    "cgs",
+    "bicg",
+    "bicgstab",
+    "gmres",
+    "lgmres",
+    "minres",
+    "gcrotmk",
+    "tfqmr",
+)
+"""The functions that are replaced."""
+
+_HOMES: Final = (
+    "scipy.sparse.linalg",
+    "scipy.sparse.linalg._dsolve",
+    "scipy.sparse.linalg._dsolve.linsolve",
+    "scipy.sparse.linalg._isolve",
+    "scipy.sparse.linalg._isolve.iterative",
+    "scipy.sparse.linalg._isolve.lgmres",
+    "scipy.sparse.linalg._isolve.minres",
+    "scipy.sparse.linalg._isolve._gcrotmk",
+    "scipy.sparse.linalg._isolve.tfqmr",
+)
+_NEVER_SEARCHED: Final = (
+    sys.stdlib_module_names | {"scipy", "numpy", "numba", "llvmlite", "matplotlib", "reiterate", "rslab", "rich"}
+) - {"__main__"}
+_LARGEST_SEARCHED = 1000  # entries of a dictionary of solvers
+
+Function = Callable[..., Any]
+
+
+class Answering(Protocol):
+    """What a replacement asks of a call site."""
+
+    least: int
+    left_to_scipy: int
+
+    def answer(self, original: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """What the call returns."""
+
+
+class Intercepting(Protocol):
+    """What a replacement asks of a session."""
+
+    known: dict[tuple[int, int, str], Answering | None]
+
+    def look(self, frame: FrameType, function: str) -> Answering | None:
+        """The call site; ``None`` where SciPy is to answer."""
+
+
+class _Inside(threading.local):
+    """How deep the thread is inside a session's own solve."""
+
+    depth = 0
+
+
+inside: Final = _Inside()
+_sessions: list[Intercepting] = []
+_lock: Final = threading.RLock()
+_originals: Final[dict[str, Function]] = {}
+_replacements: Final[dict[str, Function]] = {}
+
+
+def original(name: str) -> Function:
+    """SciPy's own function, whatever stands in its place now."""
+    found: Function = _originals[name] if name in _originals else getattr(import_module(_HOMES[0]), name)
+    return found
+
+
+class _Awaiting(MetaPathFinder):
+    """Installs replacements as soon as the program has imported what they replace; many programs never do."""
+
+    def find_spec(self, name: str, path: Any, target: ModuleType | None = None) -> ModuleSpec | None:
+        """What the other finders find, with our replacements put in after its code has run."""
+        if name != _HOMES[0]:
+            return None
+        _forget_awaiting()
+        spec = find_spec(name)
+        if spec is None or spec.loader is None:
+            return spec
+        execute = spec.loader.exec_module
+
+        def execute_and_install(module: ModuleType) -> None:
+            execute(module)
+            with _lock:
+                if _sessions:
+                    _install()
+
+        spec.loader.exec_module = execute_and_install  # type: ignore[method-assign]
+        return spec
+
+
+def _forget_awaiting() -> None:
+    sys.meta_path[:] = [finder for finder in sys.meta_path if not isinstance(finder, _Awaiting)]
+
+
+def install(session: Intercepting) -> None:
+    """From now on the session answers, before those that were installed earlier."""
+    with _lock:
+        first = not _sessions
+        _sessions.append(session)
+        if not first:
+            return
+        if _HOMES[0] in sys.modules:
+            _install()
+        else:
+            sys.meta_path.insert(0, _Awaiting())
+
+
+def remove(session: Intercepting) -> None:
+    """The session answers no more; after the last, SciPy's functions are back wherever replacements are found."""
+    with _lock:
+        if session not in _sessions:
+            return
+        _sessions.remove(session)
+        if not _sessions:
+            _forget_awaiting()
+            _swap({id(_replacements[name]): _originals[name] for name in _replacements})
+
+
+def _install() -> None:
+    home = import_module(_HOMES[0])
+    for name in NAMES:
+        found = getattr(home, name, None)
+        if name not in _replacements and isinstance(found, FunctionType) and found.__module__.startswith("scipy."):
+            _originals[name], _replacements[name] = found, _replacement(name, found)
+    linsolve = vars(import_module(_HOMES[2]))
+    if isinstance(linsolve.get("warn"), BuiltinFunctionType):
+        linsolve["warn"] = _relocating(linsolve["warn"])  # stays: it changes nothing of calls from elsewhere
+    _swap({id(_originals[name]): _replacements[name] for name in _replacements})
+
+
+def _replacement(name: str, original: Function) -> Function:
+    sessions, getframe = _sessions, sys._getframe
+
+    @functools.wraps(original)
+    def replaced(*args: Any, **kwargs: Any) -> Any:
+        if not sessions:
+            return original(*args, **kwargs)
+        frame = getframe(1)
+        try:
+            session = sessions[-1]
+            site = session.known[id(frame.f_code), frame.f_lasti, name]
+        except (KeyError, IndexError):
+            site = session.look(frame, name)
+        if site is None:
+            return original(*args, **kwargs)
+        if args:
+            try:
+                small = args[0].shape[0] < site.least
+            except (AttributeError, IndexError, TypeError):
+                small = True
+            if small:
+                site.left_to_scipy += 1
+                return original(*args, **kwargs)
+        if inside.depth:
+            return original(*args, **kwargs)
+        return site.answer(original, args, kwargs)
+
+    return replaced
+
+
+def depth_of_program(frame: FrameType | None = None) -> int:
+    """How many frames out from the caller, or from ``frame``, the program is: what ``warnings`` call ``stacklevel``."""
+    depth, at = 1, frame or sys._getframe(1)
+    while at.f_back is not None and at.f_globals.get("__name__", "").startswith("reiterate.intercept"):
+        depth, at = depth + 1, at.f_back
+    return depth
+
+
+def _relocating(warn: Function) -> Function:
+    """SciPy's warnings name the line that called it; replacements are not meant."""
+
+    @functools.wraps(warn)
+    def relocated(message: Any, category: Any = None, stacklevel: int = 1, *args: Any, **kwargs: Any) -> None:
+        try:
+            stacklevel += depth_of_program(sys._getframe(stacklevel))
+        except ValueError:  # further out than there are frames
+            stacklevel += 1
+        warn(message, category, stacklevel, *args, **kwargs)
+
+    return relocated
+
+
+def _swap(table: dict[int, Function]) -> None:
+    """Put ``table[id(f)]`` where programs would find ``f``: in modules, classes, default arguments, dictionaries."""
+    if not table:
+        return
+    for name in _HOMES:
+        _swap_values(vars(import_module(name)), table)
+    for module in list(sys.modules.values()):
+        if isinstance(module, ModuleType) and module.__name__.partition(".")[0] not in _NEVER_SEARCHED:
+            _swap_module(module, table)
+
+
+def _swap_module(module: ModuleType, table: dict[int, Function]) -> None:
+    namespace = vars(module)
+    _swap_values(namespace, table)
+    for value in list(namespace.values()):
+        if type(value) is FunctionType:
+            _swap_defaults(value, table)
+        elif type(value) is dict and len(value) <= _LARGEST_SEARCHED:
+            _swap_values(value, table)
+        elif isinstance(value, type) and value.__module__ == module.__name__:
+            _swap_class(value, table)
+
+
+def _swap_class(kind: type, table: dict[int, Function]) -> None:
+    for name, value in list(vars(kind).items()):
+        inner = value.__func__ if isinstance(value, staticmethod) else value
+        try:
+            if id(inner) in table:
+                new = table[id(inner)]
+                setattr(kind, name, staticmethod(new) if inner is not value else new)
+            elif type(inner) is FunctionType:
+                _swap_defaults(inner, table)
+            elif type(inner) is dict and len(inner) <= _LARGEST_SEARCHED:
+                _swap_values(inner, table)
+        except (AttributeError, TypeError):  # a class that may not be changed
+            continue
+
+
+def _swap_values(values: dict[Any, Any], table: dict[int, Function]) -> None:
+    for key, value in list(values.items()):
+        if id(value) in table:
+            values[key] = table[id(value)]
+
+
+def _swap_defaults(function: FunctionType, table: dict[int, Function]) -> None:
+    defaults = function.__defaults__
+    if defaults and any(id(value) in table for value in defaults):
+        function.__defaults__ = tuple(table.get(id(value), value) for value in defaults)
+    if function.__kwdefaults__:
+        _swap_values(function.__kwdefaults__, table)

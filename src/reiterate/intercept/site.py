@@ -1,0 +1,219 @@
+"""One call site: one stream, one solver, and ledgers of what answering costs."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from types import CodeType
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reiterate.errors import NotConverged
+from reiterate.intercept.accuracy import KnownParts, backward_error, norm_of_rows
+from reiterate.intercept.ledger import Budget, Ledger
+from reiterate.intercept.patching import inside
+
+Handler = Callable[["Site", Callable[..., Any], tuple[Any, ...], dict[str, Any]], Any]
+
+_SMALLEST = 150  # unknowns; below, no method can make up for its own overhead
+_SURE = 10  # calls that were too fast to be improved upon; then systems of up to that size are not looked at any more
+_BELOW_PROMISE = 200.0  # aimed at is so much less than the backward error that is promised, down to rounding errors
+_ROUNDING = 5e-15
+_MOST_DISAGREEMENT = 1e-2  # relative difference of two answers at which an audit stops us
+
+
+@dataclass(slots=True)
+class Options:
+    """What the sites of a session have in common."""
+
+    direct_tolerance: float
+    audit: float
+    recorder: Any
+    solver_options: dict[str, Any]
+    rng: np.random.Generator
+    budget: Budget = field(default_factory=Budget)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def audits(self) -> bool:
+        """Whether this call is audited."""
+        if self.audit <= 0.0:
+            return False
+        with self.lock:
+            return bool(self.rng.random() < self.audit)
+
+
+class Site:
+    """A place in a program that calls one of SciPy's solvers.
+
+    Attributes
+    ----------
+    where, function : str
+        ``"file.py:123 in function"``, and what is called there.
+    smallest, least : int
+        Unknowns below which SciPy answers; below which it does so at once.
+    answered, left_to_scipy : int
+        Calls that we answered; calls that SciPy answered.
+    seconds : float
+        Spent here, by us and by those calls of SciPy's that were timed.
+    disagreement : float or None
+        Largest relative difference found by an audit.
+    solver : rt.Solver or None
+    """
+
+    def __init__(self, code: CodeType, line: int, function: str, handler: Handler, options: Options) -> None:
+        self.where = f"{os.path.basename(code.co_filename)}:{line} in {code.co_qualname}"
+        self.path = code.co_filename
+        self.line = line
+        self.function = function
+        self.options = options
+        self.smallest = _SMALLEST
+        self.least = 0 if options.recorder is not None else _SMALLEST
+        self.answered = self.left_to_scipy = 0
+        self.seconds = 0.0
+        self.audited = 0
+        self.disagreement: float | None = None
+        self.solver: Any = None
+        self.parts: KnownParts = {}
+        self._ledgers: dict[tuple[int, int], Ledger] = {}
+        self._handler = handler
+        self._lock = threading.Lock()
+
+    def answer(self, original: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """What the call returns."""
+        return self._handler(self, original, args, kwargs)
+
+    def ledger(self, n: int, k: int) -> Ledger:
+        """That of systems of about this size with about so many right-hand sides."""
+        key = (n.bit_length(), k.bit_length())
+        found = self._ledgers.get(key)
+        if found is None:
+            found = self._ledgers.setdefault(key, Ledger(self.options.budget, barred=self.options.recorder is not None))
+        return found
+
+    def record(self, A: Any, b: Any, x0: Any = None) -> None:
+        """Tell the recorder of a system, if there is one."""
+        if self.options.recorder is not None:
+            self.options.recorder.add(self, A, b, x0)
+
+    def leave(self, original: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """SciPy answers, untimed."""
+        self.left_to_scipy += 1
+        return original(*args, **kwargs)
+
+    def timed(
+        self, ledger: Ledger, A: Any, original: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
+        """SciPy answers, and what that takes is written down."""
+        self.left_to_scipy += 1
+        begin = time.perf_counter()
+        try:
+            return original(*args, **kwargs)
+        finally:
+            seconds = time.perf_counter() - begin
+            self.seconds += seconds
+            ledger.by_scipy(seconds, A)
+            if ledger.theirs.count >= _SURE and ledger.settled and self.options.recorder is None:
+                self.least = max(self.least, A.shape[0] + 1)
+
+    def solve(
+        self, A: Any, b: NDArray[Any], x0: NDArray[Any] | None, rtol: float, atol: float
+    ) -> tuple[NDArray[Any] | None, bool]:
+        """By the solver of this site.
+
+        Returns
+        -------
+        x : array of the shape of b, or None
+            ``None``: the solver refuses, or is busy in another thread.
+        converged : bool
+            Whether ‖b − A x‖ ≤ max(rtol ‖b‖, atol).
+        """
+        if not self._lock.acquire(blocking=False):
+            return None, False
+        inside.depth += 1
+        try:
+            with np.errstate(all="ignore"):
+                return self.solver.solve(A, b, x0, rtol=rtol, atol=atol), True
+        except NotConverged as error:
+            return error.x, False
+        except Exception:  # whatever it is, SciPy can answer
+            return None, False
+        finally:
+            inside.depth -= 1
+            self._lock.release()
+
+    @staticmethod
+    def attempt(solve: Callable[[], NDArray[Any] | None]) -> NDArray[Any] | None:
+        """What ``solve`` returns; ``None`` if it raises, whatever it raises: SciPy can answer."""
+        try:
+            return solve()
+        except Exception:
+            return None
+
+    def solve_directly(self, ledger: Ledger, A: Any, b: NDArray[Any]) -> NDArray[Any] | None:
+        """To the accuracy of a direct solver, refined once if need be; ``None`` where that was not reached."""
+        promise = self.options.direct_tolerance
+        aim = max(promise / _BELOW_PROMISE, _ROUNDING)
+        with np.errstate(all="ignore"):
+            size, length = norm_of_rows(A), float(np.abs(b).max())
+            x: NDArray[Any] | None = None
+            for _ in range(2):
+                wanted = max(promise, aim * ledger.growth)
+                x, converged = self.solve(A, b, x, min(max(ledger.strictness * wanted, 1e-15), 1e-4), 0.0)
+                if x is None:
+                    return None
+                error = backward_error(A, size, x, b)
+                ledger.growth = size * float(np.abs(x).max()) / length if length else 1.0
+                if error <= promise:
+                    return x
+                if not converged or not np.isfinite(error):
+                    return None
+                if max(promise, aim * ledger.growth) > 0.5 * wanted:  # it was not ‖x‖ that was mistaken for another
+                    ledger.strictness = max(0.3 * ledger.strictness * promise / error, 1e-3)
+        return None
+
+    def charge(self, ledger: Ledger, seconds: float, loading: float, instead_of: float, *, failed: bool) -> None:
+        """Write down what our answer took, or our attempt at one, of which ``loading`` was for machine code."""
+        self.seconds += seconds
+        self.answered += not failed
+        ledger.by_us(seconds - loading, 0.0 if failed else instead_of)
+
+    def compare(self, ledger: Ledger, ours: NDArray[Any], theirs: NDArray[Any]) -> NDArray[Any]:
+        """Take in what SciPy answered to an audited call; returns our answer, or SciPy's where the two differ much."""
+        theirs = theirs.reshape(ours.shape)
+        scale = float(np.abs(theirs).max(initial=0.0)) or 1.0
+        difference = float(np.abs(theirs - ours).max(initial=0.0)) / scale
+        self.audited += 1
+        self.disagreement = max(self.disagreement or 0.0, difference if np.isfinite(difference) else np.inf)
+        if difference <= _MOST_DISAGREEMENT:
+            return ours
+        ledger.barred = True
+        return theirs
+
+    def before(self) -> tuple[float | None, Literal["audited", "estimated", "unknown"]]:
+        """What SciPy would have spent, and how that is known."""
+        parts = [ledger.before() for ledger in list(self._ledgers.values())]
+        if not parts or any(part is None for part in parts):
+            return None, "unknown"
+        return sum(part for part in parts if part is not None), "audited" if self.audited else "estimated"
+
+    def chosen(self) -> list[tuple[str, int]]:
+        """Configurations and how many solves they began, most first."""
+        if self.solver is None:
+            return []
+        tallies = self.solver.history.tallies
+        return sorted(((str(c), tally.solves) for c, tally in tallies.items()), key=lambda item: -item[1])
+
+    def loading(self) -> float:
+        """Seconds of loading machine code so far, which are not held against our answers; makes the solver."""
+        if self.solver is None:
+            from reiterate.solver import Solver
+
+            with self._lock:
+                if self.solver is None:
+                    self.solver = Solver(**self.options.solver_options)
+        return float(self.solver.history.compiling)

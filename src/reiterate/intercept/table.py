@@ -1,0 +1,194 @@
+"""What `reiterate run` says at the end: a short table of call sites, and what is known of the time saved."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from reiterate.report.words import count, percent, several
+
+if TYPE_CHECKING:
+    from reiterate.intercept.session import SiteSummary
+
+_MOST_ROWS: Final = 12
+_WIDEST: Final = 44  # characters of a call site, and of what was chosen there
+_NOTHING_GAINED: Final = 0.03  # a relative difference that nobody would notice
+_COLUMNS: Final = ("call site", "function", "solves", "seconds", "before", "chosen")
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """Sums over call sites.
+
+    Attributes
+    ----------
+    solves, left_to_scipy : int
+    seconds : float
+        Spent in the calls.
+    compared : float
+        That part of it which was spent where something is known of SciPy.
+    before : float
+        What SciPy would have spent there.
+    how : {"audited", "estimated", "partly audited", "unknown"}
+    """
+
+    solves: int
+    left_to_scipy: int
+    seconds: float
+    compared: float
+    before: float
+    how: str
+
+
+def totals(sites: Sequence[SiteSummary]) -> Totals:
+    """The sums, of which ``compared`` and ``before`` belong together."""
+    # What SciPy did itself took what it takes.
+    known = [site for site in sites if site.seconds_before is not None and site.solves > site.left_to_scipy]
+    kinds = {site.before for site in known}
+    how = "unknown" if not kinds else kinds.pop() if len(kinds) == 1 else "partly audited"
+    return Totals(
+        sum(site.solves for site in sites),
+        sum(site.left_to_scipy for site in sites),
+        sum(site.seconds for site in sites),
+        sum(site.seconds for site in known),
+        sum(site.seconds_before or 0.0 for site in known),
+        how,
+    )
+
+
+def lines(sites: Sequence[SiteSummary]) -> list[str]:
+    """The table as lines of text; one line where there is nothing to tell."""
+    if not sites:
+        return ["reiterate: the program called none of SciPy's sparse linear solvers."]
+    total = totals(sites)
+    if total.solves == total.left_to_scipy:
+        return [
+            f"reiterate: {several(total.solves, 'solve')} at {several(len(sites), 'call site')}, all left to SciPy: "
+            "nothing was to be gained."
+        ]
+    by_time = sorted(
+        (site for site in sites if site.solves > site.left_to_scipy), key=lambda site: site.seconds, reverse=True
+    )
+    shown, rest = by_time[:_MOST_ROWS], by_time[_MOST_ROWS:]
+    rest += [site for site in sites if site.solves == site.left_to_scipy]
+    return [
+        f"reiterate: {headline(total, len(sites))}",
+        *_aligned([_COLUMNS, *map(row, shown)]),
+        *_footnotes(rest, sites),
+    ]
+
+
+def headline(total: Totals, sites: int) -> str:
+    """How long solving took, and how long it would have taken: measured, estimated or unknown."""
+    text = f"{several(total.solves, 'solve')} at {several(sites, 'call site')} in {_seconds(total.seconds)} s"
+    if total.how == "unknown" or total.compared <= 0.0:
+        return f"{text}; how long SciPy would have taken is not known (--audit 0.05 finds out)."
+    part = "" if total.compared == total.seconds else f", {_seconds(total.compared)} s of it where it is known"
+    return f"{text}{part}; SciPy: {_seconds(total.before)} s ({total.how}), {_compared(total.before / total.compared)}."
+
+
+def _compared(ratio: float) -> str:
+    if ratio >= 1.0 + _NOTHING_GAINED:
+        return f"{ratio:.1f} times as long" if ratio >= 1.1 else f"{percent(ratio - 1.0)} more"
+    if ratio <= 1.0 - _NOTHING_GAINED:
+        return f"so this was {percent(1.0 / ratio - 1.0)} slower" if ratio > 0.0 else "so this was slower"
+    return "no difference"
+
+
+def row(site: SiteSummary) -> tuple[str, ...]:
+    """The cells of a call site."""
+    before = "unknown" if site.seconds_before is None else f"{_seconds(site.seconds_before)} {site.before}"
+    return (
+        _shortened(site.where),
+        site.function,
+        count(site.solves),
+        _seconds(site.seconds),
+        before,
+        _shortened(choices(site)),
+    )
+
+
+def choices(site: SiteSummary) -> str:
+    """Who answered, with shares: the two methods that began most solves, and SciPy."""
+    began = sum(solves for _, solves in site.chosen)
+    ours = (site.solves - site.left_to_scipy) / site.solves if site.solves else 0.0
+    shares = [(ours * solves / began, name) for name, solves in _by_method(site.chosen)]
+    if len(shares) > 2:
+        shares[2:] = [(sum(share for share, _ in shares[2:]), "others")]
+    if site.left_to_scipy:
+        shares.append((site.left_to_scipy / site.solves, "SciPy"))
+    return ", ".join(name if share >= 0.995 else f"{name} {percent(share)}" for share, name in shares)
+
+
+def _by_method(chosen: Sequence[tuple[str, int]]) -> list[tuple[str, int]]:
+    """Configurations, those of one method as one where there are several, most first."""
+    methods: dict[str, list[tuple[str, int]]] = {}
+    for name, solves in chosen:
+        methods.setdefault(str(name).partition("(")[0], []).append((str(name), solves))
+    together = [
+        (found[0][0] if len(found) == 1 else method, sum(solves for _, solves in found))
+        for method, found in methods.items()
+    ]
+    return sorted(together, key=lambda item: -item[1])
+
+
+def as_dict(sites: Sequence[SiteSummary]) -> dict[str, Any]:
+    """The same as plain values, e.g. for JSON."""
+    total = totals(sites)
+    return {
+        "solves": total.solves,
+        "left_to_scipy": total.left_to_scipy,
+        "seconds": total.seconds,
+        "seconds_compared": total.compared,
+        "seconds_before": total.before if total.how != "unknown" else None,
+        "before": total.how,
+        "sites": [
+            {
+                "where": site.where,
+                "function": site.function,
+                "solves": site.solves,
+                "left_to_scipy": site.left_to_scipy,
+                "seconds": site.seconds,
+                "seconds_before": site.seconds_before,
+                "before": site.before,
+                "chosen": [{"configuration": str(name), "solves": solves} for name, solves in site.chosen],
+                "disagreement": site.disagreement,
+            }
+            for site in sites
+        ],
+    }
+
+
+def _footnotes(rest: Sequence[SiteSummary], sites: Sequence[SiteSummary]) -> list[str]:
+    notes = []
+    if rest:
+        solves = several(sum(site.solves for site in rest), "solve")
+        left = all(site.solves == site.left_to_scipy for site in rest)
+        end = ", all left to SciPy" if left else f" in {_seconds(sum(site.seconds for site in rest))} s"
+        notes.append(f"  and {several(len(rest), 'call site')} with {solves}{end}.")
+    found = [(site.disagreement, site.where) for site in sites if site.disagreement is not None]
+    if found:
+        largest, where = max(found)
+        notes.append(f"  Audits: the answers differ from SciPy's by at most {largest:.1e} (relative), at {where}.")
+    return notes
+
+
+def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    widths = [max(len(cells[i]) for cells in rows) for i in range(len(rows[0]))]
+    return [
+        "  "
+        + "  ".join(
+            cell.rjust(width) if i in (2, 3) else cell.ljust(width)
+            for i, (cell, width) in enumerate(zip(cells, widths, strict=True))
+        ).rstrip()
+        for cells in rows
+    ]
+
+
+def _seconds(number: float) -> str:
+    return f"{number:,.0f}" if number >= 100.0 else f"{number:.1f}" if number >= 10.0 else f"{number:.2f}"
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= _WIDEST else text[: _WIDEST - 1] + "…"

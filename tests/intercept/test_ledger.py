@@ -1,0 +1,128 @@
+"""Who answers the next call."""
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+
+from reiterate.intercept.ledger import Budget, Ledger, Mean, expected_seconds
+from tests.matrices import laplacian
+
+A = laplacian(3)
+
+
+def measured(seconds: float, budget: Budget | None = None) -> Ledger:
+    ledger = Ledger(budget or Budget(100.0, begun=True))
+    for _ in range(5):
+        ledger.by_scipy(seconds, A)
+    return ledger
+
+
+def test_scipy_is_measured_first():
+    ledger = Ledger(Budget(100.0))
+    assert not ledger.ours_next(A)
+    ledger.by_scipy(0.02, A)
+    assert not ledger.ours_next(A)
+    ledger.by_scipy(0.02, A)
+    ledger.by_scipy(0.02, A)
+    assert ledger.ours_next(A)
+
+
+def test_long_calls_are_measured_once():
+    ledger = Ledger(Budget(100.0))
+    ledger.by_scipy(2.0, A)
+    assert ledger.ours_next(A)
+
+
+def test_calls_that_are_expected_to_be_long_are_not_measured_at_all():
+    ledger = Ledger(Budget())
+    ledger.expected = 2.0
+    assert ledger.ours_next(A)
+    assert ledger.before() == 0.0
+    ledger.by_us(0.1, 2.0)
+    ledger.answered += 1
+    assert ledger.before() is None
+
+
+def test_short_calls_are_left_for_good():
+    ledger = measured(1e-4)
+    assert ledger.settled
+    assert not any(ledger.ours_next(A) for _ in range(10_000))
+
+
+def test_a_slow_first_call_is_forgotten():
+    ledger = Ledger(Budget(100.0))
+    for seconds in (1.0, 1e-4, 1e-4):
+        ledger.by_scipy(seconds, A)
+    assert ledger.usual == pytest.approx(1e-4)
+
+
+def test_nothing_begins_before_it_could_have_paid(monkeypatch):
+    import sys
+
+    monkeypatch.delitem(sys.modules, "reiterate.solver", raising=False)
+    budget = Budget()
+    ledger = measured(0.06, budget)
+    assert not ledger.ours_next(A)
+    for _ in range(5):
+        ledger.by_scipy(0.06, A)
+    assert ledger.ours_next(A)
+
+
+def test_where_we_lose_scipy_takes_over_and_we_try_again_ever_more_rarely():
+    ledger = measured(0.02)
+    lost, ours = 0.0, 0
+    for _ in range(20_000):
+        if ledger.ours_next(A):
+            ledger.by_us(0.06, 0.02)
+            ledger.answered += 1
+            lost, ours = lost + 0.04, ours + 1
+        else:
+            ledger.by_scipy(0.02, A)
+    assert 2 <= ours <= 20
+    assert lost <= 0.03 * 20_000 * 0.02
+
+
+def test_where_we_win_we_stay():
+    ledger = measured(0.02)
+    ours = 0
+    for _ in range(1000):
+        if ledger.ours_next(A):
+            ledger.by_us(0.005, 0.02)
+            ours += 1
+        else:
+            ledger.by_scipy(0.02, A)
+    assert ours >= 990
+    ledger.barred = True
+    assert not ledger.ours_next(A)
+
+
+def test_what_it_would_have_cost():
+    ledger = measured(0.02)
+    ledger.answered = 10
+    assert ledger.before() == pytest.approx(15 * 0.02)
+    ledger.for_solving().by_scipy(0.004, A, columns=4)
+    ledger.columns = 6
+    assert ledger.before() == pytest.approx(15 * 0.02 + 0.004 + 6 * 0.001)
+    ledger.for_solving().answered = 3
+    assert ledger.before() == pytest.approx(15 * 0.02 + 0.004 + 9 * 0.001)
+
+
+def test_means():
+    mean = Mean()
+    assert mean.mean == 0.0
+    mean.add(2.0)
+    mean.add(1.0)
+    mean.add(3.0)
+    assert (mean.mean, mean.recent) == (2.0, 1.0)
+    mean.add(2.0)
+    assert mean.recent == pytest.approx(1.3)
+
+
+def test_dimensions_are_told_apart():
+    line = sp.diags_array([-1.0, 2.0, -1.0], offsets=[-1, 0, 1], shape=(8000, 8000)).tocsr()
+    assert expected_seconds(laplacian(3)) == 0.0
+    assert expected_seconds(line) < 1e-6
+    assert expected_seconds(laplacian(90)) < 0.05
+    assert 0.1 < expected_seconds(laplacian(20, 3)) < 1.0
+    parts = sp.block_diag((line, line), format="csr")
+    assert np.isfinite(expected_seconds(parts))

@@ -1,0 +1,87 @@
+"""The table at the end says what is known, and no more."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from reiterate.intercept import table
+
+
+def _site(**changes):
+    usual = {
+        "where": "heat.py:12 in step",
+        "function": "spsolve",
+        "solves": 100,
+        "left_to_scipy": 10,
+        "seconds": 2.0,
+        "seconds_before": 6.0,
+        "before": "audited",
+        "chosen": [("ssor_cg(omega=1.5)", 60), ("ssor_cg(omega=1.6)", 20), ("direct", 10)],
+        "disagreement": None,
+        "solver": None,
+    }
+    return SimpleNamespace(**{**usual, **changes})
+
+
+def test_one_line_where_there_is_nothing_to_tell():
+    assert table.lines([]) == ["reiterate: the program called none of SciPy's sparse linear solvers."]
+    (line,) = table.lines([_site(solves=40, left_to_scipy=40)])
+    assert "40 solves at 1 call site, all left to SciPy" in line
+
+
+def test_a_row_for_a_call_site():
+    head, columns, row = table.lines([_site()])
+    assert "100 solves at 1 call site in 2.00 s; SciPy: 6.00 s (audited), 3.0 times as long" in head
+    assert columns.split() == ["call", "site", "function", "solves", "seconds", "before", "chosen"]
+    assert "heat.py:12 in step  spsolve      100     2.00  6.00 audited" in row
+    assert row.endswith("ssor_cg 80 %, direct 10.0 %, SciPy 10.0 %".replace(" %", "\N{NO-BREAK SPACE}%"))
+
+
+@pytest.mark.parametrize(
+    ("before", "words"),
+    [
+        (2.01, "no difference"),
+        (2.1, "5.0 % more"),
+        (1.0, "this was 100 % slower"),
+        (0.0, "slower"),
+        (40.0, "20.0 times"),
+    ],
+)
+def test_what_was_gained_is_said_as_it_is(before, words):
+    head = table.lines([_site(seconds_before=before)])[0]
+    assert words in head.replace("\N{NO-BREAK SPACE}", " ")
+
+
+def test_sites_of_which_nothing_is_known_are_not_compared():
+    known, unknown = _site(before="estimated"), _site(seconds=5.0, seconds_before=None, before="unknown")
+    head = table.lines([known, unknown])[0]
+    assert "in 7.00 s, 2.00 s of it where it is known; SciPy: 6.00 s (estimated)" in head
+    assert "is not known" in table.lines([unknown])[0]
+    assert "(partly audited)" in table.lines([known, _site()])[0]
+
+
+def test_scipy_s_own_solves_prove_nothing():
+    total = table.totals([_site(), _site(solves=7, left_to_scipy=7, seconds=50.0, seconds_before=50.0)])
+    assert (total.compared, total.before, total.seconds) == (2.0, 6.0, 52.0)
+
+
+def test_many_sites_and_long_names_stay_short():
+    sites = [_site(where=f"{'long' * 30}.py:{k} in f", seconds=1.0 + k) for k in range(30)]
+    told = table.lines([*sites, _site(solves=5, left_to_scipy=5)])
+    assert len(told) == 1 + 1 + 12 + 1
+    assert "19 call sites with 1,805 solves" in told[-1]
+    assert all(len(line) < 160 for line in told)
+    assert ".py:29" not in told[2]
+    assert "30.0" in told[2]
+
+
+def test_audits_that_disagree_are_told():
+    told = table.lines([_site(disagreement=3e-13), _site(disagreement=2e-6, where="other.py:1 in g")])
+    assert "by at most 2.0e-06 (relative), at other.py:1 in g" in told[-1]
+
+
+def test_as_plain_values():
+    found = table.as_dict([_site()])
+    assert (found["solves"], found["seconds_before"], found["before"]) == (100, 6.0, "audited")
+    assert found["sites"][0]["chosen"][0] == {"configuration": "ssor_cg(omega=1.5)", "solves": 60}
+    assert table.as_dict([])["seconds_before"] is None

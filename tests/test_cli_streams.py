@@ -1,0 +1,85 @@
+import json
+import sys
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from reiterate.cli import app, main
+from reiterate.files import StreamWriter
+from tests.matrices import laplacian
+
+
+@pytest.fixture
+def directory(tmp_path):
+    writer = StreamWriter(tmp_path / "stream")
+    for k in range(5):
+        writer.add(laplacian(8, shift=1.0 + k), np.arange(64.0))
+    return writer.directory
+
+
+def _run(*arguments):
+    return CliRunner().invoke(app, [str(argument) for argument in arguments], catch_exceptions=False)
+
+
+def test_a_directory_is_solved_and_reported(directory, tmp_path):
+    result = _run("solve", directory)
+    assert result.exit_code == 0
+    assert "5 solved in" in result.output
+    assert len(list(directory.glob("x_*.npy"))) == 5
+    assert "All 5 solves" in (directory / "report.html").read_text(encoding="utf-8")
+    (directory / "x_00003.npy").unlink()
+    page = tmp_path / "page.html"
+    found = json.loads(_run("solve", directory, "--json", "--report", page, "--threads", "1").output)
+    assert (found["solved"], found["skipped"], found["trouble"]) == (1, 4, [])
+    assert found["history"]["solves"] == 1
+    assert page.exists()
+
+
+def test_an_interrupted_run_goes_on_without_touching_the_report_when_all_is_solved(directory):
+    _run("solve", directory)
+    before = (directory / "report.html").read_bytes()
+    result = _run("solve", directory)
+    assert "0 solved" in result.output
+    assert "5 had been solved before" in result.output
+    assert (directory / "report.html").read_bytes() == before
+
+
+def test_trouble_is_told_and_is_the_exit_status(directory, tmp_path):
+    data = (directory / "A_00002.npz").read_bytes()
+    (directory / "A_00002.npz").write_bytes(data[:100])
+    result = _run("solve", directory, "--output", tmp_path / "out")
+    assert result.exit_code == 1
+    assert "4 solved" in result.output
+    assert "1 not solved" in result.output
+    assert "A_00002.npz" in result.stderr
+    assert not (tmp_path / "out" / "x_00002.npy").exists()
+    assert (tmp_path / "out" / "x_00004.npy").exists()
+    assert not list(directory.glob("x_*"))
+
+
+def test_a_file_that_holds_a_stream(tmp_path):
+    A = laplacian(8)
+    values = np.stack([A.data * (k + 1) for k in range(3)])
+    shape, rhs = np.array(A.shape), np.ones((3, 64))
+    np.savez(tmp_path / "heat.npz", indptr=A.indptr, indices=A.indices, shape=shape, values=values, rhs=rhs)
+    assert _run("solve", tmp_path / "heat.npz").exit_code == 0
+    assert len(list((tmp_path / "heat-solutions").glob("x_*.npy"))) == 3
+
+
+def test_nothing_to_solve_is_an_error_of_one_line(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["reiterate", "solve", str(tmp_path)])
+    with pytest.raises(SystemExit) as caught:
+        main()
+    assert caught.value.code == 2
+    message = capsys.readouterr().err
+    assert "holds no stream" in message
+    assert len(message.splitlines()) == 1
+
+
+def test_what_was_learnt_of_a_directory_is_kept(directory, tmp_path, monkeypatch):
+    monkeypatch.setenv("REITERATE_MEMORY", "")
+    _run("solve", directory, "--memory", "off", "--output", tmp_path / "first")
+    assert not (tmp_path / "memory.sqlite3").exists()
+    _run("solve", directory, "--memory", tmp_path / "memory.sqlite3", "--output", tmp_path / "second")
+    assert (tmp_path / "memory.sqlite3").exists()
