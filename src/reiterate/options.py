@@ -5,10 +5,11 @@ from __future__ import annotations
 import difflib
 import functools
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from reiterate.contracts import Arms, Learner, LearnerBuilder, LearnerFactory
 from reiterate.engine.cost import CostUnit
@@ -94,3 +95,20 @@ def check_positive(name: str, value: float | None, *, whole: bool = False) -> No
     kinds = (int, np.integer) if whole else (int, float, np.integer, np.floating)
     if isinstance(value, bool) or not isinstance(value, kinds) or not 0 < value < math.inf:
         raise InvalidInput(name, f"{value!r} is not a positive {'integer' if whole else 'number'}")
+
+
+def seconds_by_solve(measured: Mapping[str, ArrayLike], solves: int) -> dict[str, NDArray[np.float64]]:
+    """What others took, as an array of shape (solves,) each; a total is spread evenly.
+
+    Raises
+    ------
+    InvalidInput
+        There are not as many numbers as solves.
+    """
+    found = {}
+    for name, taken in measured.items():
+        array = np.asarray(taken, dtype=float)
+        if array.shape not in ((), (solves,)):
+            raise InvalidInput("measured", f"{name!r} has shape {array.shape}; there were {solves} solves")
+        found[name] = array if array.shape else np.full(solves, array / max(solves, 1))
+    return found

@@ -41,7 +41,7 @@ from reiterate.linear.uncompiled import SUBSTITUTES, UNCOMPILED
 from reiterate.memory.place import store_if_wanted
 from reiterate.memory.recognition import call_site
 from reiterate.memory.recollection import Recollection
-from reiterate.options import check_positive, generator, policy_or_learner, reuse_names
+from reiterate.options import check_positive, generator, policy_or_learner, reuse_names, seconds_by_solve
 from reiterate.report.summary import summarize
 
 if TYPE_CHECKING:
@@ -409,13 +409,7 @@ class Solver:
         from reiterate.report.stream import write_stream_report
 
         check_path(Path(path))
-        solves = self.history.solves + self.history.failures
-        rivals = {}
-        for name, taken in (measured or {}).items():
-            array = np.asarray(taken, dtype=float)
-            if array.shape not in ((), (solves,)):
-                raise InvalidInput("measured", f"{name!r} has shape {array.shape}; there were {solves} solves")
-            rivals[name] = array if array.shape else np.full(solves, array / max(solves, 1))
+        rivals = seconds_by_solve(measured or {}, self.history.solves + self.history.failures)
         last, hardest = self._kept.traces(_METHODS, _SECONDS_FOR_TRACES)
         return write_stream_report(
             self.history,

@@ -40,7 +40,7 @@ def _compared(story: Story) -> str:
     if story.measured and story.total > 0.0:
         name, taken = max(story.measured.items(), key=lambda item: float(item[1].sum()))
         ratio = float(taken.sum()) / story.total
-        return f", {_ratio(ratio)} {name}"
+        return f". In all, that was {_ratio(ratio)} {name}"
     rivals = _rivals(story)
     if not rivals:
         return ""
