@@ -214,7 +214,9 @@ class Site:
         if self.solver is None:
             with self._lock:
                 if self.solver is None:
+                    begin = time.perf_counter()
                     self.solver = self.attempt(self._make_solver)
+                    self.seconds += time.perf_counter() - begin  # importing it, too, is time that SciPy did not need
         if self.solver is None:  # e.g. a module cannot be imported: nobody is to hear of it but SciPy
             self.least = sys.maxsize
             return 0.0
