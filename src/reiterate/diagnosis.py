@@ -11,7 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from reiterate.memory.fingerprint import processor
+from reiterate.memory.recognition import processor
 
 _SLOW_START = 2.0
 _REQUIRED = ("numpy", "scipy", "numba", "pyamg", "rslab", "rich", "typer", "matplotlib", "platformdirs")

@@ -8,7 +8,7 @@ import threading
 import weakref
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NoReturn, cast
+from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -37,9 +37,14 @@ from reiterate.linear.portfolio import (
 )
 from reiterate.linear.remarks import Remarks
 from reiterate.linear.uncompiled import SUBSTITUTES, UNCOMPILED
-from reiterate.memory import Recollection, Store, call_site, open_store
+from reiterate.memory.place import store_if_wanted
+from reiterate.memory.recognition import call_site
+from reiterate.memory.recollection import Recollection
 from reiterate.options import check_positive, generator, policy_or_learner, reuse_names
 from reiterate.report.summary import summarize
+
+if TYPE_CHECKING:
+    from reiterate.memory.store import Store
 
 _WIDEST_GUESSED = 8  # columns; the guesses of a column hold eight vectors
 
@@ -172,7 +177,7 @@ class Solver:
             recycles="recycling" in reused,
         )
         self._recollection: Recollection | None = None
-        if (store := open_store(memory)).on:
+        if (store := store_if_wanted(memory)) is not None:
             self._recollection = Recollection(store, call_site() if label is None else str(label), describe, cost)
             weakref.finalize(self, self._recollection.close)
         # What was named, or counted, or drawn by a learner, must not depend on when kernels are ready.

@@ -2,6 +2,7 @@
 
 import gc
 import json
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +13,7 @@ import scipy.sparse as sp
 
 import reiterate as rt
 from reiterate.memory import Store, recollection, store
-from reiterate.memory.fingerprint import call_site
+from reiterate.memory.recognition import call_site
 
 STREAMS = {
     "diffusion3d": lambda: rt.gallery.diffusion3d(size=14, steps=25),
@@ -69,8 +70,6 @@ def test_the_same_memory_makes_the_same_decisions(path, tmp_path):
 
 
 def _copied(path, copy):
-    import sqlite3
-
     with sqlite3.connect(path) as source, sqlite3.connect(copy) as target:
         source.backup(target)
 
@@ -160,6 +159,21 @@ def test_knowledge_is_written_rarely_and_at_the_end(path, monkeypatch):
     json.dumps(written[-1][1], allow_nan=False)
 
 
+def test_what_could_not_be_written_because_of_others_is_written_in_the_end(path):
+    solver = rt.Solver(["jacobi_cg"], cost="work", memory=path, label="x")
+    A = sp.diags_array([-1.0, 2.1, -1.0], offsets=[-1, 0, 1], shape=(300, 300)).tocsr()
+    Store(path).entries()
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    solver.solve(A, np.ones(300))
+    other.execute("ROLLBACK")
+    assert Store(path).entries() == []
+    del solver
+    gc.collect()
+    assert [entry.solves for entry in Store(path).entries()] == [1]
+    other.close()
+
+
 def test_solves_that_fail_are_remembered_too_and_raise_what_they_raise(path):
     solver = rt.Solver(["cg"], fallback=None, cost="work", memory=path, label="x")
     A = sp.diags_array([1.0, -1.0] * 20).tocsr() + sp.eye_array(40, k=1) + sp.eye_array(40, k=-1)
@@ -192,3 +206,14 @@ def test_no_memory_means_no_file(tmp_path, monkeypatch):
     monkeypatch.delenv("REITERATE_MEMORY")
     run(rt.gallery.constant(nx=12, steps=1))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_python_without_sqlite_has_no_memory_and_everything_else(path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "sqlite3", None)
+    monkeypatch.delitem(sys.modules, "reiterate.memory.store")
+    monkeypatch.delitem(sys.modules, "reiterate.memory.schema")
+    A = sp.diags_array([-1.0, 2.1, -1.0], offsets=[-1, 0, 1], shape=(30, 30)).tocsr()
+    with pytest.warns(RuntimeWarning, match="nothing will be remembered"):
+        solver = rt.Solver(["cg"], memory=path)
+    assert solver.solve(A, np.ones(30)).shape == (30,)
+    assert not path.exists()

@@ -10,7 +10,7 @@ import warnings
 import pytest
 
 from reiterate.memory import Store, chosen_path, fingerprint, open_store, schema, store
-from reiterate.memory.fingerprint import machine
+from reiterate.memory.recognition import machine
 
 HEAT = {"what": "A x = b", "size": 12, "traits": ["symmetric"]}
 WAVES = {"what": "A x = b", "size": 12, "traits": ["complex"]}
@@ -236,7 +236,7 @@ def test_a_home_that_cannot_be_written_turns_memory_off(tmp_path):
         "import os, sys, warnings\n"
         "from pathlib import Path\n"
         "from reiterate.memory import Store, fingerprint\n"
-        "from reiterate.memory.fingerprint import machine\n"
+        "from reiterate.memory.recognition import machine\n"
         "machine(), warnings.warn('known', stacklevel=1)\n"
         "if os.geteuid() == 0: os.setuid(65534)\n"  # root may write anywhere
         "kept = Store(Path(sys.argv[1]) / 'data' / 'memory.sqlite3')\n"
@@ -291,8 +291,7 @@ def test_a_full_disk_turns_memory_off(path, monkeypatch, message, code):
     off_with_one_warning(Store(path), message)
 
 
-def test_a_file_that_is_locked_is_tried_again_later(path, monkeypatch):
-    monkeypatch.setattr(store, "_SHORT_WAIT", 0.01)
+def test_a_file_that_is_locked_is_tried_again_later(path):
     here, kept = fingerprint(HEAT, "a.py:1"), Store(path)
     assert kept.remember(here, known(1))
     other = sqlite3.connect(path, isolation_level=None)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -133,6 +132,8 @@ def forget(
 @contextmanager
 def _opened(memory: Path | None) -> Iterator[Store]:
     """The store that is meant; what goes wrong with the file is an error for people."""
+    import sqlite3
+
     from reiterate.memory import VARIABLE, Store, chosen_path
 
     path = chosen_path(True if memory is None else memory)

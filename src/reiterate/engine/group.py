@@ -206,12 +206,14 @@ class Group(Policy):
 def _gone_on(learner: Learner, learnt: Mapping[str, Any]) -> Learner | None:
     """A learner like this one that goes on from there; ``None`` where it cannot.
 
-    A copy is made to choose and to learn once, so that what is damaged shows here and not in a solve.
+    Its randomness stays that of this run. A copy is made to choose and to learn once, so that what is damaged shows
+    here and not in a solve.
     """
     if learnt.get("arms", learner.arms) != learner.arms:
         return None
     try:
-        rehearsing, going_on = (type(learner).from_state_dict(restored(dict(learnt))) for _ in range(2))
+        own = {name: value for name, value in learner.state_dict().items() if name == "generator"}
+        rehearsing, going_on = (type(learner).from_state_dict({**restored(dict(learnt)), **own}) for _ in range(2))
         choice = rehearsing.choose()
         rehearsing.learn(choice, 1.0)
         fits = going_on.arms == learner.arms and 0 <= choice.arm < learner.arms and 0.0 < choice.probability <= 1.0

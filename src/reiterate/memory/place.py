@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import threading
+import warnings
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from reiterate.errors import InvalidInput
-from reiterate.memory.store import Store
+
+if TYPE_CHECKING:
+    from reiterate.memory.store import Store
 
 VARIABLE: Final = "REITERATE_MEMORY"
 _OFF: Final = ("off", "0", "no", "false")
@@ -55,6 +58,8 @@ def chosen_path(memory: str | os.PathLike[str] | bool | None) -> Path | None:
 
 def open_store(memory: str | os.PathLike[str] | bool | Store | None = True) -> Store:
     """The store that is meant, as :func:`chosen_path` says; one for every file in a process."""
+    from reiterate.memory.store import Store
+
     if isinstance(memory, Store):
         return memory
     path = chosen_path(memory)
@@ -62,3 +67,15 @@ def open_store(memory: str | os.PathLike[str] | bool | Store | None = True) -> S
         if path not in _opened:
             _opened[path] = Store(path)
         return _opened[path]
+
+
+def store_if_wanted(memory: str | os.PathLike[str] | bool | Store | None) -> Store | None:
+    """The same; ``None`` where it is off, or this Python was built without SQLite, which is said once."""
+    if (memory is None or isinstance(memory, bool)) and chosen_path(memory) is None:
+        return None
+    try:
+        store = open_store(memory)
+    except ImportError as error:
+        warnings.warn(f"nothing will be remembered in this run: {error}", RuntimeWarning, stacklevel=3)
+        return None
+    return store if store.on else None

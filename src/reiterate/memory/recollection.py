@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from reiterate.contracts import Instance
 from reiterate.engine.policy import Policy
-from reiterate.memory.fingerprint import Fingerprint, fingerprint
-from reiterate.memory.store import Store
+from reiterate.memory.recognition import Fingerprint, fingerprint
+
+if TYPE_CHECKING:
+    from reiterate.memory.store import Store
 
 _WAIT = 0.05  # seconds between two times that knowledge is written, which takes about a millisecond
 _LONGEST = 1.0  # seconds of work that may be lost when the process is killed
@@ -25,7 +27,7 @@ class Recollection:
     ----------
     store
     site
-        Where the stream comes from; see :class:`~reiterate.memory.fingerprint.Fingerprint`.
+        Where the stream comes from; see :class:`~reiterate.memory.recognition.Fingerprint`.
     describe
         The kind of an instance as plain values.
     cost
@@ -79,7 +81,7 @@ class Recollection:
                 return
             try:
                 state = policy.state_dict()
-                if state:
-                    self._store.remember(key, state, patiently=patiently)
+                if state and not self._store.remember(key, state, patiently=patiently):
+                    self._unwritten_in = os.getpid()  # others were writing, so once more later
             except Exception:  # what cannot be written down is lost; a program's solve is not to fail because of it
                 continue

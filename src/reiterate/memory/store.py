@@ -18,11 +18,12 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from reiterate.memory import schema
-from reiterate.memory.fingerprint import Fingerprint, machine
+from reiterate.memory.recognition import Fingerprint, machine
 
 T = TypeVar("T")
 
-_SHORT_WAIT = 0.1  # seconds that a solve may have to wait for other processes
+_SHORT_WAIT = 0.01  # seconds that a solve may have to wait for other processes
+_FIRST_WAIT = 0.5  # the same of a solve that begins with what is found
 _LONG_WAIT = 5.0  # the same at the end of a program, and of the command line
 _MOST_STREAMS = 2000
 _MOST_BYTES = 16 * 2**20
@@ -107,7 +108,7 @@ class Store:
 
     def recall(self, fingerprint: Fingerprint) -> Recalled | None:
         """What is known: of this stream, on this machine or else on another; or else of another stream of its kind."""
-        found = self._try(lambda connection: _find(connection, fingerprint))
+        found = self._try(lambda connection: _find(connection, fingerprint), wait=_FIRST_WAIT)
         if found is None:
             return None
         number, site, where, used, packed, data = found
