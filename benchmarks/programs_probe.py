@@ -1,7 +1,7 @@
 """Runs a program and keeps the arrays that it ends with: `programs_probe.py OUT.npz [-m] PROGRAM [ARGS]`.
 
 Kept are arrays among the names of the program, and of its function ``main`` when that returns; values of FiPy's
-variables, entries of pyMOR's vector arrays; and what lies on the meshes that it has written, as SfePy does.
+variables; what pyMOR's models have solved; and what lies on the meshes that it has written, as SfePy does.
 """
 
 from __future__ import annotations
@@ -42,9 +42,24 @@ def keep_files() -> None:
         keep({f"{path.name} {name}": values for name, values in mesh.point_data.items()})
 
 
-def watch(frame: FrameType, event: str, _argument: Any) -> None:
-    if event == "return" and frame.f_code.co_name == "main" and frame.f_globals.get("__name__") == "__main__":
+def watch(frame: FrameType, event: str, returned: Any) -> None:
+    if event != "return":
+        return
+    name, module = frame.f_code.co_name, frame.f_globals.get("__name__")
+    if name == "main" and module == "__main__":
         keep(frame.f_locals)
+    elif name == "solve" and module == "pymor.models.interface":
+        keep({f"solution {len(kept)}": returned})
+
+
+def keep_left_behind(error: BaseException) -> None:
+    """The names of a program that has ended with an error, as some do when all is computed."""
+    trace = error.__traceback__
+    while trace is not None:
+        names = trace.tb_frame.f_globals
+        if names.get("__name__") == "__main__" and names is not globals():
+            keep(names)
+        trace = trace.tb_next
 
 
 def main() -> None:
@@ -57,9 +72,8 @@ def main() -> None:
     try:
         run = runpy.run_module if is_module else runpy.run_path
         keep(run(sys.argv[0], run_name="__main__", **({"alter_sys": True} if is_module else {})))
-    except SystemExit as end:
-        if end.code not in (None, 0):
-            raise
+    except BaseException as error:
+        keep_left_behind(error)
     finally:
         sys.setprofile(None)
     keep_files()

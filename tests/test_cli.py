@@ -209,7 +209,7 @@ def _interrupt(tmp_path, module="", before=""):
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
 
 
-@pytest.mark.parametrize("module", ["reiterate.cli", "typer", "rich", "numpy", "numba"])
+@pytest.mark.parametrize("module", ["reiterate.intercept", "reiterate.cli", "typer", "rich", "numpy", "numba"])
 def test_ctrl_c_during_imports_ends_the_command_quietly(tmp_path, module):
     ended = _interrupt(tmp_path, module)
     assert (ended.returncode, ended.stderr) == (130, "Interrupted.\n")
@@ -229,3 +229,14 @@ def test_ctrl_c_during_a_command_ends_it_quietly(tmp_path):
 def test_the_package_runs_as_a_module():
     ended = subprocess.run([sys.executable, "-m", "reiterate", "--version"], capture_output=True, text=True, check=True)
     assert ended.stdout.strip() == f"reiterate {__version__}"
+
+
+def test_programs_are_run_whichever_way_the_command_begins(tmp_path):
+    listed = CliRunner().invoke(app, ["--help"]).output
+    assert all(words in listed for words in ("Run an unmodified Python program", "write the linear systems"))
+    (tmp_path / "program.py").write_text("import sys\nprint(sys.argv[1:])\nsys.exit(5)")
+    for begin in ("reiterate.__main__", "reiterate.cli"):
+        code = f"import sys\nfrom {begin} import main\nmain()"
+        command = [sys.executable, "-c", code, "run", "--quiet", str(tmp_path / "program.py"), "--report", "-m"]
+        ended = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert (ended.returncode, ended.stdout, ended.stderr) == (5, "['--report', '-m']\n", "")

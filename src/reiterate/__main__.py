@@ -13,9 +13,13 @@ def main() -> None:
     A program that the command runs is interrupted as it would be without the command.
     """
     try:
-        from reiterate import cli
+        from reiterate.intercept import command
 
-        program = cli.begin()
+        program = command.read(sys.argv[1:])
+        if program is None:
+            from reiterate import cli
+
+            cli.main()
     except KeyboardInterrupt:
         print("Interrupted.", file=sys.stderr)
         sys.exit(_INTERRUPTED)

@@ -240,6 +240,36 @@ def test_an_interrupt_is_passed_on(monkeypatch):
         np.testing.assert_allclose(A @ spl.spsolve(A, B), B, atol=1e-10)
 
 
+@pytest.mark.usefixtures("eager")
+def test_calls_of_packages_that_we_use_are_not_call_sites(monkeypatch):
+    from reiterate.solver import Solver
+
+    solve = Solver.solve
+
+    def coarse():
+        return spl.splu(A)
+
+    def solve_with_package(self, *args, **kwargs):
+        assert type(coarse()) is spl.SuperLU
+        return solve(self, *args, **kwargs)
+
+    monkeypatch.setattr(Solver, "solve", solve_with_package)
+    with rt.tuned_scipy() as session:
+        spl.spsolve(A, B)
+        coarse()
+    assert [(site.function, site.left_to_scipy) for site in session.sites] == [("spsolve", 0), ("splu", 0)]
+
+
+@pytest.mark.usefixtures("eager")
+def test_without_a_solver_everything_is_scipys():
+    with rt.tuned_scipy(memory="no such store") as session:
+        session._solver_options["unknown"] = 1
+        for _ in range(2):
+            np.testing.assert_array_equal(spl.spsolve(A, B), patching.original("spsolve")(A, B))
+            assert spl.splu(A).solve(B).shape == B.shape
+    assert [(site.solves, site.left_to_scipy) for site in session.sites] == [(2, 2), (2, 2)]
+
+
 def _in_child(queue):
     queue.put(spl.spsolve(A, B))
 

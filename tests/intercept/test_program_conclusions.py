@@ -87,13 +87,13 @@ def test_a_program_without_solves_gets_one_line(tmp_path):
         (["--report", "nowhere/out.html"], "there is no directory"),
         (["--json", "."], "is a directory"),
         (["--direct-tolerance", "2"], "is not between 0 and 1"),
-        (["--audit", "7"], "less than or equal to 1"),
+        (["--audit", "7"], "is not between 0 and 1"),
     ],
 )
 def test_bad_options_are_refused_before_the_program_begins(tmp_path, arguments, words):
     ended = _run(tmp_path, "run", *arguments, "heat.py", program="print('begun')")
     assert (ended.returncode, ended.stdout) == (2, "")
-    assert words in ended.stderr.replace("\n│ ", " ")
+    assert words in ended.stderr
 
 
 def test_a_report_that_cannot_be_written_in_the_end_changes_no_exit_status(tmp_path):

@@ -6,7 +6,6 @@ A module of this package holds the commands of one group; they are registered he
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 from typing import Annotated, Any
 
 import typer
@@ -14,8 +13,8 @@ from typer.core import TyperGroup
 
 from reiterate import __version__
 from reiterate.cli import demo, inspect, memory, programs, streams
-from reiterate.cli.afterwards import Afterwards
 from reiterate.errors import ReiterateError
+from reiterate.intercept import command
 
 
 class _Interrupted(BaseException):
@@ -38,8 +37,8 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_show_locals=False,
 )
-app.command(context_settings=programs.VERBATIM)(programs.run)
-app.command(context_settings=programs.VERBATIM)(programs.record)
+app.command(context_settings=programs.VERBATIM, add_help_option=False, help=command.RUN)(programs.run)
+app.command(context_settings=programs.VERBATIM, add_help_option=False, help=command.RECORD)(programs.record)
 app.command()(streams.solve)
 app.command()(inspect.methods)
 app.command()(inspect.doctor)
@@ -63,28 +62,11 @@ def _common(
 
 
 def main() -> None:
-    """Run the command; a program that it runs has the process to itself."""
-    if (program := begin()) is not None:
-        program()
-
-
-def begin() -> Callable[[], None] | None:
-    """Run the command; errors made for people are shown without a traceback; Ctrl-C is passed on.
-
-    Returns
-    -------
-    callable or None
-        What is left to do: a program to be run, with nothing left of how the command line was read.
-    """
-    hook = sys.excepthook
+    """Run the command; errors made for people are shown without a traceback; Ctrl-C is passed on."""
     try:
         app()
-    except Afterwards as command:
-        sys.excepthook = hook  # Typer has its own
-        return command.do
     except ReiterateError as error:
         typer.secho(f"reiterate: {error}", fg="red", err=True)
         sys.exit(2)
     except _Interrupted:
         raise KeyboardInterrupt from None
-    return None

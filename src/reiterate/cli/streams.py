@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from reiterate.cli.options import AsJson, Memory, memory_of
+from reiterate.cli.options import AsJson, Memory
+from reiterate.intercept.command import memory_of
 
 if TYPE_CHECKING:
     from reiterate.files import Outcome

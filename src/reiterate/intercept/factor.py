@@ -133,7 +133,7 @@ class LazyFactor(_Lazy):
         if columns > _MOST_COLUMNS or ledger.barred or self._rent > ledger.usual:
             return None
         loading, begin = site.loading(), time.perf_counter()
-        x = site.attempt(lambda: site.solve_directly(ledger, self._oriented(trans), b))
+        x: NDArray[Any] | None = site.attempt(lambda: site.solve_directly(ledger, self._oriented(trans), b))
         seconds, loading = time.perf_counter() - begin, site.loading() - loading
         site.charge(ledger, seconds, loading, instead_of, failed=x is None)
         if x is None:
@@ -160,7 +160,7 @@ class LazyFactor(_Lazy):
         if columns > _MOST_COLUMNS or self._singular or self._matrix is None or not ledger.ours_next():
             return None
         loading, begin = site.loading(), time.perf_counter()
-        x = site.attempt(lambda: site.solve_directly(ledger, self._oriented(trans), b))
+        x: NDArray[Any] | None = site.attempt(lambda: site.solve_directly(ledger, self._oriented(trans), b))
         seconds = time.perf_counter() - begin
         site.charge(ledger, seconds, site.loading() - loading, columns * ledger.usual, failed=x is None)
         ledger.answered += 0 if x is None else columns

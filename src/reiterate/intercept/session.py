@@ -152,6 +152,8 @@ class Session:
 
     def look(self, frame: FrameType, function: str) -> Site | None:
         """The call site of a frame that calls ``function``; ``None`` where SciPy or reiterate itself calls."""
+        if patching.inside.depth:  # a package that we use ourselves; when the program uses it, it is a call site
+            return None
         code, line = frame.f_code, frame.f_lineno
         site = None
         if str(frame.f_globals.get("__name__", "")).partition(".")[0] not in ("scipy", "reiterate"):

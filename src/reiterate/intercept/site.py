@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -147,7 +148,7 @@ class Site:
             self._lock.release()
 
     @staticmethod
-    def attempt(solve: Callable[[], NDArray[Any] | None]) -> NDArray[Any] | None:
+    def attempt(solve: Callable[[], Any]) -> Any:
         """What ``solve`` returns; ``None`` if it raises, whatever it raises: SciPy can answer."""
         try:
             return solve()
@@ -211,9 +212,17 @@ class Site:
     def loading(self) -> float:
         """Seconds of loading machine code so far, which are not held against our answers; makes the solver."""
         if self.solver is None:
-            from reiterate.solver import Solver
-
             with self._lock:
                 if self.solver is None:
-                    self.solver = Solver(**self.options.solver_options)
+                    begin = time.perf_counter()
+                    self.solver = self.attempt(self._make_solver)
+                    self.seconds += time.perf_counter() - begin  # importing it, too, is time that SciPy did not need
+        if self.solver is None:  # e.g. a module cannot be imported: nobody is to hear of it but SciPy
+            self.least = sys.maxsize
+            return 0.0
         return float(self.solver.history.compiling)
+
+    def _make_solver(self) -> Any:
+        from reiterate.solver import Solver
+
+        return Solver(**self.options.solver_options)
