@@ -47,7 +47,6 @@ from reiterate.report.summary import summarize
 if TYPE_CHECKING:
     from reiterate.memory.store import Store
 
-_METHODS = {**METHODS, **UNCOMPILED}
 _SECONDS_FOR_TRACES = 1.0
 _WIDEST_GUESSED = 8  # columns; the guesses of a column hold eight vectors
 
@@ -192,7 +191,7 @@ class Solver:
             elementary.insist()
         default = DEFAULT_FOR_ITERATIONS if cost == "iterations" else DEFAULT
         self._engine = Engine(
-            {name: ColumnByColumn(method) for name, method in _METHODS.items()},
+            {name: ColumnByColumn(method) for name, method in {**METHODS, **UNCOMPILED}.items()},
             configurations(default if methods is None else methods),
             [configuration(fallback)] if fallback is not None else [],
             policy_or_learner(learner, cost),
@@ -410,7 +409,7 @@ class Solver:
 
         check_path(Path(path))
         rivals = seconds_by_solve(measured or {}, self.history.solves + self.history.failures)
-        last, hardest = self._kept.traces(_METHODS, _SECONDS_FOR_TRACES)
+        last, hardest = self._kept.traces({**METHODS, **UNCOMPILED}, _SECONDS_FOR_TRACES)
         return write_stream_report(
             self.history,
             UNITS[self._cost],
