@@ -42,7 +42,7 @@ from reiterate.memory.place import store_if_wanted
 from reiterate.memory.recognition import call_site
 from reiterate.memory.recollection import Recollection
 from reiterate.options import check_positive, generator, policy_or_learner, reuse_names, seconds_by_solve
-from reiterate.report.summary import summarize
+from reiterate.report.summary import being_compiled, summarize
 
 if TYPE_CHECKING:
     from reiterate.memory.store import Store
@@ -374,13 +374,14 @@ class Solver:
         if self._guesses is not None and self._guesses.chosen.total() > self._guesses.chosen["given"]:
             starts = ", ".join(f"{name} {count}" for name, count in self._guesses.chosen.most_common())
             lines.append(f"(solves began at: {starts})")
+        lines += [f"({line})" for line in being_compiled(self._engine.awaited)]
         return "\n".join((*lines, *self._remarks.lines()))
 
     def explain(self) -> str:
         """What is played now, why, what was tried, and what each alternative is believed to cost, in plain words."""
         from reiterate.report.explanation import explain
 
-        return "\n".join(explain(self._engine.policies(), UNITS[self._cost]))
+        return "\n".join(explain(self._engine.policies(), UNITS[self._cost], self._engine.awaited))
 
     def report(
         self, path: str | Path, *, title: str | None = None, measured: Mapping[str, ArrayLike] | None = None

@@ -82,3 +82,16 @@ def test_how_a_policy_decides_is_data_and_becomes_a_sentence_here(conduct, sente
     _, *lines = explain([Told(conduct)], "iterations")
     assert len(lines) == (sentence is not None)
     assert all(line.startswith(sentence) for line in lines)
+
+
+def test_what_is_being_compiled_is_named():
+    first, second, *_ = explain([Told(Conduct()), Told(Conduct())], "seconds", ["ssor_cg", "ic_cg"])
+    assert first.startswith("Plays cg")
+    assert second.startswith("Waiting for ssor_cg and ic_cg to be compiled in the background; until then")
+
+
+def test_a_summary_says_so_too(monkeypatch):
+    solver = rt.Solver()
+    assert "waiting" not in solver.summary()
+    monkeypatch.setattr(type(solver._engine), "awaited", ("ssor_cg", "ic_cg", "cg", "amg_cg", "jacobi_cg", "direct"))
+    assert "(waiting for ssor_cg, ic_cg, cg, amg_cg and 2 more to be compiled in the background" in solver.summary()

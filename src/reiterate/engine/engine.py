@@ -170,10 +170,14 @@ class Engine:
         return Group(arms, learner, self._patience, self._cost)
 
     def policies(self) -> list[Policy]:
-        """One for every kind of instance, the last one met first."""
+        """One for every kind of instance, the last one met first: what decided on the last instance of that kind."""
         known = sorted(self._groups.values(), key=lambda policy: policy is not self._last_group)
-        deciding = None if self._provisional is None else self._provisional.current
-        return known if deciding is None else [deciding, *known]
+        return known if self._provisional is None else [self._provisional.decided(policy) for policy in known]
+
+    @property
+    def awaited(self) -> tuple[str, ...]:
+        """The methods that could not play in the last solve because their code was not there, most promising first."""
+        return () if self._provisional is None else self._provisional.awaited
 
     @property
     def memory(self) -> int:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from reiterate.engine.policy import Conduct, Opinion, Policy
-from reiterate.report.words import few, seconds, several
+from reiterate.report.summary import being_compiled
+from reiterate.report.words import few, seconds, sentence, several
 
 _MOST_ROWS = 12
 
 
-def explain(policies: Sequence[Policy], unit: str) -> list[str]:
+def explain(policies: Sequence[Policy], unit: str, awaited: Sequence[str] = ()) -> list[str]:
     """Lines of text: what plays and why, what was tried, what each alternative is believed to cost.
 
     Parameters
@@ -19,12 +20,16 @@ def explain(policies: Sequence[Policy], unit: str) -> list[str]:
         One for every kind of instance that there was, the last one first.
     unit
         Of their costs.
+    awaited
+        Methods that cannot play yet because their kernels are being compiled, the most promising first.
     """
     lines: list[str] = []
     for policy in policies:
         if lines:
             lines.append("On another kind of system that this stream has had:")
         lines.extend(_of(policy, unit))
+        if policy is policies[0]:
+            lines[1:1] = [f"{sentence(line)}." for line in being_compiled(awaited)]
     return lines or ["Nothing has been solved yet: the first solve is a race, which what looks cheapest begins."]
 
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from reiterate.engine.history import History, Tally
+from reiterate.report.words import listed
 
 _MOST_ROWS = 8
+_MOST_AWAITED = 5
 
 
 def summarize(history: History, unit: str) -> list[str]:
@@ -25,6 +29,14 @@ def summarize(history: History, unit: str) -> list[str]:
         ),
         f"(cost in {unit})",
     ]
+
+
+def being_compiled(awaited: Sequence[str]) -> list[str]:
+    """What to say of methods whose kernels another process compiles; nothing where there are none."""
+    if not awaited:
+        return []
+    names = listed(awaited, _MOST_AWAITED)
+    return [f"waiting for {names} to be compiled in the background; until then, what needs no compiling plays"]
 
 
 def _together(tallies: list[Tally]) -> Tally:
