@@ -36,6 +36,7 @@ from reiterate.engine.upkeep import Upkeep, state_of
 from reiterate.errors import Breakdown, InvalidInput, OutOfTime
 
 _LAST_RESORTS = 6
+_AGAINST_ODDS = 2  # last resorts where an obstacle is known
 _PREPARING = 0.5  # of the time left, so that another method may still follow
 
 
@@ -209,7 +210,7 @@ class Engine:
         turns = self._turns(pursuit, policy, index)
         while (turn := self._decide(turns)) is not None:
             self._attempt(*turn, pursuit, index)
-            if pursuit.solved or pursuit.hopeless:
+            if pursuit.solved or pursuit.hopeless or pursuit.obstructed:
                 break
         if not pursuit.attempts:
             pursuit.verify_start()
@@ -289,7 +290,8 @@ class Engine:
         tried = {attempt.configuration.method for attempt in pursuit.attempts}
         applicable = itertools.compress(self._arm_methods, self._accepted(pursuit.instance))
         untried = [method.name for method in applicable if method.name not in tried]
-        for name in untried[-_LAST_RESORTS:]:
+        most = _LAST_RESORTS if pursuit.obstacle is None else _AGAINST_ODDS
+        for name in untried[-most:]:
             arms = [arm for arm in self.configurations if arm.method == name]
             yield arms[len(arms) // 2], Cap()
 
