@@ -6,9 +6,11 @@ import pickle
 import numpy as np
 import pytest
 import scipy.sparse as sp
+import scipy.sparse.linalg as sla
 
 import reiterate as rt
 from reiterate.errors import Breakdown
+from reiterate.linear.door import Door
 from tests.matrices import laplacian
 
 
@@ -53,6 +55,35 @@ def test_a_method_that_never_applied_is_named():
     assert "never applicable" not in solver.summary()
 
 
+def test_an_explanation_says_so_too():
+    solver = rt.Solver(["cg"], seed=0, cost="work")
+    solver.solve(unsymmetric(30), np.ones(30))
+    assert solver.explain().splitlines() == [
+        "None of the methods to choose from applies: whatever takes over when one fails has solved alone.",
+        "cg: never applicable: needs a Hermitian positive definite matrix",
+    ]
+    solver.solve(laplacian(5), np.ones(25))
+    assert "never applicable" not in solver.explain()
+
+
+@pytest.mark.parametrize(
+    ("A", "words"),
+    [
+        (unsymmetric(30), "a real nonsymmetric matrix of 30 rows with a positive diagonal"),
+        (laplacian(4), "a real symmetric matrix of 16 rows with a positive diagonal"),
+        (-laplacian(4), "a real symmetric matrix of 16 rows with a negative diagonal"),
+        (1j * laplacian(4), "a complex symmetric matrix of 16 rows with a diagonal that is not positive"),
+        (sp.csr_array([[0.0, 1.0], [1.0, 0.0]]), "a real symmetric matrix of 2 rows with zeros on its diagonal"),
+        (
+            sla.aslinearoperator(unsymmetric(30)),
+            "a real nonsymmetric operator of which only products are known, of 30 rows",
+        ),
+    ],
+)
+def test_what_a_matrix_is_in_words(A, words):
+    assert str(Door().admit(A, np.ones(A.shape[0]), None, rtol=1e-8, atol=0.0).traits) == words
+
+
 def test_nothing_is_said_of_methods_that_nobody_asked_for():
     solver = rt.Solver(seed=0, cost="work")
     solver.solve(unsymmetric(30), np.ones(30))
@@ -80,5 +111,5 @@ def test_a_solver_says_why_it_cannot_be_pickled(duplicate):
 def test_what_a_method_needs_is_what_its_preconditioner_needs_too(method, needed):
     A = laplacian(4).astype(complex)
     A[0, 1], A[1, 0] = -1.0 + 0.5j, -1.0 - 0.5j
-    with pytest.raises(rt.NotConverged, match=f"{method} needs {needed}. The instance"):
+    with pytest.raises(rt.NotConverged, match=f"{method} needs {needed}. The instance is a complex Hermitian"):
         rt.Solver([method], fallback=None).solve(A, np.ones(16))

@@ -381,7 +381,8 @@ class Solver:
         """What is played now, why, what was tried, and what each alternative is believed to cost, in plain words."""
         from reiterate.report.explanation import explain
 
-        return "\n".join(explain(self._engine.policies(), UNITS[self._cost], self._engine.awaited))
+        lines = explain(self._engine.policies(), UNITS[self._cost], self._engine.awaited)
+        return "\n".join((*lines, *self._remarks.inapplicable()))
 
     def report(
         self, path: str | Path, *, title: str | None = None, measured: Mapping[str, ArrayLike] | None = None

@@ -124,7 +124,7 @@ class Pursuit:
         if not self.attempts:
             names = sorted({configuration.method for configuration in asked})
             needs = "; ".join(f"{name} needs {methods[name].requires}" for name in names)
-            return NotConverged(f"no method applies: {needs}. The instance has {self.instance.traits}", **known)
+            return NotConverged(f"no method applies: {needs}. The instance is {self.instance.traits}", **known)
         story = "; ".join(
             f"{attempt.configuration}: {attempt.reason or attempt.status.value} after {attempt.iterations} "
             f"iterations at {attempt.merit:.1e}"

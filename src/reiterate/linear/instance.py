@@ -79,6 +79,19 @@ class LinearTraits:
     presumed_indefinite: bool = False
     structural_rank: int | None = None
 
+    def __str__(self) -> str:
+        """What the caller's matrix is, in words, as far as methods ask for it."""
+        what = "matrix" if self.entries else "operator of which only products are known,"
+        kind = "Hermitian" if self.complex and self.hermitian else "symmetric" if self.symmetric else "nonsymmetric"
+        field = "complex" if self.complex else "real"
+        words = f"{field} {kind} {what} of {self.size} rows"
+        if self.entries:
+            sign = "negative" if self.negated else "positive"
+            diagonal = f"a {sign} diagonal" if self.positive_diagonal else "a diagonal that is not positive"
+            words += f" with {diagonal if self.full_diagonal else 'zeros on its diagonal'}"
+        disproved = self.hermitian and self.definite is False
+        return f"a {words}{', which is not definite' if disproved else ''}"
+
     @property
     def hermitian(self) -> bool:
         """A = Aᴴ up to rounding: symmetric where A is real."""

@@ -36,6 +36,8 @@ def explain(policies: Sequence[Policy], unit: str, awaited: Sequence[str] = ()) 
 def _of(policy: Policy, unit: str) -> list[str]:
     opinions = policy.opinions()
     proven = [opinion for opinion in opinions if opinion.plays]
+    if not policy.arms:
+        return ["None of the methods to choose from applies: whatever takes over when one fails has solved alone."]
     if not proven:
         return ["Nothing has reached the tolerance by itself yet."]
     best = proven[0]
