@@ -22,7 +22,7 @@ from reiterate.linear import elementary, team
 from reiterate.linear.background import background
 from reiterate.linear.block import BlockInstance, ColumnByColumn
 from reiterate.linear.departure import leave_finite, leave_verified
-from reiterate.linear.door import Door, admit_start, as_array, check_tolerances
+from reiterate.linear.door import Door, admit_start, are_swapped, as_array, check_tolerances
 from reiterate.linear.fingerprint import describe
 from reiterate.linear.guesses import Guesses
 from reiterate.linear.instance import LinearInstance, Vector
@@ -41,7 +41,14 @@ from reiterate.linear.uncompiled import SUBSTITUTES, UNCOMPILED
 from reiterate.memory.place import store_if_wanted
 from reiterate.memory.recognition import call_site
 from reiterate.memory.recollection import Recollection
-from reiterate.options import check_positive, generator, policy_or_learner, reuse_names, seconds_by_solve
+from reiterate.options import (
+    check_positive,
+    checks_names,
+    generator,
+    policy_or_learner,
+    reuse_names,
+    seconds_by_solve,
+)
 from reiterate.report.summary import being_compiled, summarize
 
 if TYPE_CHECKING:
@@ -129,6 +136,7 @@ class Solver:
     True
     """
 
+    @checks_names
     def __init__(
         self,
         methods: Sequence[str] | None = None,
@@ -264,6 +272,10 @@ class Solver:
             finally:
                 if self._recollection is not None:
                     self.history.overhead += self._recollection.solved()
+        except InvalidInput:
+            if are_swapped(A, b):
+                raise InvalidInput("A", "is a vector, and b a matrix; the matrix comes first: solve(A, b)") from None
+            raise
         finally:
             self._busy.release()
 

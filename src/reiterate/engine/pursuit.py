@@ -114,7 +114,9 @@ class Pursuit:
         level = self.instance.rounding_level(self.x)
         near = target < _NEAR_ROUNDING * level and self.merit < _NEAR_ROUNDING * level
         capped = any(attempt.status in (Status.ITERATION_CAP, Status.TIME_CAP) for attempt in self.attempts)
-        if (self.at_rounding or (near and not capped)) and self.merit < _MEANINGFUL:
+        # No cap is to blame for a target of zero.
+        beyond = self.at_rounding or target < _HOPELESS * level
+        if (beyond or (near and not capped)) and self.merit < _MEANINGFUL:
             return ToleranceUnreachable(
                 f"the tolerance {target:.1e} is below what double precision can reach here: rounding errors may "
                 f"amount to {level:.1e}, the best iterate has {self.merit:.1e}. It is on this error as .x; "

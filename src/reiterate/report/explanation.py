@@ -37,7 +37,7 @@ def _of(policy: Policy, unit: str) -> list[str]:
     opinions = policy.opinions()
     proven = [opinion for opinion in opinions if opinion.plays]
     if not policy.arms:
-        return ["None of the methods to choose from applies: whatever takes over when one fails has solved alone."]
+        return ["None of the methods to choose from applies; the fallback is played."]
     if not proven:
         return ["Nothing has reached the tolerance by itself yet."]
     best = proven[0]
