@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from reiterate.engine.policy import Conduct, Opinion, Policy
-from reiterate.report.summary import being_compiled
-from reiterate.report.words import few, seconds, sentence, several
+from reiterate.linear.factor_engines import ENGINES
+from reiterate.report.summary import amount, being_compiled
+from reiterate.report.words import sentence, several
 
 _MOST_ROWS = 12
+_DIRECT = frozenset(("direct", *ENGINES))
 
 
 def explain(policies: Sequence[Policy], unit: str, awaited: Sequence[str] = ()) -> list[str]:
@@ -43,7 +45,7 @@ def _of(policy: Policy, unit: str) -> list[str]:
     best = proven[0]
     tried = sum(opinion.since is not None for opinion in opinions)
     lines = [
-        f"Plays {best.configuration}: about {several(round(best.iterations), 'iteration')} and "
+        f"Plays {best.configuration}: about {_iterations(best)} and "
         f"{amount(best.cost, unit)} a solve, the least of the {tried} that were tried, out of "
         f"{several(len(opinions), 'configuration')}.",
         *_of_conduct(policy.remarks()),
@@ -62,6 +64,13 @@ def _of(policy: Policy, unit: str) -> list[str]:
     return lines
 
 
+def _iterations(opinion: Opinion) -> str:
+    """How many it takes, and what they are called."""
+    if opinion.configuration.method in _DIRECT:
+        return f"{several(round(opinion.iterations), 'refinement step')} by a factor that may be of an earlier system"
+    return several(round(opinion.iterations), "iteration")
+
+
 def _of_conduct(conduct: Conduct) -> list[str]:
     """Who decides, or what trials have cost."""
     if conduct.learner is not None:
@@ -73,7 +82,8 @@ def _of_conduct(conduct: Conduct) -> list[str]:
         return []
     tried = "1 was a trial" if conduct.trials == 1 else f"{conduct.trials} were trials"
     share = f"{100.0 * conduct.share:.1f} % of all cost"
-    return [f"{several(conduct.solves, 'solve')} so far; {tried} of something else, for {share}."]
+    budget = "5 % of all cost and one solve, or what they were believed to have saved by then"
+    return [f"{several(conduct.solves, 'solve')} so far; {tried} of something else, for {share} (budget: {budget})."]
 
 
 def telling(opinions: Sequence[Opinion]) -> list[Opinion]:
@@ -87,14 +97,10 @@ def telling(opinions: Sequence[Opinion]) -> list[Opinion]:
     return telling
 
 
-def amount(cost: float, unit: str) -> str:
-    """A cost with its unit."""
-    return seconds(cost) if unit == "seconds" else f"{few(cost)} {unit}"
-
-
 def story_of(opinion: Opinion, unit: str) -> str:
     """How that is known."""
-    preparing = f", after {amount(opinion.preparing, unit)} of preparing" if opinion.preparing else ""
+    price = amount(opinion.preparing, unit)
+    preparing = f"; preparing it is expected to take {price}" if opinion.preparing else ""
     if opinion.failing:
         return "has broken down and sits out for a while"
     if opinion.since is None:

@@ -9,11 +9,12 @@ from typing import Any
 from reiterate.contracts import Preparation, Record
 from reiterate.engine.history import History
 from reiterate.linear.replay import Trace
-from reiterate.report.explanation import amount, story_of, telling
+from reiterate.report.explanation import story_of, telling
 from reiterate.report.page import Key, Page, check_path
 from reiterate.report.stream_lead import about, cards, headline
 from reiterate.report.stream_marks import began
 from reiterate.report.stream_story import Story, preparation_of, tell
+from reiterate.report.summary import amount
 from reiterate.report.words import count, few, seconds, several
 
 _TITLE = "A stream, as reiterate solved it"
