@@ -242,8 +242,8 @@ class Solver:
         x0 : array-like of the shape of b, optional
             Where to begin; zeros by default. Not modified.
         context : mapping of str to float, optional
-            Numbers that may predict what a configuration costs, e.g. ``{"dt": dt}``. Learners of one
-            variable condition on the first.
+            Numbers that may predict what a configuration costs, e.g. ``{"dt": dt}``. ``"auto"`` listens to those that
+            have predicted it so far; learners of one variable condition on the first.
         rtol, atol : float, optional
             Tolerances of this system, if other than the solver's.
 
