@@ -1,5 +1,6 @@
 import io
 import json
+import re
 import subprocess
 import sys
 
@@ -11,6 +12,7 @@ import reiterate as rt
 from reiterate import __version__, catalog
 from reiterate.cli import app, main
 from reiterate.gallery import GALLERY
+from reiterate.learners import LEARNERS
 from reiterate.linear.portfolio import METHODS
 
 
@@ -127,6 +129,25 @@ def test_methods(run):
     described = run("methods", "ilu_gmres").output
     assert "Saad and Schultz" in described
     assert "restart = 30: whole numbers in" in described
+
+
+def test_learners(run):
+    lines = run("learners").output.splitlines()
+    assert [line.split()[0] for line in lines] == list(LEARNERS)
+    without = {line.split()[0] for line in lines if not re.search(r"\b(?:1[89]|20)\d\d\.$", line)}
+    assert without == {"fixed", "uniform"}
+    assert "Zimmert and Y. Seldin" in lines[0]
+
+
+def test_learners_fit_a_terminal(monkeypatch):
+    written = io.StringIO()
+    monkeypatch.setattr(
+        catalog, "Console", lambda: Console(file=written, force_terminal=True, width=80, color_system=None)
+    )
+    catalog.print_learners()
+    lines = written.getvalue().splitlines()
+    assert max(map(len, lines)) <= 80
+    assert set(LEARNERS) <= set(lines)
 
 
 def test_methods_fit_a_terminal(monkeypatch):

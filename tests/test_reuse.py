@@ -118,7 +118,7 @@ def test_guesses_do_not_trust_what_is_not_recognized():
 @pytest.mark.parametrize(
     ("reuse", "message"),
     [
-        ("ageing", "neither 'all' nor a collection of names"),
+        ("age", "neither 'all' nor a collection of names.*; known are same_matrix, ageing, refresh, recycling"),
         (3, "neither 'all' nor a collection"),
         (None, "neither 'all' nor a collection"),
         (["aging"], "did you mean 'ageing'"),

@@ -1,8 +1,9 @@
-"""What ``reiterate methods`` prints: every method with its parameters, or one of them in full."""
+"""What ``reiterate methods`` and ``learners`` print: every method or learner, or one method in full."""
 
 from __future__ import annotations
 
 import inspect
+import re
 import textwrap
 from collections.abc import Iterable, Iterator
 
@@ -10,11 +11,13 @@ from rich.console import Console
 from rich.text import Text
 
 from reiterate.configuration import Parameter, parse_spelling
-from reiterate.contracts import Method
+from reiterate.contracts import Learner, Method
+from reiterate.learners import LEARNERS
 from reiterate.linear.portfolio import METHODS, method
 
 _SPELLING_WIDTH = 38
 _WIDTH = 80
+_SOURCE = re.compile(r"Sources?: (.*?\b(?:1[89]|20)\d\d\b)")  # an author's initials end no sentence, a year does
 
 
 def print_methods() -> None:
@@ -104,3 +107,26 @@ def _describe(parameter: Parameter) -> str:
         f"  {parameter.name} = {parameter.default:g}: {kind} in ({parameter.low:g}, {parameter.high:g}), "
         f"searched from {low:g} to {high:g} ({parameter.points} values, {parameter.scale})"
     )
+
+
+def print_learners() -> None:
+    """Every learner with what it does and where it comes from: one a line, for programs, or wrapped on a terminal."""
+    console = Console()
+    for name, learner in LEARNERS.items():
+        sentence, source = _sentence_and_source(learner)
+        if not console.is_terminal:
+            print(f"{name:<24}{' '.join(filter(None, (sentence, source)))}")
+            continue
+        console.print(Text(name, "bold"))
+        for text, style in ((sentence, ""), (source, "dim")):
+            for line in textwrap.wrap(text, _WIDTH - 2):
+                console.print(Text(f"  {line}", style), soft_wrap=True)
+    if console.is_terminal:
+        console.print(Text("\nSolver(methods, learner=...) takes a name; the default, auto, is none of them."))
+
+
+def _sentence_and_source(learner: type[Learner]) -> tuple[str, str]:
+    """The first sentence of a learner's description, and the first reference there; empty where it has none."""
+    description = " ".join((inspect.getdoc(learner) or "").split())
+    source = _SOURCE.search(description)
+    return description.split(". ")[0] + ".", f"{source[1]}." if source else ""

@@ -154,6 +154,23 @@ class Attempt:
     preparation: Preparation = Preparation.KEPT
 
 
+@dataclass(frozen=True, slots=True)
+class Obstacle:
+    """What stands in the way of a solution.
+
+    Attributes
+    ----------
+    reason, remedy : str
+        What it is; what the caller could do about it.
+    proof : bool
+        Whether no iterate at all can reach the target.
+    """
+
+    reason: str
+    remedy: str
+    proof: bool = False
+
+
 class Instance(Protocol):
     """One problem to solve: all that the engine may know of it."""
 
@@ -194,6 +211,9 @@ class Instance(Protocol):
 
     def reveal(self, revealed: Mapping[str, Any]) -> None:
         """Correct the traits by what an iteration found out."""
+
+    def obstacle(self) -> Obstacle | None:
+        """What is known to stand in the way of a solution; asked for once an attempt has failed."""
 
 
 class Method(ABC):

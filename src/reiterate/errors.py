@@ -32,6 +32,10 @@ class InvalidInput(ReiterateError, ValueError):
         return type(self), (self.argument, self._message)
 
 
+class UnknownOption(InvalidInput, TypeError):
+    """There is no option of that name; the message says which one is meant, if that can be guessed."""
+
+
 class NotConverged(ReiterateError):
     """No configuration reached the tolerance.
 

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import difflib
 import functools
+import inspect
 import math
-from collections.abc import Iterable, Mapping
-from typing import Final
+from collections.abc import Callable, Iterable, Mapping
+from typing import Final, ParamSpec
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from reiterate.contracts import Arms, Learner, LearnerBuilder, LearnerFactory
 from reiterate.engine.cost import CostUnit
-from reiterate.errors import InvalidInput
+from reiterate.errors import InvalidInput, UnknownOption
 from reiterate.learners import LEARNERS, make_learner
 
 REUSE: Final = {
@@ -24,17 +25,56 @@ REUSE: Final = {
 }
 """The ways of using again what earlier systems left behind, each of which can be turned off."""
 
+_NO_COLLECTION: Final = f"is neither 'all' nor a collection of names, e.g. ['ageing']; known are {', '.join(REUSE)}"
+
+_ELSEWHERE: Final = {
+    "tol": "the relative tolerance is rtol",
+    "maxiter": "the largest number of iterations is max_iterations",
+    "max_iter": "the largest number of iterations is max_iterations",
+    "timeout": "the limit in seconds is max_seconds",
+    "verbose": "print(solver.summary()) says what was done, and solve_stream(..., progress=True) shows a bar",
+    "progress": "solve_stream(..., progress=True) has it",
+    "method": "methods=[...] names one or several",
+    "solver": "methods=[...] names one or several",
+    "preconditioner": "it is part of a method's name, e.g. methods=['ilu_gmres']",
+    "M": "a preconditioner is part of a method's name, e.g. methods=['ilu_gmres']",
+    "restart": "it is a parameter of a method, e.g. methods=['gmres(restart=30)']",
+    "x0": "it is an argument of solve",
+    "context": "it is an argument of solve",
+    "random_state": "the source of randomness is seed",
+    "rng": "the source of randomness is seed",
+    "n_jobs": "the number of threads is threads",
+}
+"""What other libraries call by these names."""
+
+_P = ParamSpec("_P")
+
+
+def checks_names(init: Callable[_P, None]) -> Callable[_P, None]:
+    """A constructor that says of an option which it does not have what is meant, instead of only that."""
+    known = list(inspect.signature(init).parameters)[1:]
+
+    @functools.wraps(init)
+    def checked(*given: _P.args, **options: _P.kwargs) -> None:
+        for name in options.keys() - known:
+            close = difflib.get_close_matches(name, known, n=1)
+            hint = _ELSEWHERE.get(name) or (f"did you mean {close[0]}?" if close else f"known are {', '.join(known)}")
+            raise UnknownOption(name, f"is no option; {hint}")
+        init(*given, **options)
+
+    return checked
+
 
 def reuse_names(reuse: str | Iterable[str]) -> frozenset[str]:
     """The mechanisms that ``Solver(reuse=...)`` leaves on."""
     if isinstance(reuse, str):
         if reuse == "all":
             return frozenset(REUSE)
-        raise InvalidInput("reuse", f"{reuse!r} is neither 'all' nor a collection of names, e.g. ['ageing']")
+        raise InvalidInput("reuse", f"{reuse!r} {_NO_COLLECTION}")
     try:
         names = list(reuse)
     except TypeError:
-        raise InvalidInput("reuse", f"{reuse!r} is neither 'all' nor a collection of names, e.g. ['ageing']") from None
+        raise InvalidInput("reuse", f"{reuse!r} {_NO_COLLECTION}") from None
     for name in names:
         if name == "guesses":
             raise InvalidInput("reuse", "'guesses' has an option of its own: guesses=False turns them off")

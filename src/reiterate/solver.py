@@ -22,7 +22,7 @@ from reiterate.linear import elementary, team
 from reiterate.linear.background import background
 from reiterate.linear.block import BlockInstance, ColumnByColumn
 from reiterate.linear.departure import leave_finite, leave_verified
-from reiterate.linear.door import Door, admit_start, as_array, check_tolerances
+from reiterate.linear.door import Door, admit_start, are_swapped, as_array, check_tolerances
 from reiterate.linear.fingerprint import describe
 from reiterate.linear.guesses import Guesses
 from reiterate.linear.instance import LinearInstance, Vector
@@ -41,8 +41,15 @@ from reiterate.linear.uncompiled import SUBSTITUTES, UNCOMPILED
 from reiterate.memory.place import store_if_wanted
 from reiterate.memory.recognition import call_site
 from reiterate.memory.recollection import Recollection
-from reiterate.options import check_positive, generator, policy_or_learner, reuse_names, seconds_by_solve
-from reiterate.report.summary import summarize
+from reiterate.options import (
+    check_positive,
+    checks_names,
+    generator,
+    policy_or_learner,
+    reuse_names,
+    seconds_by_solve,
+)
+from reiterate.report.summary import being_compiled, summarize
 
 if TYPE_CHECKING:
     from reiterate.memory.store import Store
@@ -128,6 +135,7 @@ class Solver:
     True
     """
 
+    @checks_names
     def __init__(
         self,
         methods: Sequence[str] | None = None,
@@ -233,8 +241,8 @@ class Solver:
         x0 : array-like of the shape of b, optional
             Where to begin; zeros by default. Not modified.
         context : mapping of str to float, optional
-            Numbers that may predict what a configuration costs, e.g. ``{"dt": dt}``. Learners of one
-            variable condition on the first.
+            Numbers that may predict what a configuration costs, e.g. ``{"dt": dt}``. ``"auto"`` listens to those that
+            have predicted it so far; learners of one variable condition on the first.
         rtol, atol : float, optional
             Tolerances of this system, if other than the solver's.
 
@@ -263,6 +271,10 @@ class Solver:
             finally:
                 if self._recollection is not None:
                     self.history.overhead += self._recollection.solved()
+        except InvalidInput:
+            if are_swapped(A, b):
+                raise InvalidInput("A", "is a vector, and b a matrix; the matrix comes first: solve(A, b)") from None
+            raise
         finally:
             self._busy.release()
 
@@ -373,13 +385,15 @@ class Solver:
         if self._guesses is not None and self._guesses.chosen.total() > self._guesses.chosen["given"]:
             starts = ", ".join(f"{name} {count}" for name, count in self._guesses.chosen.most_common())
             lines.append(f"(solves began at: {starts})")
+        lines += [f"({line})" for line in being_compiled(self._engine.awaited)]
         return "\n".join((*lines, *self._remarks.lines()))
 
     def explain(self) -> str:
         """What is played now, why, what was tried, and what each alternative is believed to cost, in plain words."""
         from reiterate.report.explanation import explain
 
-        return "\n".join(explain(self._engine.policies(), UNITS[self._cost]))
+        lines = explain(self._engine.policies(), UNITS[self._cost], self._engine.awaited)
+        return "\n".join((*lines, *self._remarks.inapplicable()))
 
     def report(
         self, path: str | Path, *, title: str | None = None, measured: Mapping[str, ArrayLike] | None = None

@@ -6,7 +6,7 @@ import pytest
 
 from reiterate import NotConverged, ToleranceUnreachable
 from reiterate.configuration import Configuration
-from reiterate.contracts import Status
+from reiterate.contracts import Obstacle, Status
 from reiterate.engine import Engine
 from tests.engine.toys import Broken, Decay, Liar, Scripted, Shrink, Slow, Unpreparable, shrink
 
@@ -211,3 +211,13 @@ def test_what_was_too_slow_to_prepare_is_tried_ever_more_rarely():
     for _ in range(64):
         built.solve(Decay(), 1.0)
     assert len(methods["slow"].deadlines) == 6
+
+
+@pytest.mark.parametrize("proof", [True, False])
+def test_an_obstacle_leads_the_message_and_its_proof_ends_the_search(proof):
+    built, *_ = engine([BROKEN], [UNPREPARABLE])
+    obstacle = Obstacle("it never shrinks", "take another one", proof)
+    with pytest.raises(NotConverged, match=r"^it never shrinks; not converged") as caught:
+        built.solve(Decay(traits={"obstacle": obstacle}), 1.0)
+    assert str(caught.value).endswith("take another one")
+    assert (len(caught.value.attempts) == 1) is proof

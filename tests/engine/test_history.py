@@ -1,3 +1,5 @@
+import pytest
+
 from reiterate.configuration import Configuration
 from reiterate.contracts import Attempt, Record, Status
 from reiterate.engine import History
@@ -40,3 +42,17 @@ def test_a_merit_that_is_no_number_is_a_failure():
     history = History()
     history.add(record(GOOD, 5.0, merit=float("nan")))
     assert (history.solves, history.failures) == (0, 1)
+
+
+def test_it_is_subscripted_like_a_list_of_what_is_kept():
+    history = History(keep=3)
+    with pytest.raises(IndexError):
+        history[-1]
+    for index in range(5):
+        history.add(record(GOOD, 2.0, index=index))
+    assert history[-1] is history.last
+    assert history[0].index == 2
+    assert [r.index for r in history[-2:]] == [3, 4]
+    assert [r.index for r in history[::-1]] == [4, 3, 2]
+    with pytest.raises(IndexError):
+        history[3]

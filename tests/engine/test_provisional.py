@@ -81,13 +81,27 @@ def test_the_groups_own_policy_has_learnt_from_what_its_arms_did(monkeypatch):
     for _ in range(6):
         engine.solve(Hard(), 1.0)
     fast = played(engine).count("fast")
-    provisional_policy, own = engine.policies()
+    [provisional_policy] = engine.policies()
+    own = engine.group_for(Hard())
     assert {arm.method for arm in provisional_policy.arms} == {"other", "fast", "always", "substitute"}
     assert {arm.method for arm in own.arms} == {"other", "fast", "always"}
     known = {opinion.configuration: opinion for opinion in own.opinions()}
     assert known[FAST].plays == fast
     assert known[FAST].preparing == 0.0
     assert own.solves == 6
+
+
+def test_what_stands_in_is_listed_instead_of_its_group(monkeypatch):
+    missing = Elsewhere("other", "fast")
+    engine, _ = make(missing, monkeypatch)
+    engine.solve(Hard(), 1.0)
+    engine.solve(Hard(kind="another"), 1.0)
+    assert [SUBSTITUTE in policy.arms for policy in engine.policies()] == [True, True]
+    assert engine.awaited == ("fast", "other")
+    missing.names.clear()
+    engine.solve(Hard(), 1.0)
+    assert [SUBSTITUTE in policy.arms for policy in engine.policies()] == [False, True]
+    assert engine.awaited == ()
 
 
 def test_nobody_asks_again_once_nothing_is_missing(monkeypatch):

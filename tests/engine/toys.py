@@ -34,6 +34,9 @@ class Decay:
     def reveal(self, revealed):
         self.traits = {**self.traits, **revealed}
 
+    def obstacle(self):
+        return self.traits.get("obstacle")
+
 
 class Shrink(Method):
     name = "shrink"

@@ -13,7 +13,7 @@ from reiterate.linear.door import Door
 from reiterate.linear.factor_cholmod import CholmodFactor
 from reiterate.linear.factor_engines import ENGINES, factorize_by_what_works
 from reiterate.linear.factor_rslab import RslabFactor
-from reiterate.linear.factor_superlu import SuperLUFactor
+from reiterate.linear.factor_superlu import SuperLUFactor, complaint_of
 from reiterate.linear.factors import factorize
 from tests.linear.factor_cases import (
     GENERAL,
@@ -368,3 +368,9 @@ def test_probe_refuses_rows_whose_sums_overflow():
     with pytest.raises(Breakdown, match="overflows"):
         factorize(admit(sp.csr_array([[1.7e308, 1.7e308], [1.0, -1.0]])), SuperLUFactor)
     assert factors._PROBE_TOLERANCE < 1e-8
+
+
+def test_what_superlu_says_is_one_line_without_its_sources():
+    said = RuntimeError("malloc fails for local dworkptr[].at line 12 in file ../scipy/SuperLU/SRC/dmemory.c\n")
+    assert complaint_of(said) == "malloc fails for local dworkptr[]"
+    assert complaint_of(RuntimeError("Factor is exactly singular.")) == "Factor is exactly singular"

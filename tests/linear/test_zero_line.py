@@ -68,3 +68,64 @@ def test_what_is_a_zero_line():
         assert found(without(laplacian(4), [3], stored=stored))
         assert found(without(laplacian(4), columns=[3], stored=stored))
         assert not found(without(laplacian(4), stored=stored))
+
+
+@pytest.mark.parametrize("columns", [None, 2])
+def test_a_row_without_an_equation_is_named_and_ends_the_search(columns):
+    A = without(laplacian(9), [40], [40])
+    b = np.ones(81) if columns is None else np.ones((81, columns))
+    with pytest.raises(
+        rt.NotConverged, match=r"^row 40 of A has no entry but zeros, and b is not zero there"
+    ) as caught:
+        rt.Solver(seed=0, cost="work").solve(A, b)
+    assert len(caught.value.attempts) == 1
+    assert "max_iterations" not in str(caught.value)
+    assert "give that row an entry" in str(caught.value)
+
+
+def test_as_little_as_the_tolerance_allows_may_be_there():
+    A = without(laplacian(9), [40], [40])
+    b = A @ np.linspace(0.0, 1.0, 81)
+    b[40] = 0.5e-8 * np.linalg.norm(b)
+    x = rt.Solver(seed=0, cost="work").solve(A, b)
+    assert np.linalg.norm(b - A @ x) <= 1e-8 * np.linalg.norm(b)
+
+
+def test_a_column_without_an_entry_is_named_and_no_cap_is_blamed():
+    A = without(laplacian(9), [], [40])
+    with pytest.raises(rt.NotConverged, match=r"^column 40 of A has no entry but zeros: the matrix is sing") as caught:
+        rt.Solver(["gmres"], seed=0, max_iterations=3).solve(A, np.ones(81))
+    assert "max_iterations" not in str(caught.value)
+
+
+def test_a_row_of_zeros_whose_null_space_is_given_is_no_obstacle():
+    A, unit = without(laplacian(9), [40], [40]), np.eye(81)[40]
+    b = np.ones(81)
+    x = rt.Solver(["minres"], fallback="direct", null_space=unit).solve(A, b)
+    assert np.linalg.norm(b - unit - A @ x) <= 1e-8 * 9.0
+
+
+def dependent_by_pattern(n=60):
+    """Three rows whose only entries are in one column; no line is zero."""
+    rng = np.random.default_rng(0)
+    A = (sp.random_array((n, n), density=0.1, rng=rng) + 3.0 * sp.eye_array(n)).tolil()
+    for i in (3, 9, 20):
+        A[i, :] = 0.0
+        A[i, 5] = 1.0 + i
+    A = sp.csr_array(A)
+    A.eliminate_zeros()
+    return A
+
+
+def test_where_the_pattern_proves_singularity_two_others_try_at_most():
+    A, rng = dependent_by_pattern(), np.random.default_rng(1)
+    solver = rt.Solver(seed=0, cost="work")
+    with pytest.raises(
+        rt.NotConverged, match=r"^the matrix is structurally singular: structural rank 58 of 60; "
+    ) as caught:
+        solver.solve(A, rng.normal(size=60))
+    names = [attempt.configuration.method for attempt in caught.value.attempts]
+    assert [name for name in names if not name.startswith(("direct", "factor"))] == ["bicgstab", "gmres"]
+    b = A @ rng.normal(size=60)
+    x = solver.solve(A, b)
+    assert np.linalg.norm(b - A @ x) <= 1e-8 * np.linalg.norm(b)

@@ -133,5 +133,5 @@ def test_paths_that_cannot_be_written(tmp_path: Path) -> None:
     with pytest.raises(InvalidInput, match="path: there is no directory"):
         write_comparison_report(comparison, tmp_path / "file" / "report.html")
     with pytest.raises(InvalidInput, match=r"path: cannot write .* give a file"):
-        write_comparison_report(comparison, tmp_path / ("x" * 300))
+        write_comparison_report(comparison, tmp_path / ("x" * 300 + ".html"))
     assert [file.name for file in tmp_path.iterdir()] == ["file"]

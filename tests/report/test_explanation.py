@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -73,7 +75,10 @@ class Told(Policy):
     ("conduct", "sentence"),
     [
         (Conduct(), None),
-        (Conduct(solves=1), "1 solve so far; 0 were trials of something else, for 0.0 % of all cost."),
+        (
+            Conduct(solves=1),
+            "1 solve so far; 0 were trials of something else, for 0.0 % of all cost (budget: 5 % of all cost",
+        ),
         (Conduct(solves=1200, trials=1, share=0.0123), "1,200 solves so far; 1 was a trial"),
         (Conduct(learner="ucb1", solves=3), "The learner 'ucb1' decides; costs are means"),
     ],
@@ -82,3 +87,33 @@ def test_how_a_policy_decides_is_data_and_becomes_a_sentence_here(conduct, sente
     _, *lines = explain([Told(conduct)], "iterations")
     assert len(lines) == (sentence is not None)
     assert all(line.startswith(sentence) for line in lines)
+
+
+def test_what_is_being_compiled_is_named():
+    first, second, *_ = explain([Told(Conduct()), Told(Conduct())], "seconds", ["ssor_cg", "ic_cg"])
+    assert first.startswith("Plays cg")
+    assert second.startswith("Waiting for ssor_cg and ic_cg to be compiled in the background; until then")
+
+
+def test_a_summary_says_so_too(monkeypatch):
+    solver = rt.Solver()
+    assert "waiting" not in solver.summary()
+    monkeypatch.setattr(type(solver._engine), "awaited", ("ssor_cg", "ic_cg", "cg", "amg_cg", "jacobi_cg", "direct"))
+    assert "(waiting for ssor_cg, ic_cg, cg, amg_cg and 2 more to be compiled in the background" in solver.summary()
+
+
+@pytest.mark.parametrize(
+    ("name", "steps"), [("direct", "refinement steps by a factor"), ("rslab", "refinement steps"), ("cg", "iterations")]
+)
+def test_what_a_direct_method_repeats_is_refinement(name, steps):
+    told = Told(Conduct())
+    told.known = [replace(told.known[0], configuration=Configuration(name))]
+    assert f"about 7 {steps}" in explain([told], "seconds")[0]
+
+
+def test_what_preparing_may_take_is_an_expectation():
+    told = Told(Conduct())
+    other = replace(told.known[0], configuration=Configuration("ic_cg"), preparing=66e-6, plays=0, since=None)
+    told.known = [*told.known, other]
+    row = explain([told], "seconds")[-1].replace("\N{NO-BREAK SPACE}", " ")
+    assert row.endswith("not tried; preparing it is expected to take 66 µs")

@@ -36,3 +36,11 @@ def test_numbers() -> None:
 def test_printable_text_is_fit_for_xml() -> None:
     assert words.printable("a\x00\n\ud800") == "a\N{REPLACEMENT CHARACTER} \N{REPLACEMENT CHARACTER}"
     assert words.printable("abcdef", 4) == "abc…"
+
+
+def test_a_list_of_names_is_cut() -> None:
+    assert words.listed([], 3) == ""
+    assert words.listed(["a"], 3) == "a"
+    assert words.listed(["a", "b"], 3) == "a and b"
+    assert words.listed(["a", "b", "c"], 3) == "a, b and c"
+    assert words.listed(["a", "b", "c", "d"], 3) == "a, b and 2 more"

@@ -41,6 +41,7 @@ app.command(context_settings=programs.VERBATIM, add_help_option=False, help=comm
 app.command(context_settings=programs.VERBATIM, add_help_option=False, help=command.RECORD)(programs.record)
 app.command()(streams.solve)
 app.command()(inspect.methods)
+app.command()(inspect.learners)
 app.command()(inspect.doctor)
 app.add_typer(demo.app, name="demo")
 app.add_typer(memory.app, name="memory")

@@ -1,4 +1,4 @@
-"""``reiterate methods`` and ``reiterate doctor``: what there is, and what was found."""
+"""``reiterate methods``, ``learners`` and ``doctor``: what there is, and what was found."""
 
 from __future__ import annotations
 
@@ -20,6 +20,13 @@ def methods(
         catalog.print_methods()
     else:
         catalog.print_method(name)
+
+
+def learners() -> None:
+    """List the online learners by name, with what each does and where it comes from."""
+    from reiterate import catalog
+
+    catalog.print_learners()
 
 
 def doctor(as_json: AsJson = False) -> None:

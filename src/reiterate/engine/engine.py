@@ -36,6 +36,7 @@ from reiterate.engine.upkeep import Upkeep, state_of
 from reiterate.errors import Breakdown, InvalidInput, OutOfTime
 
 _LAST_RESORTS = 6
+_AGAINST_ODDS = 2  # last resorts where an obstacle is known
 _PREPARING = 0.5  # of the time left, so that another method may still follow
 
 
@@ -170,10 +171,14 @@ class Engine:
         return Group(arms, learner, self._patience, self._cost)
 
     def policies(self) -> list[Policy]:
-        """One for every kind of instance, the last one met first."""
+        """One for every kind of instance, the last one met first: what decided on the last instance of that kind."""
         known = sorted(self._groups.values(), key=lambda policy: policy is not self._last_group)
-        deciding = None if self._provisional is None else self._provisional.current
-        return known if deciding is None else [deciding, *known]
+        return known if self._provisional is None else [self._provisional.decided(policy) for policy in known]
+
+    @property
+    def awaited(self) -> tuple[str, ...]:
+        """The methods that could not play in the last solve because their code was not there, most promising first."""
+        return () if self._provisional is None else self._provisional.awaited
 
     @property
     def memory(self) -> int:
@@ -205,7 +210,7 @@ class Engine:
         turns = self._turns(pursuit, policy, index)
         while (turn := self._decide(turns)) is not None:
             self._attempt(*turn, pursuit, index)
-            if pursuit.solved or pursuit.hopeless:
+            if pursuit.solved or pursuit.hopeless or pursuit.obstructed:
                 break
         if not pursuit.attempts:
             pursuit.verify_start()
@@ -285,7 +290,8 @@ class Engine:
         tried = {attempt.configuration.method for attempt in pursuit.attempts}
         applicable = itertools.compress(self._arm_methods, self._accepted(pursuit.instance))
         untried = [method.name for method in applicable if method.name not in tried]
-        for name in untried[-_LAST_RESORTS:]:
+        most = _LAST_RESORTS if pursuit.obstacle is None else _AGAINST_ODDS
+        for name in untried[-most:]:
             arms = [arm for arm in self.configurations if arm.method == name]
             yield arms[len(arms) // 2], Cap()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, SupportsIndex, overload
 
 from reiterate.configuration import Configuration
 from reiterate.contracts import Attempt, Record, Status
@@ -26,7 +26,7 @@ class Tally:
 
 
 class History:
-    """Bounded memory of a stream.
+    """Bounded memory of a stream: iterates over the last records, and is subscripted like a list of them.
 
     Attributes
     ----------
@@ -54,6 +54,18 @@ class History:
 
     def __len__(self) -> int:
         return len(self._records)
+
+    @overload
+    def __getitem__(self, index: SupportsIndex) -> Record: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[Record]: ...
+
+    def __getitem__(self, index: SupportsIndex | slice) -> Record | list[Record]:
+        """The record at a place among those that are kept, the oldest first; or a list of those of a slice."""
+        if isinstance(index, slice):
+            return [self._records[place] for place in range(*index.indices(len(self._records)))]
+        return self._records[index]
 
     def __iter__(self) -> Iterator[Record]:
         return iter(self._records)

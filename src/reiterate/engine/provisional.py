@@ -39,8 +39,8 @@ class Provisional:
         Something is missing, so that it is worth looking again.
     held : frozenset of str
         The methods that are missing, of the group looked at last.
-    current : Policy or None
-        The policy that decided last, unless it was the group's own.
+    awaited : tuple of str
+        The same, the most promising first.
     """
 
     def __init__(
@@ -60,13 +60,15 @@ class Provisional:
         self._wanted: dict[Policy, list[Method]] = {}
         self._settled: set[tuple[Policy, object]] = set()
         self._asked = 0.0
-        self.current: Policy | None = None
+        self._standing_in: dict[Policy, Policy] = {}
         self.held: frozenset[str] = frozenset()
+        self.awaited: tuple[str, ...] = ()
         self.waits = False
 
     def look(self, group: Policy, instance: Instance) -> None:
         """Find out what is missing of a group, for instances like this one; nobody asks again once nothing is."""
-        self.waits, self.held, self.current = False, frozenset(), None
+        self.waits, self.held, self.awaited = False, frozenset(), ()
+        self._standing_in.pop(group, None)
         sample = next((arm.method for arm in group.arms if self._methods[arm.method].compiled), None)
         key = (group, None if sample is None else self._methods[sample].variant_of(instance))
         if key in self._settled:
@@ -76,7 +78,8 @@ class Provisional:
         missing = self._missing([(method, method.variant_of(instance)) for method in self._wanted[group]])
         self._asked = time.perf_counter()
         self.waits = bool(missing)
-        self.held = missing & {method.name for method in self._wanted[group]}
+        self.awaited = tuple(method.name for method in self._wanted[group] if method.name in missing)
+        self.held = frozenset(self.awaited)
         if not missing:
             self._settled.add(key)
 
@@ -98,14 +101,17 @@ class Provisional:
         """Who decides now: the group's own policy if nothing of it is missing."""
         if time.perf_counter() - self._asked > _LOOK:
             self.look(group, instance)
-        self.current = None
         if not self.held:
             return group
         if group not in self._policies:
             able = [c for c in self._substitutes if self._applies(self._methods[c.method], instance)]
             self._policies[group] = self._build((*group.arms, *able), instance)
-        self.current = self._policies[group]
-        return self.current
+        self._standing_in[group] = self._policies[group]
+        return self._policies[group]
+
+    def decided(self, group: Policy) -> Policy:
+        """Who decided on the last instance of a group: itself, or what stands in for it."""
+        return self._standing_in.get(group, group)
 
     @staticmethod
     def listen(group: Policy, pursuit: Pursuit, cost: float) -> None:

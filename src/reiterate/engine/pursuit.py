@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from reiterate.configuration import Configuration
-from reiterate.contracts import Attempt, Instance, Method, Progress, Status
+from reiterate.contracts import Attempt, Instance, Method, Obstacle, Progress, Status
 from reiterate.errors import NotConverged, ToleranceUnreachable
 
 _WORTHWHILE = 0.5  # a repetition must at least halve the merit
@@ -50,11 +50,23 @@ class Pursuit:
         self.hopeless = False
         self._start_verified = False
         self._remedies: list[str] = []
+        self._obstacle: Obstacle | None = None
 
     @property
     def solved(self) -> bool:
         """Whether the target is reached, verified."""
         return math.isfinite(self.merit) and self.merit <= self.instance.target
+
+    @property
+    def obstacle(self) -> Obstacle | None:
+        """What the instance knows to stand in the way; the first that it said."""
+        self._obstacle = self._obstacle or self.instance.obstacle()
+        return self._obstacle
+
+    @property
+    def obstructed(self) -> bool:
+        """Whether it is proven that no iterate reaches the target."""
+        return self.obstacle is not None and self.obstacle.proof
 
     def offer(self, progress: Progress) -> bool:
         """Verify an iterate and keep it if it is the best; whether it is much better than what was there."""
@@ -102,7 +114,9 @@ class Pursuit:
         level = self.instance.rounding_level(self.x)
         near = target < _NEAR_ROUNDING * level and self.merit < _NEAR_ROUNDING * level
         capped = any(attempt.status in (Status.ITERATION_CAP, Status.TIME_CAP) for attempt in self.attempts)
-        if (self.at_rounding or (near and not capped)) and self.merit < _MEANINGFUL:
+        # No cap is to blame for a target of zero.
+        beyond = self.at_rounding or target < _HOPELESS * level
+        if (beyond or (near and not capped)) and self.merit < _MEANINGFUL:
             return ToleranceUnreachable(
                 f"the tolerance {target:.1e} is below what double precision can reach here: rounding errors may "
                 f"amount to {level:.1e}, the best iterate has {self.merit:.1e}. It is on this error as .x; "
@@ -112,20 +126,23 @@ class Pursuit:
         if not self.attempts:
             names = sorted({configuration.method for configuration in asked})
             needs = "; ".join(f"{name} needs {methods[name].requires}" for name in names)
-            return NotConverged(f"no method applies: {needs}. The instance has {self.instance.traits}", **known)
+            return NotConverged(f"no method applies: {needs}. The instance is {self.instance.traits}", **known)
         story = "; ".join(
             f"{attempt.configuration}: {attempt.reason or attempt.status.value} after {attempt.iterations} "
             f"iterations at {attempt.merit:.1e}"
             for attempt in self.attempts
         )
+        lead = "" if self.obstacle is None else f"{self.obstacle.reason}; "
         return NotConverged(
-            f"not converged: the best iterate has {self.merit:.1e}, the target is {target:.1e}. Tried {story}. "
+            f"{lead}not converged: the best iterate has {self.merit:.1e}, the target is {target:.1e}. Tried {story}. "
             f"The best iterate is on this error as .x; {self._advice(capped=capped)}",
             **known,
         )
 
     def _advice(self, *, capped: bool) -> str:
         """What the caller can do where a cap was in the way, what methods have suggested, or neither."""
+        if self.obstacle is not None:
+            return ", ".join((*self._remedies, self.obstacle.remedy))
         if not capped and not self._remedies:
             return "no cap was in the way: check the matrix, e.g. its rank and scaling, or allow other methods"
         caps = ["raise max_iterations or max_seconds", "loosen the tolerance"] if capped else []

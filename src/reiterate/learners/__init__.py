@@ -137,8 +137,8 @@ def make_learner(name: str, arms: int | Arms, rng: np.random.Generator, **option
     learner = LEARNERS.get(DEFAULT if name == "auto" else name)
     if learner is None:
         close = difflib.get_close_matches(str(name), ["auto", *LEARNERS], n=1)
-        hint = f"; did you mean {close[0]!r}?" if close else ""
-        raise InvalidInput("learner", f"{name!r} is not one of auto, {', '.join(LEARNERS)}{hint}")
+        hint = f"did you mean {close[0]!r}? " if close else ""
+        raise InvalidInput("learner", f"there is no learner {name!r}; {hint}known are auto, {', '.join(LEARNERS)}")
     known = [
         parameter.name
         for parameter in inspect.signature(learner).parameters.values()

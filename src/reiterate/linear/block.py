@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reiterate.contracts import Forecast, Method, Prepared, Progress, Status, Stop, Values
+from reiterate.contracts import Forecast, Method, Obstacle, Prepared, Progress, Status, Stop, Values
 from reiterate.linear.background import background
 from reiterate.linear.instance import Facts, LinearInstance, Vector
 from reiterate.linear.vectors import norm
@@ -108,6 +108,11 @@ class BlockInstance(LinearInstance):
         """The merit that rounding errors of the residuals themselves amount to."""
         levels = [column.rounding_level(x[:, j]) for j, column in enumerate(self.columns)]
         return self._largest(np.array(levels) * self.norms)
+
+    def obstacle(self) -> Obstacle | None:
+        """That of a column which cannot be solved, if one is known, else of any."""
+        found = [obstacle for column in self.columns if (obstacle := column.obstacle()) is not None]
+        return max(found, key=lambda obstacle: obstacle.proof, default=None)
 
     def _largest(self, sizes: NDArray[np.float64]) -> float:
         with np.errstate(invalid="ignore", over="ignore"):

@@ -334,6 +334,14 @@ def as_array(argument: str, given: ArrayLike) -> NDArray[Any]:
         raise InvalidInput(argument, f"cannot be made an array: {error}") from None
 
 
+def are_swapped(A: Any, b: Any) -> bool:
+    """Whether ``b`` looks like a matrix, and ``A`` like a right-hand side of it."""
+    shape: tuple[int, ...] = getattr(b, "shape", ())
+    if len(shape) != 2 or not shape[0] == shape[1] > 1:
+        return False
+    return getattr(A, "shape", ()) in (shape[:1], (shape[0], 1))
+
+
 def check_tolerances(rtol: float, atol: float) -> None:
     """Refuse tolerances that are not finite nonnegative numbers, and a relative one that asks for nothing."""
     if type(rtol) is type(atol) is float and 0.0 <= rtol < 1.0 and 0.0 <= atol < math.inf:

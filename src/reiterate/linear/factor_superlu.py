@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,12 @@ from reiterate.linear.instance import LinearInstance
 
 _DIAGONAL_PREFERENCE = 0.01
 _RATE = 1e9  # operations a second
+_PLACE = re.compile(r"\s*\bat line \d+ in file \S+")
+
+
+def complaint_of(error: Exception) -> str:
+    """What SuperLU says, in one line, and without where in its sources it says so."""
+    return " ".join(_PLACE.sub("", str(error)).split()).rstrip(".")
 
 
 class SuperLUFactor(Factor):
@@ -96,7 +103,7 @@ class SuperLUFactor(Factor):
                 options={"SymmetricMode": bool(self._diagonal)},
             )
         except RuntimeError as error:
-            raise Breakdown(f"SuperLU: {str(error).rstrip('.')}; the matrix is singular") from None
+            raise Breakdown(f"SuperLU: {complaint_of(error)}; the matrix is singular") from None
         except MemoryError:
             raise Breakdown("SuperLU: the factors do not fit into memory") from None
 

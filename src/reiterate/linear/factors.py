@@ -257,4 +257,5 @@ def _check_structure(instance: LinearInstance) -> None:
     graph.eliminate_zeros()
     rank = int(structural_rank(graph)) if graph.nnz else 0
     if rank < pattern.size:
+        instance.reveal({"structural_rank": rank})
         raise StructurallySingular(f"the matrix is structurally singular: structural rank {rank} of {pattern.size}")

@@ -11,6 +11,7 @@ import numpy as np
 from reiterate.errors import InvalidInput
 from reiterate.linear import elementary
 from reiterate.linear.instance import LinearTraits, Vector
+from reiterate.linear.obstacle import zero_lines
 from reiterate.linear.pattern import Pattern
 
 _SYMMETRY_TOLERANCE = 1e-12
@@ -93,10 +94,7 @@ def _refuse_non_finite(matrix: Any) -> None:
 
 def _has_zero_line(matrix: Any) -> bool:
     """Whether a row or column has no entry but zeros."""
-    stored = matrix.data != 0
-    in_rows = np.diff(np.concatenate(([0], np.cumsum(stored)))[matrix.indptr])
-    in_columns = np.bincount(matrix.indices[stored], minlength=matrix.shape[1])
-    return not (in_rows.all() and in_columns.all())
+    return any(lines.size for lines in zero_lines(matrix))
 
 
 def _is_mirrored(matrix: Any, mirror: Any) -> bool:

@@ -12,9 +12,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from reiterate.contracts import Obstacle
 from reiterate.linear import elementary
 from reiterate.linear.forecast import difficulty
 from reiterate.linear.null_space import NullSpace
+from reiterate.linear.obstacle import zero_line_obstacle
 from reiterate.linear.operator import Operator, SparseOperator
 from reiterate.linear.pattern import Pattern
 from reiterate.linear.vectors import Vector, norm
@@ -58,6 +60,8 @@ class LinearTraits:
         The caller's matrix is −A, symmetric with a negative diagonal: what is said here is said of A.
     presumed_indefinite : bool
         Not a fact: the last matrices of this pattern have turned out not to be definite.
+    structural_rank : int or None
+        Where it has been found to be less than ``size``: A is singular whatever its entries are.
     """
 
     size: int
@@ -73,11 +77,30 @@ class LinearTraits:
     zero_line: bool = False
     negated: bool = False
     presumed_indefinite: bool = False
+    structural_rank: int | None = None
+
+    def __str__(self) -> str:
+        """What the caller's matrix is, in words, as far as methods ask for it."""
+        what = "matrix" if self.entries else "operator of which only products are known,"
+        kind = "Hermitian" if self.complex and self.hermitian else "symmetric" if self.symmetric else "nonsymmetric"
+        field = "complex" if self.complex else "real"
+        words = f"{field} {kind} {what} of {self.size} rows"
+        if self.entries:
+            sign = "negative" if self.negated else "positive"
+            diagonal = f"a {sign} diagonal" if self.positive_diagonal else "a diagonal that is not positive"
+            words += f" with {diagonal if self.full_diagonal else 'zeros on its diagonal'}"
+        disproved = self.hermitian and self.definite is False
+        return f"a {words}{', which is not definite' if disproved else ''}"
 
     @property
     def hermitian(self) -> bool:
         """A = Aᴴ up to rounding: symmetric where A is real."""
         return self.self_adjoint if self.complex else self.symmetric
+
+    @property
+    def structurally_singular(self) -> bool:
+        """Whether A is singular because of where its entries are."""
+        return self.zero_line or self.structural_rank is not None
 
     @property
     def maybe_definite(self) -> bool:
@@ -396,6 +419,18 @@ class LinearInstance:
     def reveal(self, revealed: Mapping[str, Any]) -> None:
         """Correct the traits, e.g. ``{"definite": False}`` after a direction of negative curvature."""
         self._facts.knowledge.traits = replace(self.traits, **revealed)
+
+    def obstacle(self) -> Obstacle | None:
+        """Why A is singular, where its pattern says so and no null space is known."""
+        traits = self.traits
+        if self.projected or not traits.structurally_singular:
+            return None
+        if traits.zero_line:
+            return zero_line_obstacle(self.A, self.b, self.target * self.norm_b)
+        return Obstacle(
+            f"the matrix is structurally singular: structural rank {traits.structural_rank} of {traits.size}",
+            "check where its entries are",
+        )
 
 
 def _recomputed_residual(A: Any, x: Vector, b: Vector) -> Vector | None:

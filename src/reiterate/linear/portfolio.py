@@ -138,7 +138,7 @@ _SMALLEST_HIERARCHY: Final = 5_000  # below, building one costs more than any it
 def suits(name: str, traits: LinearTraits) -> bool:
     """Whether a method of the default portfolio is worth trying on such a matrix."""
     if name == "direct" or name.startswith("factor"):
-        if traits.zero_line:
+        if traits.structurally_singular:
             return False
         return traits.size <= _LARGEST_FACTOR and (traits.likely_definite or name != "factor_cg")
     if name.startswith(("amg", "pyamg")) and traits.size < _SMALLEST_HIERARCHY:
@@ -147,7 +147,7 @@ def suits(name: str, traits: LinearTraits) -> bool:
         return not traits.presumed_indefinite
     if name in ("minres", "symmlq", "cocr", "bicgstab", "gmres"):
         # Otherwise a preconditioner is to be had, and a direct method when all else fails.
-        return not traits.entries or traits.zero_line
+        return not traits.entries or traits.structurally_singular
     if name == "ilu_sqmr" and traits.complex:
         return False  # COCR does the same at less cost
     if name == "ilu_bicgstab" and traits.symmetric:

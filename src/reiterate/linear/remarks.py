@@ -34,11 +34,15 @@ class Remarks:
             self._projections += len(instance.columns) if isinstance(instance, BlockInstance) else 1
         self._negations += instance.traits.negated
 
+    def inapplicable(self) -> list[str]:
+        """Which of the methods asked for applied to no system, and why."""
+        asked = self._inapplicable.values() if self._systems else ()
+        return [f"{method.name}: never applicable: needs {method.requires}" for method in asked]
+
     def lines(self) -> list[str]:
         """For a summary; none where nothing was out of the ordinary."""
         lines = []
-        if self._systems:
-            lines += [f"({m.name}: never applicable: needs {m.requires})" for m in self._inapplicable.values()]
+        lines += [f"({remark})" for remark in self.inapplicable()]
         if self._projections:
             lines.append(f"(A is singular: {self._projections} right-hand sides were projected onto the range of A)")
         if self._negations:

@@ -20,6 +20,7 @@ from reiterate.configuration import Configuration, ParameterSpace
 from reiterate.contracts import Forecast, Prepared, Progress, Stop, Values
 from reiterate.errors import Breakdown
 from reiterate.kernels import codes
+from reiterate.linear.factor_superlu import complaint_of
 from reiterate.linear.forecast import forecast
 from reiterate.linear.instance import LinearInstance, LinearTraits, Vector
 from reiterate.linear.method import LinearMethod
@@ -303,7 +304,7 @@ class IncompleteFactorsByScipy(_BiConjugateGradients):
         try:
             factors = sla.spilu(instance.A.tocsc(), drop_tol=_DROPPED, fill_factor=_FILL)
         except (RuntimeError, ValueError, MemoryError) as error:
-            raise Breakdown(f"SuperLU: {error}") from None
+            raise Breakdown(f"SuperLU: {complaint_of(error)}") from None
         size, dtype, entries = instance.traits.size, instance.b.dtype, factors.nnz
         bytes_of_factors = (dtype.itemsize + 4) * entries
         return _State(factors.solve, size, dtype, bytes_of_factors + 32.0 * size, bytes_of_factors)

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from reiterate.engine.policy import Conduct, Opinion, Policy
-from reiterate.report.words import few, seconds, several
+from reiterate.linear.factor_engines import ENGINES
+from reiterate.report.summary import amount, being_compiled
+from reiterate.report.words import sentence, several
 
 _MOST_ROWS = 12
+_DIRECT = frozenset(("direct", *ENGINES))
 
 
-def explain(policies: Sequence[Policy], unit: str) -> list[str]:
+def explain(policies: Sequence[Policy], unit: str, awaited: Sequence[str] = ()) -> list[str]:
     """Lines of text: what plays and why, what was tried, what each alternative is believed to cost.
 
     Parameters
@@ -19,24 +22,30 @@ def explain(policies: Sequence[Policy], unit: str) -> list[str]:
         One for every kind of instance that there was, the last one first.
     unit
         Of their costs.
+    awaited
+        Methods that cannot play yet because their kernels are being compiled, the most promising first.
     """
     lines: list[str] = []
     for policy in policies:
         if lines:
             lines.append("On another kind of system that this stream has had:")
         lines.extend(_of(policy, unit))
+        if policy is policies[0]:
+            lines[1:1] = [f"{sentence(line)}." for line in being_compiled(awaited)]
     return lines or ["Nothing has been solved yet: the first solve is a race, which what looks cheapest begins."]
 
 
 def _of(policy: Policy, unit: str) -> list[str]:
     opinions = policy.opinions()
     proven = [opinion for opinion in opinions if opinion.plays]
+    if not policy.arms:
+        return ["None of the methods to choose from applies; the fallback is played."]
     if not proven:
         return ["Nothing has reached the tolerance by itself yet."]
     best = proven[0]
     tried = sum(opinion.since is not None for opinion in opinions)
     lines = [
-        f"Plays {best.configuration}: about {several(round(best.iterations), 'iteration')} and "
+        f"Plays {best.configuration}: about {_iterations(best)} and "
         f"{amount(best.cost, unit)} a solve, the least of the {tried} that were tried, out of "
         f"{several(len(opinions), 'configuration')}.",
         *_of_conduct(policy.remarks()),
@@ -55,6 +64,13 @@ def _of(policy: Policy, unit: str) -> list[str]:
     return lines
 
 
+def _iterations(opinion: Opinion) -> str:
+    """How many it takes, and what they are called."""
+    if opinion.configuration.method in _DIRECT:
+        return f"{several(round(opinion.iterations), 'refinement step')} by a factor that may be of an earlier system"
+    return several(round(opinion.iterations), "iteration")
+
+
 def _of_conduct(conduct: Conduct) -> list[str]:
     """Who decides, or what trials have cost."""
     if conduct.learner is not None:
@@ -66,7 +82,8 @@ def _of_conduct(conduct: Conduct) -> list[str]:
         return []
     tried = "1 was a trial" if conduct.trials == 1 else f"{conduct.trials} were trials"
     share = f"{100.0 * conduct.share:.1f} % of all cost"
-    return [f"{several(conduct.solves, 'solve')} so far; {tried} of something else, for {share}."]
+    budget = "5 % of all cost and one solve, or what they were believed to have saved by then"
+    return [f"{several(conduct.solves, 'solve')} so far; {tried} of something else, for {share} (budget: {budget})."]
 
 
 def telling(opinions: Sequence[Opinion]) -> list[Opinion]:
@@ -80,14 +97,10 @@ def telling(opinions: Sequence[Opinion]) -> list[Opinion]:
     return telling
 
 
-def amount(cost: float, unit: str) -> str:
-    """A cost with its unit."""
-    return seconds(cost) if unit == "seconds" else f"{few(cost)} {unit}"
-
-
 def story_of(opinion: Opinion, unit: str) -> str:
     """How that is known."""
-    preparing = f", after {amount(opinion.preparing, unit)} of preparing" if opinion.preparing else ""
+    price = amount(opinion.preparing, unit)
+    preparing = f"; preparing it is expected to take {price}" if opinion.preparing else ""
     if opinion.failing:
         return "has broken down and sits out for a while"
     if opinion.since is None:

@@ -41,7 +41,7 @@ def save_comparison_figure(comparison: Comparison, path: Path, *, dark: bool = F
     from reiterate.report.overview import overview
 
     path = Path(path)
-    check_path(path)
+    check_path(path, ())
     file_format = path.suffix.lower().removeprefix(".")
     if file_format not in _FORMATS:
         raise InvalidInput("path", f"{path.name!r} ends in none of {', '.join('.' + name for name in _FORMATS)}")

@@ -153,7 +153,7 @@ def write_file(path: Path, content: bytes) -> Path:
     InvalidInput
         The path cannot be written; says why, and what would be right.
     """
-    check_path(path)
+    check_path(path, ())
     # Not from tempfile, whose files only their owner may read.
     temporary = path.with_name(f".{path.name[:40]}.{secrets.token_hex(6)}.part")
     try:
@@ -172,13 +172,15 @@ def write_file(path: Path, content: bytes) -> Path:
     return path
 
 
-def check_path(path: Path) -> None:
-    """Refuse, before any work is done, a path that is a directory or lies in none."""
+def check_path(path: Path, suffixes: Sequence[str] = (".html", ".htm")) -> None:
+    """Refuse, before any work is done, a path that is a directory or lies in none, or ends in none of ``suffixes``."""
     # os.path.isdir, because Path.is_dir raises for a name that is too long.
     if os.path.isdir(path):
         raise InvalidInput("path", f"{str(path)!r} is a directory; give the name of a file in it")
     if not os.path.isdir(path.parent):
         raise InvalidInput("path", f"there is no directory {str(path.parent)!r}; create it first")
+    if suffixes and path.suffix.lower() not in suffixes:
+        raise InvalidInput("path", f"{str(path)!r} does not end in {' or '.join(suffixes)}: a report is an HTML page")
 
 
 def _text(text: str) -> str:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from reiterate.engine.history import History, Tally
+from reiterate.report.words import few, listed, seconds
 
 _MOST_ROWS = 8
+_MOST_AWAITED = 5
 
 
 def summarize(history: History, unit: str) -> list[str]:
@@ -13,18 +17,31 @@ def summarize(history: History, unit: str) -> list[str]:
     if len(by_use) > _MOST_ROWS:
         rest = [tally for _, tally in by_use[_MOST_ROWS - 1 :]]
         by_use = [*by_use[: _MOST_ROWS - 1], (f"{len(rest)} others", _together(rest))]
-    width = max((len(name) for name, _ in by_use), default=13)
+    width = max((len("configuration"), *(len(name) for name, _ in by_use)))
+    costs = [amount(tally.cost / tally.solves, unit) for _, tally in by_use]
+    wide = max((9, *map(len, costs)))
     return [
         f"{history.solves} solves, {history.failures} failed; {history.seconds:.3g} s in methods, "
         f"{history.overhead:.3g} s deciding and verifying",
-        f"{'configuration':<{width}}  {'chosen':>6}  {'iterations':>10}  {'mean cost':>12}  {'rescued':>7}",
+        f"{'configuration':<{width}}  {'chosen':>6}  {'iterations':>10}  {'mean cost':>{wide}}  {'rescued':>7}",
         *(
-            f"{name:<{width}}  {tally.solves:>6}  {tally.iterations:>10}  "
-            f"{tally.cost / tally.solves:>12.4g}  {tally.rescued:>7}"
-            for name, tally in by_use
+            f"{name:<{width}}  {tally.solves:>6}  {tally.iterations:>10}  {cost:>{wide}}  {tally.rescued:>7}"
+            for (name, tally), cost in zip(by_use, costs, strict=True)
         ),
-        f"(cost in {unit})",
     ]
+
+
+def amount(cost: float, unit: str) -> str:
+    """A cost with its unit."""
+    return seconds(cost) if unit == "seconds" else f"{few(cost)} {unit}"
+
+
+def being_compiled(awaited: Sequence[str]) -> list[str]:
+    """What to say of methods whose kernels another process compiles; nothing where there are none."""
+    if not awaited:
+        return []
+    names = listed(awaited, _MOST_AWAITED)
+    return [f"waiting for {names} to be compiled in the background; until then, what needs no compiling plays"]
 
 
 def _together(tallies: list[Tally]) -> Tally:

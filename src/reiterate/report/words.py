@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 _PARAMETERS = {"omega": "relaxation parameter ω"}
 _SYMBOLS = {"omega": "ω"}
@@ -82,6 +83,12 @@ def than(comparison: str) -> str:
 def several(number: int, noun: str) -> str:
     """``1 solve``, ``2 solves``."""
     return f"{count(number)} {noun}" if number == 1 else f"{count(number)} {noun}s"
+
+
+def listed(names: Sequence[str], most: int) -> str:
+    """``a, b and c``; where there are more than ``most``, ``a, b and 3 more``."""
+    shown = [*names] if len(names) <= most else [*names[: most - 1], f"{len(names) - most + 1} more"]
+    return " and ".join(filter(None, (", ".join(shown[:-1]), *shown[-1:])))
 
 
 def sentence(text: str) -> str:
