@@ -27,7 +27,7 @@ def test_a_directory_is_solved_and_reported(directory, tmp_path):
     assert result.exit_code == 0
     assert "5 solved in" in result.output
     assert len(list(directory.glob("x_*.npy"))) == 5
-    assert "All 5 solves" in (directory / "report.html").read_text(encoding="utf-8")
+    assert "All 5 systems solved" in (directory / "report.html").read_text(encoding="utf-8")
     (directory / "x_00003.npy").unlink()
     page = tmp_path / "page.html"
     found = json.loads(_run("solve", directory, "--json", "--report", page, "--threads", "1").output)
