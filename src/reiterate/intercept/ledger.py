@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from scipy.sparse.csgraph import breadth_first_order
 
-_BEGIN = 0.5  # seconds that could have been saved: what importing the solver and loading its kernels takes
+_BEGIN = 1.2  # seconds that could have been saved: what importing the solver and loading its kernels takes
 _OPEN = 0.03  # the same, for a solver at one more place
 _LEAST = 4e-4  # seconds: what our own overhead comes to
 _PRODUCTS = 20  # products with A that a solve takes at best
