@@ -63,7 +63,7 @@ def test_nothing_begins_before_it_could_have_paid(monkeypatch):
     budget = Budget()
     ledger = measured(0.06, budget)
     assert not ledger.ours_next(A)
-    for _ in range(5):
+    for _ in range(20):
         ledger.by_scipy(0.06, A)
     assert ledger.ours_next(A)
 
