@@ -23,24 +23,24 @@ _FORGETTING = 0.002  # added to the variance of an arm with every instance on wh
 _STARTING = 2.0  # iterations that beginning to iterate costs about as much as
 _KEEP = 0.7  # weight of what was known when a cost is seen again
 _OWN_MEASUREMENTS = 4.0  # of an arm, after which half of a change is put down to the machine
-_LARGEST_CHANGE = 3.0
+_LARGEST_CHANGE = 3.0  # times a cost, that one observation may be believed to tell
 _DOUBTFUL_CHANGE = 0.4  # of the log of costs
 _INCREDIBLE = 30.0  # times the forecast of a cost, scaled to the machine
 _SINGLE_CHANGE = 0.25  # of the log of a cost, that is believed at once
 _FARTHEST = 20.0  # times the iterations made, beyond which nothing is extrapolated
 _COST_DEVIATION = 0.4  # standard deviation of the log of a forecast of costs
-_FEWEST_DIGITS = 0.7
+_FEWEST_DIGITS = 0.7  # in natural logarithms: even the last step takes an iteration
 _USUAL_DIGITS = 8.0 * math.log(10.0)
 _USUAL_ERROR = 0.25  # of log iterations
-_LARGEST_EVIDENCE = 0.6
+_LARGEST_EVIDENCE = 0.6  # of one error, so that a single outlier does not convince
 _CONVINCING_EVIDENCE = 0.36
 _JUMP = 9.0  # times the variance expected, beyond which the square of an error is no accident
 _QUIET = 0.1  # error of log iterations that tells nothing new of an arm that has played so often:
 _FAMILIAR = 4
-_OWN_JUMP = 0.3
-_USUAL_JUMPS = 10.0
-_RARE = 0.5
+_OWN_JUMP = 0.3  # of the variance of a jump is the arm's, where the difficulty has not jumped lately
+_USUAL_JUMPS = 10.0  # the more it has, the less: by so much for each jump remembered
 _JUMPS_FORGET = 0.97
+_RARE = 0.5  # jumps remembered, below which one more is a change-point
 _TELLING_POWER = 0.1  # of the difficulty, below which iterations say nothing about it
 
 
@@ -320,6 +320,7 @@ class Beliefs(Estimates):
         if error <= 0.0:
             return
         power = float(self._power[arm])
+        self._seen[arm] = True
         # How many more nobody knows, so that the instance may still be of any difficulty to whoever comes next.
         self._joint.widen_level((error / max(power, _TELLING_POWER)) ** 2)
         self._joint.correct(arm, power, error, _BOUND)
