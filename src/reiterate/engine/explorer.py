@@ -70,7 +70,8 @@ class Explorer(Policy):
     Source of the parts: forecasts as hints and censored trials, see docs/architecture.md; the horizon is the doubling
     argument of ski rental. Guarantee: a trial begins only if what trials have cost beyond the incumbent, with what this
     one is expected to, is within 5 % of the total (less after fifty solves) and one solve, or within what its arm was
-    believed to have saved. A solve counts for ten times what was expected at most. It iterates for about one and a half of the incumbent's solves, two at most.
+    believed to have saved. A solve counts for ten times what was expected at most. A trial iterates for about one and
+    a half of the incumbent's solves, two at most.
 
     Parameters
     ----------
