@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import reiterate as rt
-from reiterate.linear import factor_rslab
+from reiterate.linear import factor_engines, factor_rslab
 from reiterate.linear.recycled_space import RecycledSpace
 from reiterate.options import REUSE
 from tests.matrices import laplacian
@@ -23,8 +23,9 @@ def drifting(count):
 
 @pytest.fixture
 def log(monkeypatch):
-    """What the direct engine did."""
+    """What the direct engine did, were it rslab from the first system on."""
     done = []
+    monkeypatch.setattr(factor_engines, "quick_by_superlu", lambda pattern: False)
     initialize, refresh = factor_rslab.RslabFactor.__init__, factor_rslab.RslabFactor.refresh
 
     def building(self, instance, *arguments):

@@ -127,7 +127,7 @@ def test_work_counts_a_refresh_and_not_known_numbers():
 
 
 def test_a_limit_of_memory_is_a_reason():
-    with pytest.raises(Breakdown, match=r"rslab: .*limit is 1000 bytes.*SuperLU: .*limit"):
+    with pytest.raises(Breakdown, match=r"SuperLU: .*limit is 1000 bytes.*rslab: .*limit"):
         Direct(memory_limit=1000).prepare(admit(laplacian(40)), {})
     with pytest.raises(Breakdown, match="SuperLU"):
         DirectBy("superlu", memory_limit=1000).prepare(admit(laplacian(40)), {})
@@ -137,7 +137,7 @@ def test_a_missing_engine_is_named_by_the_solver(monkeypatch):
     monkeypatch.setattr(ENGINES["pardiso"], "package", "no_such_package")
     with pytest.raises(rt.InvalidInput, match="pip install pypardiso"):
         rt.Solver(["pardiso"]).solve(laplacian(4), np.ones(16))
-    assert METHODS["direct"].prepare(admit(laplacian(4)), {}).state.preconditioner.factor.title == "rslab"
+    assert METHODS["direct"].prepare(admit(laplacian(4)), {}).state.preconditioner.factor.title == "SuperLU"
 
 
 def test_a_stream_of_changing_matrices():

@@ -43,6 +43,7 @@ class SuperLUFactor(Factor):
     def __init__(self, instance: LinearInstance, memory_limit: int, variant: int = 0) -> None:
         super().__init__(instance, memory_limit, variant)
         self._diagonal = self.symmetric and variant == 0
+        self._signs: Inertia | None = None
         refuse_large_fill(self.title, instance, memory_limit, triangles=2, pivoting=not self._diagonal)
         shape = (self.size, self.size)
         places = np.arange(self.pattern.nnz, dtype=np.int32)
@@ -80,12 +81,13 @@ class SuperLUFactor(Factor):
 
     def inertia(self) -> Inertia | None:
         """Signs of the pivots, where every one was on the diagonal."""
-        factor = self._factor
-        if not self._diagonal or self.dtype.kind == "c" or not np.array_equal(factor.perm_r, factor.perm_c):
-            return None
-        pivots = factor.U.diagonal()
-        positive, negative = int((pivots > 0).sum()), int((pivots < 0).sum())
-        return positive, negative, self.size - positive - negative
+        if self._signs is None and self._diagonal and self.dtype.kind != "c":
+            factor = self._factor
+            if np.array_equal(factor.perm_r, factor.perm_c):
+                pivots = factor.U.diagonal()
+                positive, negative = int((pivots > 0).sum()), int((pivots < 0).sum())
+                self._signs = positive, negative, self.size - positive - negative
+        return self._signs
 
     def _compute(self, instance: LinearInstance, columns: Any, ordering: str) -> Any:
         """Factor the entries that ``columns`` names by their places, after equilibration."""
@@ -124,5 +126,6 @@ class SuperLUFactor(Factor):
         return z
 
     def _describe(self) -> None:
+        self._signs = None
         self.nnz = int(self._factor.nnz)
         self.memory = (self.dtype.itemsize + 4) * (self.nnz + self.pattern.nnz) + 8 * self.pattern.nnz

@@ -62,6 +62,10 @@ class Factor(ABC):
         A lower bound of the condition number ‖A⁻¹‖‖A‖ (maximum norm) of A with its rows scaled to unit sums.
     setup_traffic : float
         Bytes moved by the factorization that was made last, from its fill: 12 nnz²/n.
+    refreshes : int
+        How often new numbers were factored since the analysis.
+    provisional : bool
+        Whether another engine is to take over where numbers change often.
     """
 
     title: ClassVar[str]
@@ -73,6 +77,8 @@ class Factor(ABC):
     threads: ClassVar[bool] = True
     reads: int = 1
     perturbed: int = 0
+    refreshes: int = 0
+    provisional: bool = False
 
     def __init__(self, instance: LinearInstance, memory_limit: int, variant: int = 0) -> None:
         self.pattern = instance.pattern
@@ -186,6 +192,7 @@ def factorize(
         previous.data = None
         try:
             previous.refresh(instance)
+            previous.refreshes += 1
             return _accept(previous, instance, limit)
         except (TooLarge, OutOfTime):
             raise

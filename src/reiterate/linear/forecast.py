@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from reiterate.contracts import Forecast, Values
+from reiterate.linear.first_factor import quick_by_superlu
 
 if TYPE_CHECKING:
     from reiterate.linear.instance import LinearInstance
@@ -23,7 +24,7 @@ _ROW = 0.55e-9
 _COMPLEX = 1.9  # of the time that real numbers take
 _DISPATCH = 5e-6  # of an iteration whose parts are called one by one from Python
 _FACTOR_STARTS = 1.5e-3
-_PLANE = 0.59  # the exponent of the bandwidth in the size, below which a matrix is that of a problem in the plane
+_QUICK_STARTS = 0.4e-3
 _SMALLEST_DIFFICULTY = 4.0
 _AGEING = 0.12  # of factoring is what keeping factors up to date takes a system, since they may serve several
 _REFERENCE = 200.0  # the difficulty at which iterations of SSOR are given
@@ -122,7 +123,10 @@ def _split(name: str) -> tuple[str, str]:
 def _direct(instance: LinearInstance) -> Forecast:
     """Nested dissection in the plane or in space, as the bandwidth suggests; factors that age need a few steps."""
     n = float(instance.traits.size)
-    if instance.pattern.breadth <= n**_PLANE:
+    if quick_by_superlu(instance.pattern):
+        setup = _QUICK_STARTS + 1.35e-6 * n * (n / 1e4) ** 0.15
+        solve = 4e-8 * n
+    elif instance.pattern.planar:
         setup = _FACTOR_STARTS + 2.5e-6 * n * (n / 1e4) ** 0.25
         solve = 5e-8 * n
     else:

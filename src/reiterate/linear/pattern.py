@@ -20,6 +20,7 @@ Index = NDArray[np.uint32]
 Extended = tuple["Pattern", NDArray[np.int64], NDArray[np.int64]]
 
 _EXTENSIONS = 2  # by a null space's pins, and by the diagonal
+_PLANE = 0.59  # the exponent of the bandwidth in the size, up to which a pattern is one of a problem in the plane
 _ENTRIES_OF_A_ROW = 7.0  # as much traffic as the vectors cause: 84 bytes a row, 12 an entry
 
 
@@ -84,6 +85,11 @@ class Pattern:
         place[order] = np.arange(self.size, dtype=np.int32)
         offsets = np.repeat(place, np.diff(self.indptr)) - place[self.indices]
         return int(max(offsets.max(initial=0), -offsets.min(initial=0)))
+
+    @property
+    def planar(self) -> bool:
+        """Whether its bandwidth is that of a problem in the plane rather than in space."""
+        return bool(self.breadth <= float(self.size) ** _PLANE)
 
     @functools.cached_property
     def groups(self) -> RowGroups | None:
