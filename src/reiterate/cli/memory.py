@@ -78,7 +78,7 @@ def show(
     typer.echo(f"{entry.site or 'a stream without a place'}: {_in_words(entry)}")
     typer.echo(f"{entry.solves:,} solves, last used {_ago(entry.used)}, {entry.bytes:,} bytes")
     typer.echo(f"measured on {machines.get(entry.machine, 'an unknown machine')}")
-    for line in _known_arms(state):
+    for line in _known_arms(state) or _known_calls(state):
         typer.echo(line)
 
 
@@ -150,6 +150,8 @@ def _opened(memory: Path | None) -> Iterator[Store]:
 
 def _in_words(entry: Entry) -> str:
     kind = entry.kind
+    if isinstance(kind.get("calls"), str):
+        return f"what calls of {kind['calls']} take"
     size = kind.get("size")
     words = [f"n < {2**size:,}"] if isinstance(size, int) and 0 <= size < 64 else []
     traits = kind.get("traits")
@@ -178,6 +180,22 @@ def _known_arms(state: dict[str, Any]) -> list[str]:
     known = [(count, name) for name, count in plays.items() if isinstance(count, int) and count > 0]
     known.sort(key=lambda item: (-item[0], item[1]))
     return [f"  {name}  {count:,}" for count, name in known[:_FAMILIAR]]
+
+
+def _known_calls(state: dict[str, Any]) -> list[str]:
+    """What SciPy takes, and how much less we do, for systems of every size."""
+    ledgers = state.get("ledgers")
+    lines = []
+    for sizes, ledger in ledgers.items() if isinstance(ledgers, dict) else ():
+        try:
+            n, k = (2 ** int(bits) for bits in sizes.split())
+            count, seconds = ledger["theirs"]
+            line = f"  n < {n:,}, columns < {k:,}: SciPy {seconds:.3g} s a call, last measured over {count:,}"
+            gained = f"; saved {ledger['gained']:.3g} s a call" if ledger["gained"] else ""
+            lines.append(line + gained)
+        except (ValueError, TypeError, KeyError):
+            continue
+    return lines
 
 
 def _ago(when: float) -> str:

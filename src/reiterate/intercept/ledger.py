@@ -33,9 +33,13 @@ _LEAST_SOLVING = 2e-3  # seconds: what solving takes without factors, if all goe
 
 @dataclass(slots=True)
 class Mean:
-    """Seconds of one kind of work: their number, their sum, and a mean in which recent ones count more."""
+    """Seconds of one kind of work: their number, their sum, and a mean in which recent ones count more.
+
+    Of ``count``, ``earlier`` are known from an earlier run; they are in ``recent``, but not in ``seconds``.
+    """
 
     count: int = 0
+    earlier: int = 0
     seconds: float = 0.0
     recent: float = 0.0
 
@@ -51,8 +55,9 @@ class Mean:
 
     @property
     def mean(self) -> float:
-        """Over all; 0 before the first."""
-        return self.seconds / self.count if self.count else 0.0
+        """Over all of this run; 0 before the first."""
+        count = self.count - self.earlier
+        return self.seconds / count if count else 0.0
 
 
 @dataclass(slots=True)
@@ -102,6 +107,7 @@ class Ledger:
     growth: float = 1.0
     strictness: float = 0.3
     barred: bool = False
+    gained: Mean = field(default_factory=Mean)
     _potential: float = 0.0
     _debt: float = 0.0
     _tries: int = 0
@@ -109,6 +115,7 @@ class Ledger:
     _period: int = _REST
     _saved: float = 0.0
     _enough: float = _MEASURE_AGAIN
+    _advance: float = 0.0
 
     def ours_next(self, A: Any = None) -> bool:
         """Whether we answer the next call; of ``A``, if given, what SciPy takes to factor it may be guessed."""
@@ -149,6 +156,9 @@ class Ledger:
         """SciPy has answered."""
         self.theirs.add(seconds, columns)
         saved = seconds - _LEAST - self.products * _SECONDS_PER_ENTRY * getattr(A, "nnz", 0) * columns
+        advanced = min(max(saved, 0.0), self._advance)  # counted when the ledger was resumed
+        self._advance -= advanced
+        saved -= advanced
         if saved > 0.0:
             self._potential += saved
             self.budget.potential += saved
@@ -160,11 +170,23 @@ class Ledger:
             return
         unit = self.usual or instead_of
         self._saved += instead_of - seconds
+        self.gained.add(instead_of - seconds)
         self._tries += 1
         self._debt = max(self._debt + seconds - instead_of, -_DEBT * unit)
         if self._debt > (_DEBT if self._tries > _FIRST else _FIRST_DEBT) * unit:
             self._rest, self._period = self._period, 4 * self._period
             self._debt = (_DEBT - 1.0) * unit
+
+    def standing(self) -> tuple[float, int, int, int]:
+        """Seconds lost of late, answers tried, calls that SciPy answers before the next try, and how many after it."""
+        return self._debt, self._tries, self._rest, self._period
+
+    def resume(self, debt: float, tries: int, rest: int, period: int, advance: float) -> None:
+        """Begin as another run has ended, with seconds that this run can be expected to save, as that one could."""
+        self._debt, self._tries, self._rest, self._period = debt, tries, rest, period
+        self._advance = advance
+        self._potential += advance
+        self.budget.potential += advance
 
     def before(self) -> float | None:
         """What SciPy would have spent on all of this; ``None``: it was never measured."""

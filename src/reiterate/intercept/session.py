@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import weakref
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -78,7 +79,7 @@ class Session:
     audit : float
         Share of the answered calls that SciPy solves besides, to compare answers and seconds.
     memory
-        Passed on to every :class:`reiterate.Solver`; ``None``: not at all.
+        Of every :class:`reiterate.Solver`, and of what calls at every site have cost.
     recorder : object with ``add(site, A, b, x0)``, optional
         Told of every system.
     seed : int, numpy.random.Generator or None
@@ -121,6 +122,9 @@ class Session:
     def remove(self) -> None:
         """Stop answering; SciPy's functions are back when no other session is installed."""
         patching.remove(self)
+        remembered = self.options.remembered if "options" in vars(self) else None
+        if remembered is not None:
+            remembered.close()
 
     @property
     def sites(self) -> list[SiteSummary]:
@@ -145,10 +149,15 @@ class Session:
         """What the call sites have in common; NumPy is imported when there is a first one, and not before."""
         import numpy as np
 
+        from reiterate.intercept.remembered import Remembered
         from reiterate.intercept.site import Options
 
         rng = np.random.default_rng(self._seed)
-        return Options(self._direct_tolerance, self._audit, self._recorder, self._solver_options, rng)
+        remembered = None
+        if self._recorder is None:
+            remembered = Remembered(self._solver_options.get("memory"))
+            weakref.finalize(self, remembered.close)  # at the latest when the process ends
+        return Options(self._direct_tolerance, self._audit, self._recorder, self._solver_options, rng, remembered)
 
     def look(self, frame: FrameType, function: str) -> Site | None:
         """The call site of a frame that calls ``function``; ``None`` where SciPy or reiterate itself calls."""

@@ -8,8 +8,9 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import CodeType
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,9 @@ from reiterate.errors import NotConverged
 from reiterate.intercept.accuracy import KnownParts, backward_error, norm_of_rows
 from reiterate.intercept.ledger import Budget, Ledger
 from reiterate.intercept.patching import inside
+
+if TYPE_CHECKING:
+    from reiterate.intercept.remembered import Remembered
 
 Handler = Callable[["Site", Callable[..., Any], tuple[Any, ...], dict[str, Any]], Any]
 
@@ -37,6 +41,7 @@ class Options:
     recorder: Any
     solver_options: dict[str, Any]
     rng: np.random.Generator
+    remembered: Remembered | None = None
     budget: Budget = field(default_factory=Budget)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -55,6 +60,8 @@ class Site:
     ----------
     where, function : str
         ``"file.py:123 in function"``, and what is called there.
+    label : str
+        By which it is known again in the next run; empty where the code comes from no file.
     smallest, least : int
         Unknowns below which SciPy answers; below which it does so at once.
     answered, left_to_scipy : int
@@ -69,6 +76,7 @@ class Site:
     def __init__(self, code: CodeType, line: int, function: str, handler: Handler, options: Options) -> None:
         self.where = f"{os.path.basename(code.co_filename)}:{line} in {code.co_qualname}"
         self.path = code.co_filename
+        self.label = _label(code, line, function)
         self.line = line
         self.function = function
         self.options = options
@@ -91,10 +99,21 @@ class Site:
     def ledger(self, n: int, k: int) -> Ledger:
         """That of systems of about this size with about so many right-hand sides."""
         key = (n.bit_length(), k.bit_length())
-        found = self._ledgers.get(key)
+        found, remembered = self._ledgers.get(key), self.options.remembered
         if found is None:
-            found = self._ledgers.setdefault(key, Ledger(self.options.budget, barred=self.options.recorder is not None))
+            found = Ledger(self.options.budget, barred=self.options.recorder is not None)
+            begin = time.perf_counter()
+            if remembered is not None:
+                remembered.begin(self, key, found)
+            self.seconds += time.perf_counter() - begin
+            found = self._ledgers.setdefault(key, found)
+        elif remembered is not None:
+            self.seconds += remembered.keep()
         return found
+
+    def ledgers(self) -> dict[tuple[int, int], Ledger]:
+        """Those that were opened, by the orders of magnitude of unknowns and right-hand sides."""
+        return dict(self._ledgers)
 
     def record(self, A: Any, b: Any, x0: Any = None) -> None:
         """Tell the recorder of a system, if there is one."""
@@ -225,4 +244,11 @@ class Site:
     def _make_solver(self) -> Any:
         from reiterate.solver import Solver
 
-        return Solver(**self.options.solver_options)
+        return Solver(**{"label": self.label, **self.options.solver_options})
+
+
+def _label(code: CodeType, line: int, function: str) -> str:
+    """Only the last directory counts, so that a project can be moved."""
+    path = Path(code.co_filename)
+    within = "" if code.co_qualname == "<module>" else f" in {code.co_qualname}"
+    return f"{path.parent.name}/{path.name}:{line} {function}{within}" if path.is_file() else ""
