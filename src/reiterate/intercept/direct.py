@@ -9,12 +9,13 @@ from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
-from numpy.typing import NDArray
 from scipy.sparse.linalg._dsolve import linsolve
 
-from reiterate.intercept import patching
+from reiterate.intercept import patching, sparse_sides
 from reiterate.intercept.accuracy import looks_singular
 from reiterate.intercept.factor import LazyFactor, LazyIncompleteFactor
+from reiterate.intercept.ledger import Ledger
+from reiterate.intercept.precision import rounded, widened, wider
 from reiterate.intercept.site import Handler, Site
 
 _MOST_COLUMNS = 64
@@ -29,11 +30,11 @@ def _uses_umfpack() -> bool:
 
 
 def _admit_matrix(A: Any) -> bool:
-    """Whether it is a square sparse matrix that SciPy would factor in double precision."""
+    """Whether it is a square sparse matrix that SciPy would factor in the precision that it has."""
     if not sp.issparse(A) or A.ndim != 2 or A.shape[0] != A.shape[1] or not A.shape[0]:
         return False
     kind, size = A.dtype.kind, A.dtype.itemsize
-    return (kind == "f" and size == 8) or (kind == "c" and size == 16) or (kind in "iu" and size in (4, 8))
+    return size in {"f": (4, 8), "c": (8, 16), "i": (4, 8), "u": (4, 8)}.get(kind, ())
 
 
 def _canonical(A: Any, formats: tuple[str, ...], message: str) -> Any:
@@ -45,18 +46,24 @@ def _canonical(A: Any, formats: tuple[str, ...], message: str) -> Any:
     return A if A.dtype.kind in "fc" else A.astype(np.float64)
 
 
-def _admit_rhs(given: Any, n: int) -> NDArray[Any] | None:
-    """An array of shape (n,) or (n, k) of numbers that double precision holds; else ``None``."""
-    if type(given) not in (np.ndarray, np.matrix, list):
-        return None
-    try:
-        b = np.asarray(given)
-    except ValueError:
-        return None
-    if b.ndim not in (1, 2) or b.shape[0] != n or not b.size or b.size > n * _MOST_COLUMNS:
+def _admit_rhs(given: Any, n: int) -> Any:
+    """An array or sparse matrix of shape (n,) or (n, k) of numbers that double precision holds; else ``None``."""
+    b = given
+    if not sp.issparse(given):
+        if type(given) not in (np.ndarray, np.matrix, list):
+            return None
+        try:
+            b = np.asarray(given)
+        except ValueError:
+            return None
+    if b.ndim not in (1, 2) or b.shape[0] != n or not 1 <= _columns(b) <= _MOST_COLUMNS:
         return None
     most = {"b": 1, "i": 8, "u": 8, "f": 8, "c": 16}.get(b.dtype.kind, 0)
     return b if b.dtype.itemsize <= most else None
+
+
+def _columns(b: Any) -> int:
+    return 1 if b.ndim == 1 else int(b.shape[1])
 
 
 def _spsolve(site: Site, original: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -68,33 +75,67 @@ def _spsolve(site: Site, original: Callable[..., Any], args: tuple[Any, ...], kw
     rhs = _admit_rhs(b, n)
     if rhs is None:
         return site.leave(original, args, kwargs)
-    site.record(A, rhs)
+    if site.options.recorder is not None:
+        site.record(A, rhs.toarray() if sp.issparse(rhs) else rhs)
     if n < site.smallest:
         return site.leave(original, args, kwargs)
-    ledger = site.ledger(n, rhs.size // n)
+    ledger = site.ledger(n, _columns(rhs))
     if not ledger.ours_next(A):
-        x = site.timed(ledger, A, original, args, kwargs)
-        if np.isnan(x.flat[0]):
-            ledger.barred = True
-        return x
+        return _left(site, ledger, A, original, args, kwargs)
     loading, begin = site.loading(), time.perf_counter()
     matrix = _canonical(A, ("csc", "csr"), "spsolve requires A be CSC or CSR matrix format")
-    rhs = rhs.astype(np.promote_types(rhs.dtype, matrix.dtype), copy=False)
-    x = site.attempt(lambda: None if looks_singular(matrix, site.parts) else site.solve_directly(ledger, matrix, rhs))
+    x = site.attempt(lambda: _solution(site, ledger, matrix, rhs))
     seconds = time.perf_counter() - begin
     site.charge(ledger, seconds, site.loading() - loading, ledger.usual, failed=x is None)
     if x is None:
-        x = site.timed(ledger, A, original, (matrix, b, permc_spec, use_umfpack), {})
-        if np.isnan(x.flat[0]):
-            ledger.barred = True
-        return x
+        return _left(site, ledger, A, original, (matrix, b, permc_spec, use_umfpack), {})
     ledger.answered += 1
     if site.options.audits():
         begin = time.perf_counter()
         theirs = original(matrix, b, permc_spec, use_umfpack)
         ledger.theirs.add(time.perf_counter() - begin)
-        x = site.compare(ledger, x, theirs)
-    return x.ravel() if rhs.ndim == 1 or rhs.shape[1] == 1 else np.asfortranarray(x)
+        x = _compared(site, ledger, x, theirs)
+    elif sp.issparse(x):
+        sparse_sides.warn(matrix, b)
+    return x
+
+
+def _left(
+    site: Site, ledger: Ledger, A: Any, original: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Any:
+    """What SciPy answers, with a look at whether the matrix is singular."""
+    x = site.timed(ledger, A, original, args, kwargs)
+    if not sp.issparse(x) and np.isnan(x.flat[0]):
+        ledger.barred = True
+    return x
+
+
+def _solution(site: Site, ledger: Ledger, A: Any, b: Any) -> Any:
+    """The shape, order, type and precision that SciPy's has; ``None`` where it is SciPy that has to answer."""
+    if looks_singular(A, site.parts):
+        return None
+    dtype = np.promote_types(A.dtype, b.dtype)
+    where = None
+    if sp.issparse(b):
+        if _columns(b) > 1:
+            where = sparse_sides.pattern(A, b)
+            if where is None:
+                return None
+        b = b.toarray()
+    x = site.solve_directly(ledger, wider(A), b.astype(widened(dtype), copy=False), dtype)
+    if x is None:
+        return None
+    x = rounded(x, dtype)
+    if x is None or _columns(b) == 1:
+        return None if x is None else x.ravel()
+    return np.asfortranarray(x) if where is None else sparse_sides.assemble(A, x, where)
+
+
+def _compared(site: Site, ledger: Ledger, ours: Any, theirs: Any) -> Any:
+    if not sp.issparse(ours):
+        return np.asfortranarray(site.compare(ledger, ours, theirs))
+    dense = ours.toarray()
+    return ours if site.compare(ledger, dense, theirs.toarray()) is dense else theirs
 
 
 def _spsolve_arguments(
@@ -130,7 +171,7 @@ def _factor(
     if A.shape[0] >= site.smallest and ledger.ours_next(A):
         matrix = _canonical(A, ("csc",), "splu converted its input to CSC format")
         if not looks_singular(matrix, site.parts):
-            return LazyFactor(site, ledger, matrix.copy(), options)
+            return LazyFactor(site, ledger, wider(matrix, copy=True), options, matrix.dtype)
         args, kwargs = (matrix,), options
     begin = time.perf_counter()
     try:
@@ -142,13 +183,14 @@ def _factor(
     if ledger.for_solving().settled and not recording:
         site.left_to_scipy += 1
         return own
-    matrix = sp.csc_array(A, dtype=np.promote_types(A.dtype, np.float64), copy=True)
+    matrix = sp.csc_array(A, dtype=widened(A.dtype), copy=True)
     matrix.sum_duplicates()
     singular = looks_singular(matrix, site.parts)
     if singular and not recording:
         site.left_to_scipy += 1
         return own
-    return LazyFactor(site, ledger, matrix, options, own, singular=singular)
+    dtype = A.dtype if A.dtype.kind in "fc" else matrix.dtype
+    return LazyFactor(site, ledger, matrix, options, dtype, own, singular=singular)
 
 
 def _spilu(site: Site, original: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

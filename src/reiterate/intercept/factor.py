@@ -12,6 +12,7 @@ from scipy.sparse.linalg import SuperLU
 
 from reiterate.intercept import patching
 from reiterate.intercept.ledger import Ledger
+from reiterate.intercept.precision import rounded
 from reiterate.intercept.site import Site
 
 _MOST_COLUMNS = 64
@@ -28,7 +29,6 @@ class _Lazy:
 
     def __init__(self, site: Site, A: Any, options: dict[str, Any], own: Any = None) -> None:
         self._site, self._matrix, self._options, self._own = site, A, options, own
-        self._dtype = np.promote_types(A.dtype, np.float64)
         self._lock = threading.Lock()
         self.shape: tuple[int, int] = A.shape
 
@@ -44,10 +44,13 @@ class _Lazy:
             if self._own is None:
                 begin = time.perf_counter()
                 try:
-                    self._own = patching.original(self._function)(self._matrix, **self._options)
+                    self._own = self._made()
                 finally:
                     self._factored(time.perf_counter() - begin)
             return self._own
+
+    def _made(self) -> Any:
+        return patching.original(self._function)(self._matrix, **self._options)
 
     def _factored(self, seconds: float) -> None:
         self._site.seconds += seconds
@@ -76,7 +79,7 @@ class LazyIncompleteFactor(_Lazy):
 
 
 class LazyFactor(_Lazy):
-    """A matrix that solves as its factors would, with a copy of the numbers that it had.
+    """A matrix that solves as its factors would, with a copy, in double precision, of the numbers that it had.
 
     Whether SciPy's factors are worth computing is a rent-or-buy question: as soon as solves without them have taken as
     much longer as factoring takes, they are computed, and answer from then on.
@@ -85,13 +88,25 @@ class LazyFactor(_Lazy):
     _function = "splu"
 
     def __init__(
-        self, site: Site, ledger: Ledger, A: Any, options: dict[str, Any], own: Any = None, *, singular: bool = False
+        self,
+        site: Site,
+        ledger: Ledger,
+        A: Any,
+        options: dict[str, Any],
+        dtype: np.dtype[Any],
+        own: Any = None,
+        *,
+        singular: bool = False,
     ) -> None:
         super().__init__(site, A, options, own)
+        self._dtype = dtype
         self._singular = singular
         self._ledger, self._solving = ledger, ledger.for_solving()
         self._solved = False
         self._rent = 0.0
+
+    def _made(self) -> Any:
+        return patching.original(self._function)(self._matrix.astype(self._dtype, copy=False), **self._options)
 
     def _factored(self, seconds: float) -> None:
         super()._factored(seconds)
@@ -127,13 +142,18 @@ class LazyFactor(_Lazy):
             return self._matrix
         return self._matrix.T.conj() if trans == "H" else self._matrix.T
 
+    def _solution(self, ledger: Ledger, b: NDArray[Any], trans: str) -> NDArray[Any] | None:
+        b = b.astype(self._matrix.dtype, copy=False)
+        x = self._site.solve_directly(ledger, self._oriented(trans), b, self._dtype)
+        return None if x is None else rounded(x, self._dtype)
+
     def _ours(self, b: NDArray[Any], columns: int, trans: str) -> NDArray[Any] | None:
         ledger, site = self._ledger, self._site
         instead_of = columns * self._solving.usual + (0.0 if self._solved else ledger.usual)
         if columns > _MOST_COLUMNS or ledger.barred or self._rent > ledger.usual:
             return None
         loading, begin = site.loading(), time.perf_counter()
-        x: NDArray[Any] | None = site.attempt(lambda: site.solve_directly(ledger, self._oriented(trans), b))
+        x: NDArray[Any] | None = site.attempt(lambda: self._solution(ledger, b, trans))
         seconds, loading = time.perf_counter() - begin, site.loading() - loading
         site.charge(ledger, seconds, loading, instead_of, failed=x is None)
         if x is None:
@@ -150,7 +170,7 @@ class LazyFactor(_Lazy):
     def _audited(self, b: NDArray[Any], columns: int, trans: str) -> NDArray[Any]:
         """By factors of SciPy's that are thrown away, so that the next solve is ours again."""
         begin = time.perf_counter()
-        own = patching.original(self._function)(self._matrix, **self._options)
+        own = self._made()
         self._ledger.theirs.add(time.perf_counter() - begin)
         return self._timed(own, b, columns, trans)
 
@@ -160,7 +180,7 @@ class LazyFactor(_Lazy):
         if columns > _MOST_COLUMNS or self._singular or self._matrix is None or not ledger.ours_next():
             return None
         loading, begin = site.loading(), time.perf_counter()
-        x: NDArray[Any] | None = site.attempt(lambda: site.solve_directly(ledger, self._oriented(trans), b))
+        x: NDArray[Any] | None = site.attempt(lambda: self._solution(ledger, b, trans))
         seconds = time.perf_counter() - begin
         site.charge(ledger, seconds, site.loading() - loading, columns * ledger.usual, failed=x is None)
         ledger.answered += 0 if x is None else columns

@@ -12,9 +12,11 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
+from scipy.sparse.linalg._interface import MatrixLinearOperator
 
 from reiterate.intercept.accuracy import looks_singular
 from reiterate.intercept.ledger import SLOW_ITERATIVE
+from reiterate.intercept.precision import rounded, widened
 from reiterate.intercept.site import Handler, Site
 
 NAMES = ("cg", "cgs", "bicg", "bicgstab", "gmres", "lgmres", "minres", "gcrotmk", "tfqmr")
@@ -35,7 +37,7 @@ def _krylov(site: Site, original: Callable[..., Any], args: tuple[Any, ...], kwa
         given = _signature(original).bind(*args, **kwargs).arguments
     except TypeError:
         return site.leave(original, args, kwargs)
-    A = given["A"]
+    A = given["A"] = _matrix(given["A"])
     system = _admit(given, site.function)
     if site.options.recorder is not None and sp.issparse(A):
         site.record(A, given["b"], given.get("x0"))
@@ -61,18 +63,32 @@ def _krylov(site: Site, original: Callable[..., Any], args: tuple[Any, ...], kwa
     return x, 0
 
 
+def _matrix(A: Any) -> Any:
+    """What the operators have inside that ``aslinearoperator`` makes of sparse matrices."""
+    return A.A if type(A) is MatrixLinearOperator and sp.issparse(A.A) else A
+
+
 def _solution(
-    site: Site, A: Any, b: NDArray[Any], x0: NDArray[Any] | None, rtol: float, atol: float
+    site: Site, A: Any, b: NDArray[Any], x0: NDArray[Any] | None, rtol: float, atol: float, dtype: np.dtype[Any]
 ) -> NDArray[Any] | None:
     """To these tolerances; ``None`` where A may be singular, and SciPy keeps that part of x0 which A maps to zero."""
     if x0 is not None and looks_singular(A, site.parts):
         return None
     x, converged = site.solve(A, b, x0, rtol, atol)
-    return x if converged else None
+    if x is None or not converged or x.dtype == dtype:
+        return x if converged else None
+    found = rounded(x, dtype)
+    left = np.inf if found is None else float(np.linalg.norm(b - A @ found.astype(x.dtype)))
+    return found if left <= max(rtol * float(np.linalg.norm(b)), atol) else None
 
 
-def _admit(given: dict[str, Any], function: str) -> tuple[NDArray[Any], NDArray[Any] | None, float, float] | None:
-    """Right-hand side, start and tolerances; ``None`` where SciPy is to answer, or to refuse."""
+def _admit(
+    given: dict[str, Any], function: str
+) -> tuple[NDArray[Any], NDArray[Any] | None, float, float, np.dtype[Any]] | None:
+    """Right-hand side, start, tolerances, and the precision of the answer; ``None``: SciPy is to answer, or to refuse.
+
+    Dense matrices, operators and calls with a callback are SciPy's: it is its own iterates that a callback sees.
+    """
     A, M = given["A"], given.get("M")
     if not sp.issparse(A) or A.ndim != 2 or A.shape[0] != A.shape[1] or A.dtype.kind not in "fc":
         return None
@@ -83,11 +99,10 @@ def _admit(given: dict[str, Any], function: str) -> tuple[NDArray[Any], NDArray[
     if M is not None and getattr(M, "shape", None) != A.shape:
         return None
     b, x0 = _vector(given["b"], A.shape[0]), given.get("x0")
-    if b is None or (A.dtype.itemsize <= 4 and b.dtype.itemsize <= 4 and b.dtype.kind == "f"):
-        return None
-    dtype = np.result_type(A.dtype, b.dtype, np.float64)
-    if dtype not in (np.float64, np.complex128) or (A.dtype.kind == "c" and A.dtype.itemsize < 16):
-        return None
+    if b is None or A.dtype.char not in "fdFD" or (function == "tfqmr" and A.dtype.char in "fF" and b.dtype == int):
+        return None  # the last of these is converted to the type of A there
+    answer = np.promote_types(A.dtype, b.dtype if b.dtype.char in "fdFD" else np.float64)
+    dtype = widened(answer)
     b = b.astype(dtype, copy=False)
     if x0 is not None:
         x0 = _vector(x0, A.shape[0])
@@ -95,7 +110,8 @@ def _admit(given: dict[str, Any], function: str) -> tuple[NDArray[Any], NDArray[
             return None
         x0 = x0.astype(dtype, copy=False)
     tolerances = _tolerances(given, function, A, b, x0)
-    return None if tolerances is None or not _enough(given, function) else (b, x0, *tolerances)
+    answer = dtype if function == "minres" else answer
+    return None if tolerances is None or not _enough(given, function) else (b, x0, *tolerances, answer)
 
 
 def _vector(given: Any, n: int) -> NDArray[Any] | None:

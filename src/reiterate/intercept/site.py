@@ -19,6 +19,7 @@ from reiterate.errors import NotConverged
 from reiterate.intercept.accuracy import KnownParts, backward_error, norm_of_rows
 from reiterate.intercept.ledger import Budget, Ledger
 from reiterate.intercept.patching import inside
+from reiterate.intercept.precision import least_error
 
 if TYPE_CHECKING:
     from reiterate.intercept.remembered import Remembered
@@ -174,9 +175,12 @@ class Site:
         except Exception:
             return None
 
-    def solve_directly(self, ledger: Ledger, A: Any, b: NDArray[Any]) -> NDArray[Any] | None:
-        """To the accuracy of a direct solver, refined once if need be; ``None`` where that was not reached."""
-        promise = self.options.direct_tolerance
+    def solve_directly(self, ledger: Ledger, A: Any, b: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any] | None:
+        """To the accuracy of a direct solver of this precision; ``None`` where that was not reached.
+
+        A and b are in double precision, and refined is once if need be.
+        """
+        promise = max(self.options.direct_tolerance, least_error(dtype))
         aim = max(promise / _BELOW_PROMISE, _ROUNDING)
         with np.errstate(all="ignore"):
             size, length = norm_of_rows(A), float(np.abs(b).max())
