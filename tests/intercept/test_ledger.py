@@ -126,3 +126,7 @@ def test_dimensions_are_told_apart():
     assert 0.1 < expected_seconds(laplacian(20, 3)) < 1.0
     parts = sp.block_diag((line, line), format="csr")
     assert np.isfinite(expected_seconds(parts))
+
+
+def test_complex_matrices_are_looked_at_without_a_warning():
+    assert expected_seconds(laplacian(20, 3) * (1.0 + 1.0j)) == expected_seconds(laplacian(20, 3)) > 0.0

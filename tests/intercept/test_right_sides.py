@@ -119,11 +119,10 @@ def test_sparse_columns_are_audited():
 
 
 def test_the_matrix_and_the_right_side_stay_as_they_are():
-    b, matrix = right_side(N, 3, form="csr"), A.copy()
+    b, matrix = right_side(N, 3), A.copy()
     with rt.tuned_scipy():
         spl.spsolve(matrix, b)
-    assert (matrix != A).nnz == (b != right_side(N, 3, form="csr")).nnz == 0
-    assert b.format == "csr"
+    assert (matrix != A).nnz == (b != right_side(N, 3)).nnz == 0
 
 
 SINGLE = [np.float32, np.complex64]

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 from zlib import crc32
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse.csgraph import connected_components
+from scipy.sparse.csgraph import connected_components, structural_rank
 
-KnownParts = dict[tuple[int, str, int, int], NDArray[np.int32]]
+KnownParts = dict[tuple[str, int, str, int, int], NDArray[np.int32]]
 
-_KEEP = 4  # patterns
+_KEEP = 8  # patterns
 _ZERO = 1e-13  # of the sum of absolute values: a row sum that is nothing but rounding errors
 
 
@@ -39,10 +40,11 @@ def backward_error(A: Any, size: float, x: NDArray[Any], b: NDArray[Any]) -> flo
 
 
 def looks_singular(A: Any, known: KnownParts) -> bool:
-    """Whether SuperLU may meet a zero pivot: a row or column is zero, or those of a connected part sum to zero.
+    """Whether SuperLU may meet a pivot that is exactly zero.
 
-    Such are matrices of pure Neumann problems, and of networks of which a part has no source. ``True`` also where
-    entries are not finite. Other singular matrices are not noticed.
+    A row or column is zero, or those of a connected part sum to zero, as in pure Neumann problems and in networks of
+    which a part has no source; or no order of the rows leaves a diagonal without zeros. ``True`` also where entries
+    are not finite. Other singular matrices are not noticed.
     """
     with np.errstate(all="ignore"):
         return _looks_singular(A, known)
@@ -60,17 +62,44 @@ def _looks_singular(A: Any, known: KnownParts) -> bool:
             part = _connected_parts(A, known)
             if not np.bincount(part, weights=grounded).all():
                 return True
-    return False
+    return not A.diagonal().all() and not _has_full_diagonal(A, known)
+
+
+def _has_full_diagonal(A: Any, known: KnownParts) -> bool:
+    """Whether some order of the rows leaves a diagonal without zeros; singular matrices may, others must."""
+    if not A.data.all():
+        A = A.copy()
+        A.eliminate_zeros()
+
+    def rank() -> NDArray[np.int32]:
+        return np.array([structural_rank(_real(A))], dtype=np.int32)
+
+    return bool(_by_pattern("rank", A, known, rank)[0] == A.shape[0])
 
 
 def _connected_parts(A: Any, known: KnownParts) -> NDArray[np.int32]:
     """Of every unknown, the number of its connected part, shape (n,)."""
+
+    def parts() -> NDArray[np.int32]:
+        found: NDArray[np.int32] = connected_components(_real(A), directed=False)[1]
+        return found
+
+    return _by_pattern("parts", A, known, parts)
+
+
+def _real(A: Any) -> Any:
+    """A matrix that SciPy can take for a graph without a warning."""
+    return abs(A) if A.dtype.kind == "c" else A
+
+
+def _by_pattern(what: str, A: Any, known: KnownParts, find: Callable[[], NDArray[np.int32]]) -> NDArray[np.int32]:
+    """What depends on the places of the entries only, of the last few patterns."""
     begins, places = (crc32(np.ascontiguousarray(array).data) for array in (A.indptr, A.indices))
-    key = (A.shape[0], A.format, begins, places)
-    part = known.get(key)
-    if part is None:
-        _, part = connected_components(A, directed=False)
+    key = (what, A.shape[0], A.format, begins, places)
+    found = known.get(key)
+    if found is None:
+        found = find()
         while len(known) >= _KEEP:
             known.pop(next(iter(known)), None)
-        known[key] = part
-    return part
+        known[key] = found
+    return found

@@ -208,7 +208,8 @@ def expected_seconds(A: Any) -> float:
     n = A.shape[0]
     if n < _COARSE:
         return 0.0
-    order, before = breadth_first_order(A, 0, directed=False)
+    graph = abs(A) if A.dtype.kind == "c" else A  # else SciPy warns of what it discards
+    order, before = breadth_first_order(graph, 0, directed=False)
     depth = np.zeros(n, dtype=np.int64)
     for node in order[1:].tolist():
         depth[node] = depth[before[node]] + 1
