@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 import reiterate as rt
 from reiterate.intercept import patching
+from reiterate.intercept.conclusion import write_report
 from tests.intercept.outcomes import assert_same, outcome
 
 pytestmark = pytest.mark.usefixtures("eager")
@@ -399,6 +400,50 @@ def test_an_audit_compares_with_scipy():
         assert site.seconds_before > 0.0
         assert site.solves == 4
         assert site.left_to_scipy == 0
+
+
+def test_audits_do_not_count_twice_what_scipy_would_have_spent(monkeypatch):
+    A, took = well_conditioned(50, 9), []
+
+    def timed(name):
+        own = patching.original(name)
+        return lambda *args, **kwargs: took.append(name) or own(*args, **kwargs)
+
+    with rt.tuned_scipy(audit=1.0, seed=0) as session, monkeypatch.context() as patch:
+        for name in ("splu", "spsolve"):
+            patch.setitem(patching._originals, name, timed(name))
+        lu = spl.splu(A)
+        for k in range(5):
+            lu.solve(np.full(50, k + 1.0))
+        (site,) = session._sites.values()
+        ledger = next(iter(site.ledgers().values()))
+        assert len(took) == 5
+        assert (ledger.answered, ledger.audits.count) == (1, 1)
+        assert (ledger.columns, ledger.solving.audits.count) == (5, 5)
+        assert ledger.before() == ledger.instead() == ledger.audits.seconds + ledger.solving.audits.seconds
+        assert lu.nnz
+        assert ledger.before() == ledger.audits.seconds + ledger.solving.audits.seconds
+
+
+def test_the_page_of_a_stream_shows_scipy_beside_it(tmp_path):
+    A = well_conditioned(50, 9)
+    with rt.tuned_scipy(audit=1.0, seed=0) as session:
+        for k in range(4):
+            spl.spsolve(A, np.full(50, k + 1.0))
+    (site,) = session.sites
+    assert site.seconds_instead == site.seconds_before > 0.0
+    write_report("program.py", session.sites, tmp_path / "out.html")
+    page = (tmp_path / "out-1.html").read_text()
+    assert "SciPy, audited" in page
+    assert "spsolve at test_faithful.py" in page
+
+
+def test_the_page_of_a_stream_without_measurements_names_no_others(tmp_path):
+    with rt.tuned_scipy() as session:
+        spl.spsolve(well_conditioned(50, 9), np.ones(50))
+    assert session.sites[0].seconds_instead is None
+    write_report("program.py", session.sites, tmp_path / "out.html")
+    assert "SciPy, " not in (tmp_path / "out-1.html").read_text()
 
 
 def test_warnings_as_errors_stay_errors():

@@ -107,6 +107,19 @@ def test_what_it_would_have_cost():
     assert ledger.before() == pytest.approx(15 * 0.02 + 0.004 + 9 * 0.001)
 
 
+def test_what_scipy_did_only_to_compare_is_counted_once():
+    ledger = measured(0.02)
+    ledger.answered = 10
+    for _ in range(4):
+        ledger.by_both(0.03)
+    assert ledger.instead() == pytest.approx(4 * 0.03 + 6 * ledger.usual)
+    assert ledger.before() == pytest.approx(5 * 0.02 + ledger.instead())
+    solving = ledger.for_solving()
+    ledger.columns, solving.answered = 6, 2
+    solving.by_both(0.004, columns=4)
+    assert ledger.instead() == pytest.approx(4 * 0.03 + 6 * ledger.usual + 0.004 + 4 * 0.001)
+
+
 def test_means():
     mean = Mean()
     assert mean.mean == 0.0

@@ -227,7 +227,7 @@ def write_report(program: str, sites: Sequence[SiteSummary], path: Path) -> Path
     for number, site in enumerate(by_time, 1):
         page = ""
         if number <= _MOST_PAGES and site.solver is not None and len(site.solver.history):
-            page = str(site.solver.report(path.with_name(f"{path.stem}-{number}{path.suffix}")).name)
+            page = _page(site, path.with_name(f"{path.stem}-{number}{path.suffix}"))
         rows.append([*table.row(site)[:3], *_times(site), table.choices(site), page])
     if total.solves > total.left_to_scipy:
         lead = f"{table.headline(total, len(sites))}"
@@ -245,6 +245,13 @@ def write_report(program: str, sites: Sequence[SiteSummary], path: Path) -> Path
     return overview.write(path)
 
 
+def _page(site: SiteSummary, path: Path) -> str:
+    """The page of a stream, with what SciPy would have taken where that is known; returns its name."""
+    instead = site.seconds_instead
+    measured = {} if instead is None or site.before == "unknown" else {f"SciPy, {site.before}": instead}
+    return str(site.solver.report(path, title=f"{site.function} at {site.where}", measured=measured).name)
+
+
 def _times(site: SiteSummary) -> list[Any]:
     before = "–" if site.seconds_before is None else f"{site.seconds_before:.3g}"
     return [f"{site.seconds:.3g}", before, site.before]
@@ -255,6 +262,6 @@ _TERMS: Final = [
     ("seconds", "Measured: spent in the calls, deciding and checking included."),
     ("with SciPy", "What SciPy would have spent on the same calls."),
     ("audited", "From calls of this very run that were solved both ways."),
-    ("estimated", "From those calls of this site that SciPy answered."),
+    ("estimated", "From those calls of this site that SciPy answered, in this run or an earlier one."),
     ("chosen", "The configurations that began the solves, with their shares; SciPy: calls that were left to it."),
 ]

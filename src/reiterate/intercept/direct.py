@@ -93,7 +93,7 @@ def _spsolve(site: Site, original: Callable[..., Any], args: tuple[Any, ...], kw
     if site.options.audits():
         begin = time.perf_counter()
         theirs = original(matrix, b, permc_spec, use_umfpack)
-        ledger.theirs.add(time.perf_counter() - begin)
+        ledger.by_both(time.perf_counter() - begin)
         x = _compared(site, ledger, x, theirs)
     elif sp.issparse(x):
         sparse_sides.warn(matrix, b)

@@ -102,7 +102,7 @@ class LazyFactor(_Lazy):
         self._dtype = dtype
         self._singular = singular
         self._ledger, self._solving = ledger, ledger.for_solving()
-        self._solved = False
+        self._solved = self._compared = False
         self._rent = 0.0
 
     def _made(self) -> Any:
@@ -110,9 +110,11 @@ class LazyFactor(_Lazy):
 
     def _factored(self, seconds: float) -> None:
         super()._factored(seconds)
-        self._ledger.theirs.add(seconds)
-        if self._solved:
-            self._ledger.by_us(seconds, 0.0)
+        if not self._solved:
+            self._ledger.theirs.add(seconds)
+            return
+        self._ledger.by_us(seconds, 0.0)
+        self._counted(seconds)
 
     def solve(self, rhs: Any, trans: Any = "N") -> NDArray[Any]:
         """As ``SuperLU.solve``: shape (n,) or (n, k), transposed where ``trans`` is ``"T"`` or ``"H"``."""
@@ -167,12 +169,18 @@ class LazyFactor(_Lazy):
             x = site.compare(ledger, x, self._audited(b, columns, trans))
         return x
 
+    def _counted(self, seconds: float) -> None:
+        """What factoring takes that we had done without: once, as SciPy would have factored once."""
+        if not self._compared:
+            self._ledger.by_both(seconds)
+            self._compared = True
+
     def _audited(self, b: NDArray[Any], columns: int, trans: str) -> NDArray[Any]:
         """By factors of SciPy's that are thrown away, so that the next solve is ours again."""
         begin = time.perf_counter()
         own = self._made()
-        self._ledger.theirs.add(time.perf_counter() - begin)
-        return self._timed(own, b, columns, trans)
+        self._counted(time.perf_counter() - begin)
+        return self._timed(own, b, columns, trans, answered=True)
 
     def _ours_nevertheless(self, b: NDArray[Any], columns: int, trans: str) -> NDArray[Any] | None:
         """Although SciPy's factors are there: solving with them may take longer than without."""
@@ -185,13 +193,17 @@ class LazyFactor(_Lazy):
         site.charge(ledger, seconds, site.loading() - loading, columns * ledger.usual, failed=x is None)
         ledger.answered += 0 if x is None else columns
         if x is not None and site.options.audits():
-            x = site.compare(ledger, x, self._timed(self._own, b, columns, trans))
+            x = site.compare(ledger, x, self._timed(self._own, b, columns, trans, answered=True))
         return x
 
-    def _timed(self, own: Any, rhs: Any, columns: int, trans: str) -> NDArray[Any]:
+    def _timed(self, own: Any, rhs: Any, columns: int, trans: str, *, answered: bool = False) -> NDArray[Any]:
         begin = time.perf_counter()
         x: NDArray[Any] = own.solve(rhs, trans)
-        self._solving.by_scipy(time.perf_counter() - begin, self._matrix, columns)
+        seconds = time.perf_counter() - begin
+        if answered:
+            self._solving.by_both(seconds, columns)
+        else:
+            self._solving.by_scipy(seconds, self._matrix, columns)
         return x
 
     def _theirs(self, rhs: Any, columns: int, trans: str) -> NDArray[Any]:

@@ -57,7 +57,7 @@ def _krylov(site: Site, original: Callable[..., Any], args: tuple[Any, ...], kwa
     if site.options.audits():
         begin = time.perf_counter()
         theirs, info = original(*args, **kwargs)
-        ledger.theirs.add(time.perf_counter() - begin)
+        ledger.by_both(time.perf_counter() - begin)
         if info == 0:
             x = site.compare(ledger, x, theirs)
     return x, 0

@@ -81,6 +81,8 @@ class Ledger:
     ----------
     theirs : Mean
         SciPy's calls; of factorizations, the factoring.
+    audits : Mean
+        Those among them that we have answered as well.
     solving : Ledger or None
         Of factorizations: columns solved when SciPy's factors are there already.
     answered, columns : int
@@ -97,6 +99,7 @@ class Ledger:
 
     budget: Budget
     theirs: Mean = field(default_factory=Mean)
+    audits: Mean = field(default_factory=Mean)
     answered: int = 0
     columns: int = 0
     solving: Ledger | None = None
@@ -163,6 +166,11 @@ class Ledger:
             self._potential += saved
             self.budget.potential += saved
 
+    def by_both(self, seconds: float, columns: int = 1) -> None:
+        """SciPy has answered what we had answered already."""
+        self.theirs.add(seconds, columns)
+        self.audits.add(seconds, columns)
+
     def by_us(self, seconds: float, instead_of: float) -> None:
         """We have answered, or failed to, in so many seconds, where SciPy would have taken ``instead_of``."""
         if not self.budget.begun:  # it had machine code to load, which others will find in memory
@@ -188,15 +196,24 @@ class Ledger:
         self._potential += advance
         self.budget.potential += advance
 
-    def before(self) -> float | None:
-        """What SciPy would have spent on all of this; ``None``: it was never measured."""
+    def instead(self) -> float | None:
+        """What SciPy would have spent on what we answered; ``None``: it was never measured."""
         if self.answered and not self.theirs.count:
             return None
-        spent = self.theirs.seconds + self.answered * self.theirs.recent
-        if self.solving is None:
+        spent = self.audits.seconds + (self.answered - self.audits.count) * self.theirs.recent
+        if (solving := self.solving) is None:
             return spent
-        solved = self.solving.theirs.seconds + self.solving.answered * self.solving.theirs.recent
-        return spent + solved + self.columns * self.solving.theirs.recent
+        unseen = solving.answered + self.columns - solving.audits.count
+        return spent + solving.audits.seconds + unseen * solving.theirs.recent
+
+    def before(self) -> float | None:
+        """What SciPy would have spent on all of this; ``None``: it was never measured."""
+        if (spent := self.instead()) is None:
+            return None
+        for ledger in (self, self.solving):
+            if ledger is not None:
+                spent += ledger.theirs.seconds - ledger.audits.seconds
+        return spent
 
 
 def expected_seconds(A: Any) -> float:

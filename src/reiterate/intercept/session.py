@@ -48,13 +48,16 @@ class SiteSummary:
     seconds_before : float or None
         What SciPy would have spent on the same calls; ``None``: nobody knows.
     before : {"audited", "estimated", "unknown"}
-        Where that number comes from: from calls that were solved both ways, or from those that SciPy answered.
+        Where that number comes from: from calls that were solved both ways, or from those that SciPy answered, in
+        this run or an earlier one.
     chosen : list of (str, int)
         Configurations and how many solves they began, most first.
     disagreement : float or None
         Largest relative difference between the two answers of an audited call; ``None``: none was audited.
     solver : rt.Solver or None
         The stream, where there is one.
+    seconds_instead : float or None
+        What SciPy would have spent on the calls that it did not answer.
     """
 
     where: str
@@ -67,6 +70,7 @@ class SiteSummary:
     chosen: list[tuple[str, int]]
     disagreement: float | None
     solver: Any
+    seconds_instead: float | None = None
 
 
 class Session:
@@ -140,6 +144,7 @@ class Session:
                 site.chosen(),
                 site.disagreement,
                 site.solver,
+                site.instead(),
             )
             for site in list(self._sites.values())
         ]

@@ -220,10 +220,15 @@ class Site:
 
     def before(self) -> tuple[float | None, Literal["audited", "estimated", "unknown"]]:
         """What SciPy would have spent, and how that is known."""
-        parts = [ledger.before() for ledger in list(self._ledgers.values())]
+        parts = [ledger.before() for ledger in self.ledgers().values()]
         if not parts or any(part is None for part in parts):
             return None, "unknown"
         return sum(part for part in parts if part is not None), "audited" if self.audited else "estimated"
+
+    def instead(self) -> float | None:
+        """What SciPy would have spent on the calls that we answered."""
+        parts = [ledger.instead() for ledger in self.ledgers().values()]
+        return None if None in parts else sum(part for part in parts if part is not None)
 
     def chosen(self) -> list[tuple[str, int]]:
         """Configurations and how many solves they began, most first."""
