@@ -1,4 +1,4 @@
-import subprocess
+import json
 import sys
 import weakref
 from types import SimpleNamespace
@@ -156,19 +156,12 @@ def test_whether_a_process_may_be_started(change, possible, monkeypatch):
     assert background._possible() is possible
 
 
-def test_a_process_is_of_its_own_session_and_says_nothing(ready, monkeypatch):
+def test_a_process_compiles_nothing_in_processes_of_its_own(ready, monkeypatch):
     started = {}
-
-    def start(arguments, **options):
-        started.update(options, arguments=arguments)
-        return SimpleNamespace(returncode=None)
-
-    monkeypatch.setattr(background.subprocess, "Popen", start)
-    monkeypatch.setattr(background.atexit, "register", lambda function, *arguments: None)
-    process = background._start(ready, [(ELEMENTARY, ELEMENTARY, ())])
-    assert started["stdout"] == started["stderr"] == started["stdin"] == subprocess.DEVNULL
+    monkeypatch.setattr(
+        background, "start_detached", lambda arguments, cwd, env: started.update(arguments=arguments, cwd=cwd, env=env)
+    )
+    background._start(ready, [(ELEMENTARY, ELEMENTARY, ())])
     assert started["env"][background.SWITCH] == "0"
-    if sys.platform != "win32":
-        assert started["start_new_session"]
-    background._let_go(process)
-    assert process.returncode == 0
+    assert started["cwd"] == ready.path.parent
+    assert json.loads(started["arguments"][-1])["wanted"] == [[ELEMENTARY, ELEMENTARY, []]]

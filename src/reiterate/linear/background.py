@@ -20,13 +20,14 @@ import sys
 import threading
 from collections.abc import Callable, Hashable, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import numba
 
 from reiterate.contracts import Method
 from reiterate.kernels.ready import ReadyList, ready_list
 from reiterate.linear import elementary
+from reiterate.linear.detached import start_detached
 from reiterate.linear.filling import ELEMENTARY, spell
 
 SWITCH: Final = "REITERATE_BACKGROUND"
@@ -43,6 +44,13 @@ fill(task["ready"], task["wanted"])
 _DOOR: Wanted = (ELEMENTARY, ELEMENTARY, ())
 
 
+class Process(Protocol):
+    """A process that was started."""
+
+    def poll(self) -> int | None:
+        """``None`` while it runs."""
+
+
 class Background:
     """Knows which methods are compiled, and has the others compiled.
 
@@ -54,9 +62,7 @@ class Background:
         Starts a process that fills the list; raises OSError where that is impossible.
     """
 
-    def __init__(
-        self, ready: ReadyList | None, start: Callable[[ReadyList, Sequence[Wanted]], subprocess.Popen[bytes]]
-    ) -> None:
+    def __init__(self, ready: ReadyList | None, start: Callable[[ReadyList, Sequence[Wanted]], Process]) -> None:
         self._ready = ready
         self._start = start
         self.forget()
@@ -64,8 +70,8 @@ class Background:
     def forget(self) -> None:
         """Of processes started: in a forked process they are somebody else's, and so is whoever held the lock."""
         self._lock = threading.Lock()
-        self._asked: dict[str, subprocess.Popen[bytes]] = {}
-        self._process: subprocess.Popen[bytes] | None = None
+        self._asked: dict[str, Process] = {}
+        self._process: Process | None = None
 
     def begin(self) -> None:
         """To be called before the first system is admitted: the door may not have its kernels yet."""
@@ -123,25 +129,29 @@ def _order(method: Method, variant: Any) -> Wanted:
     return spell(method.name, variant), method.name, (*of_a_column, block)
 
 
-def _start(ready: ReadyList, wanted: Sequence[Wanted]) -> subprocess.Popen[bytes]:
-    """A process of its own session, that Ctrl-C here and the end of a terminal do not reach, and without any output."""
+def _start(ready: ReadyList, wanted: Sequence[Wanted]) -> Process:
+    """A process of its own session, that Ctrl-C here and the end of a terminal do not reach, and without any output.
+
+    It is no child of this one, which may wait for its children, but on Windows, where nobody does.
+    """
     path = [os.path.abspath(place) for place in sys.path if isinstance(place, str)]
     task = json.dumps({"path": path, "ready": str(ready.path), "wanted": list(wanted)})
-    options: dict[str, Any] = {"start_new_session": True}
+    arguments = [sys.executable, "-P", "-c", _CODE, task]
     if sys.platform == "win32":
-        flags = subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW | subprocess.IDLE_PRIORITY_CLASS
-        options = {"creationflags": flags}
-    process = subprocess.Popen(
-        [sys.executable, "-P", "-c", _CODE, task],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        cwd=ready.path.parent,
-        env=_environment(),
-        **options,
-    )
-    atexit.register(_let_go, process)
-    return process
+        process = subprocess.Popen(
+            arguments,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            cwd=ready.path.parent,
+            env=_environment(),
+            creationflags=subprocess.CREATE_NEW_PROCESS_GROUP
+            | subprocess.CREATE_NO_WINDOW
+            | subprocess.IDLE_PRIORITY_CLASS,
+        )
+        atexit.register(_let_go, process)
+        return process
+    return start_detached(arguments, ready.path.parent, _environment())
 
 
 def _environment() -> dict[str, str]:
