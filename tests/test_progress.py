@@ -1,9 +1,11 @@
 import io
 import threading
+from types import SimpleNamespace
 
 import pytest
 from rich.console import Console
 
+from reiterate import progress
 from reiterate.progress import late_progress, shown_late
 
 
@@ -60,3 +62,16 @@ def test_the_bar_counts_steps(total):
         while not console.file.getvalue():
             pass
     assert "Solving" in console.file.getvalue()
+
+
+def test_a_step_that_goes_on_is_named_with_its_seconds(monkeypatch):
+    console, now = terminal(), 100.0
+    monkeypatch.setattr(progress, "time", SimpleNamespace(monotonic=lambda: now))
+    with late_progress("Solving", 3, console, patience=0.0) as advance:
+        advance()
+        now = 112.0
+        while "step 2 for 12 s" not in console.file.getvalue():
+            pass
+        advance()
+        while "step 3 for 0 s" not in console.file.getvalue():
+            pass

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.progress import ProgressColumn, Task
 
 PATIENCE = 1.0
 """Seconds after which people want to know."""
@@ -58,6 +60,8 @@ def late_progress(
 ) -> Iterator[Callable[[], None]]:
     """A progress bar on standard error, once it has taken a second; gone in the end.
 
+    It moves while a step goes on, and says for how long that has been: one step may take minutes.
+
     Parameters
     ----------
     description
@@ -79,21 +83,47 @@ def late_progress(
         BarColumn,
         MofNCompleteColumn,
         Progress,
+        SpinnerColumn,
         TextColumn,
         TimeElapsedColumn,
         TimeRemainingColumn,
     )
 
     console = Console(stderr=True) if console is None else console
+    begun = time.monotonic()
+
+    def this_step(task: Task) -> str:
+        return "" if task.finished else f"step {round(task.completed) + 1:,} for {time.monotonic() - begun:.0f} s"
+
     progress = Progress(
+        SpinnerColumn(),
         TextColumn("{task.description}"),
-        BarColumn(bar_width=None if total is None else max(10, min(40, console.width - 60))),
+        BarColumn(bar_width=None if total is None else max(10, min(40, console.width - 80))),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
         *(() if total is None else (TextColumn("left"), TimeRemainingColumn())),
+        _column(this_step),
         console=console,
         transient=True,
     )
     task = progress.add_task(description, total=total)
+
+    def advance() -> None:
+        nonlocal begun
+        begun = time.monotonic()
+        progress.advance(task)
+
     with shown_late(progress, console, patience):
-        yield lambda: progress.advance(task)
+        yield advance
+
+
+def _column(text: Callable[[Task], str]) -> ProgressColumn:
+    """A column with a text that is made anew each time it is drawn."""
+    from rich.progress import ProgressColumn
+    from rich.text import Text
+
+    class Column(ProgressColumn):
+        def render(self, task: Task) -> Text:
+            return Text(text(task), style="dim")
+
+    return Column()

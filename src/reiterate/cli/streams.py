@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,11 +12,10 @@ import typer
 
 from reiterate.cli.options import AsJson, Memory
 from reiterate.intercept.command import memory_of
+from reiterate.progress import late_progress
 
 if TYPE_CHECKING:
     from reiterate.files import Outcome
-
-_PATIENCE = 1.0  # seconds before a progress bar is worth looking at
 
 
 def solve(
@@ -51,7 +49,7 @@ def solve(
     solver = Solver(
         rtol=rtol, atol=atol, threads=threads, memory=memory_of(memory), label=str(stream.source.absolute())
     )
-    with _progress(stream.description, len(stream), quiet=as_json) as watch:
+    with _progress(stream.source.name, len(stream), quiet=as_json) as watch:
         outcome = solve_stored(stream, solver, target, rtol=rtol, atol=atol, watch=watch)
     page = None
     if outcome.solved or report is not None:
@@ -80,29 +78,10 @@ def _conclusion(outcome: Outcome, target: Path, page: Path | None) -> str:
 
 
 @contextmanager
-def _progress(description: str, total: int, *, quiet: bool) -> Iterator[Callable[[int], None]]:
+def _progress(name: str, total: int, *, quiet: bool) -> Iterator[Callable[[int], None]]:
     """A progress bar that appears when the work has taken a second; none where nobody looks at a terminal."""
-    from rich.console import Console
-    from rich.progress import Progress
-
-    console = Console(stderr=True)
-    if quiet or not console.is_terminal:
+    if quiet:
         yield lambda done: None
         return
-    progress = Progress(console=console, transient=True)
-    task = progress.add_task("Solving", total=total)
-    start, shown = time.perf_counter(), False
-
-    def watch(done: int) -> None:
-        nonlocal shown
-        progress.update(task, completed=done)
-        if not shown and time.perf_counter() - start > _PATIENCE:
-            console.print(description)
-            progress.start()
-            shown = True
-
-    try:
-        yield watch
-    finally:
-        if shown:
-            progress.stop()
+    with late_progress(f"Solving {name}", total) as advance:
+        yield lambda done: advance() if done else None
