@@ -1,5 +1,6 @@
 """Two runs of one program: at every call site the second begins where the first has ended."""
 
+import os
 import sys
 from types import SimpleNamespace
 
@@ -113,6 +114,7 @@ def test_long_calls_need_not_be_measured_again_on_another_machine(path, monkeypa
 def test_of_what_disagreed_scipy_stays_in_charge(path, monkeypatch):
     first = run(path, scipy=0.5, ours=0.01)
     the_ledger(first).barred = True
+    first.options.remembered.keep()
     first.options.remembered.close()
     for where in (store.machine(), ("another", "another machine")):
         monkeypatch.setattr(store, "machine", lambda where=where: where)
@@ -125,6 +127,36 @@ def test_three_runs_add_up(path):
         run(path, times=2)
     (entry,) = [entry for entry in Store(path).entries() if "calls" in entry.kind]
     assert entry.solves == 6
+
+
+def test_what_is_written_is_not_written_once_more(path):
+    found = run(path, scipy=0.5)
+    path.unlink()
+    found.options.remembered.close()
+    assert not path.exists()
+
+
+def test_a_forked_process_that_has_called_nothing_writes_nothing(path, monkeypatch):
+    found = run(path, scipy=0.5)
+    kept = found.options.remembered
+    kept.keep()
+    path.unlink()
+    own = os.getpid()
+    monkeypatch.setattr(remembered.os, "getpid", lambda: own + 1)
+    kept.close()
+    assert not path.exists()
+
+
+def test_what_is_known_is_written_now_and_then(path, monkeypatch):
+    monkeypatch.setattr(remembered, "_LONGEST", 0.0)
+    session = Session(memory=path)
+    session.install()
+    try:
+        program(3)
+        (entry,) = [entry for entry in Store(path).entries() if "calls" in entry.kind]
+        assert entry.solves == 2
+    finally:
+        session.remove()
 
 
 def test_without_a_memory_no_file_is_made(path):

@@ -69,15 +69,17 @@ class Remembered:
     def keep(self) -> float:
         """Write what is known if that was not done for a while; returns the seconds that this has taken."""
         begin = time.perf_counter()
+        self._called_in = os.getpid()
         if begin - self._written < _LONGEST:
             return 0.0
-        self._written, self._called_in = begin, os.getpid()
+        self._written = begin
         self._write(patiently=False)
         return time.perf_counter() - begin
 
     def close(self) -> None:
         """The end of a session, or of the process."""
         self._write(patiently=True)
+        self._called_in = 0
 
     def _recalled(self, site: Site) -> Recalled | None:
         if not self._opened:

@@ -203,8 +203,9 @@ def tuned_scipy(
     call site is a stream of its own. Calls that would not be faster, or cannot be answered faithfully, go to SciPy.
     What objects keep in attributes, if they were made before the block, is not found.
 
-    A matrix that is exactly singular, but neither has a zero row or column nor a part whose rows sum to zero, may be
-    noticed later than by SciPy: at ``.solve`` and not at ``splu``, or not at all where the system has solutions.
+    A matrix that is exactly singular, but neither has a zero row or column, nor a part whose rows sum to zero, nor
+    zeros on the diagonal in any order of its rows, may be noticed later than by SciPy: at ``.solve`` and not at
+    ``splu``, or not at all where the system has solutions.
 
     Parameters
     ----------
