@@ -9,7 +9,7 @@ from reiterate.linear.filling import ELEMENTARY
 from reiterate.linear.uncompiled import UNCOMPILED
 
 FIRST = """
-import importlib, json, os, pkgutil
+import importlib, json, os, pkgutil, signal, time
 import reiterate as rt
 from reiterate import kernels
 from reiterate.linear.background import background
@@ -24,21 +24,24 @@ print(json.dumps({
     "played": sorted({a.configuration.method for record in solver.history for a in record.attempts}),
     "compiled": [name for m in modules for name, f in vars(m).items() if getattr(f, "signatures", ())],
     "running": filling.poll() is None,
-    "own session": not hasattr(os, "getsid") or os.getsid(filling.pid) == filling.pid,
+    "own session": not hasattr(os, "getsid") or os.getsid(filling.pid) != os.getsid(0),
 }))
-filling.terminate()
-filling.wait()
+os.kill(filling.pid, signal.SIGTERM)
+while filling.poll() is None:
+    time.sleep(0.01)
 """
 
 FILL = """
-import json
+import json, time
 from reiterate.kernels import csr
 from reiterate.kernels.ready import ready_list
 from reiterate.linear import background, elementary
 from reiterate.linear.filling import ELEMENTARY
 
 ready = ready_list()
-background._start(ready, [(ELEMENTARY, ELEMENTARY, ())]).wait()
+filling = background._start(ready, [(ELEMENTARY, ELEMENTARY, ())])
+while filling.poll() is None:
+    time.sleep(0.01)
 elementary.warm_up()
 misses = sum(sum(f.stats.cache_misses.values()) for f in vars(csr).values() if hasattr(f, "stats"))
 print(json.dumps({"names": sorted(ready.names()), "misses": misses}))

@@ -100,7 +100,7 @@ def test_scipy_itself_keeps_its_own():
         scipy.integrate.solve_ivp(lambda t, y: -y, (0.0, 1.0), np.ones(50), "Radau", jac=Stiff.jacobian)
         spl.eigsh(A, k=2, sigma=0.1)
         spl.expm(A)
-        spl.spsolve(A, sp.eye_array(100, 2, format="csc"))
+        spl.spsolve(A, sp.eye_array(100, format="csc"))
     assert [site.function for site in session.sites] == ["spsolve"]
     assert session.sites[0].left_to_scipy == 1
 

@@ -28,7 +28,7 @@ except ChildProcessError:
 while not (here / "begun").exists() or not (here / "begun").read_text():
     time.sleep(0.01)
 session, parent = map(int, (here / "begun").read_text().split())
-print(session != os.getsid(0), parent != os.getpid(), process.poll())
+print(session == os.getsid(process.pid) != os.getsid(0), parent != os.getpid(), process.poll())
 (here / "stop").touch()
 while process.poll() is None:
     time.sleep(0.01)
@@ -64,15 +64,28 @@ def test_it_gets_its_arguments_and_environment_as_they_are(tmp_path):
 
 def test_without_a_shell_there_is_an_error(tmp_path, monkeypatch):
     monkeypatch.setattr("reiterate.linear.detached._SHELL", str(tmp_path / "no-shell"))
-    before = len(os.listdir("/proc/self/fd")) if Path("/proc/self/fd").is_dir() else None
+    before = descriptors()
     with pytest.raises(OSError, match="no-shell"):
         start_detached(["true"], tmp_path, {})
-    assert before is None or len(os.listdir("/proc/self/fd")) == before
+    assert descriptors() == before
+
+
+def test_a_shell_that_starts_nothing_is_an_error(tmp_path, monkeypatch):
+    monkeypatch.setattr("reiterate.linear.detached._CODE", "exit 3")
+    before = descriptors()
+    with pytest.raises(OSError, match="started nothing"):
+        start_detached(["true"], tmp_path, {})
+    assert descriptors() == before
+
+
+def descriptors() -> int:
+    known = Path("/proc/self/fd")
+    return len(os.listdir(known)) if known.is_dir() else 0
 
 
 def test_descriptors_of_the_program_are_not_read():
     reading, writing = os.pipe()
-    process = Detached(reading)
+    process = Detached(reading, 0)
     assert process.poll() is None
     other, end = os.pipe()
     os.dup2(other, reading)

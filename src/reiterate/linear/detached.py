@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 _SHELL: Final = "/bin/sh"
-_CODE: Final = '"$@" </dev/null >/dev/null 2>&1 &'
+_CODE: Final = '"$@" </dev/null >/dev/null 2>&1 & echo $!'
 
 
 class Detached:
@@ -20,10 +20,13 @@ class Detached:
     ----------
     reading
         The descriptor of the other end.
+    pid
+        Its number.
     """
 
-    def __init__(self, reading: int) -> None:
+    def __init__(self, reading: int, pid: int) -> None:
         os.set_blocking(reading, False)
+        self.pid = pid
         self._reading, self._pipe = reading, _identity(reading)
         weakref.finalize(self, _close, reading, self._pipe).atexit = False
 
@@ -53,7 +56,7 @@ def start_detached(arguments: Sequence[str], cwd: Path, env: Mapping[str, str]) 
         shell = subprocess.Popen(
             [_SHELL, "-c", _CODE, _SHELL, *arguments],
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             cwd=cwd,
             env=env,
@@ -65,9 +68,13 @@ def start_detached(arguments: Sequence[str], cwd: Path, env: Mapping[str, str]) 
         raise
     finally:
         os.close(writing)
-    process = Detached(reading)
-    shell.wait()
-    return process
+    try:
+        return Detached(reading, int(shell.communicate()[0]))
+    except BaseException as error:
+        os.close(reading)
+        if isinstance(error, ValueError):
+            raise OSError("the shell has started nothing") from None
+        raise
 
 
 def _identity(descriptor: int) -> tuple[int, int] | None:
