@@ -61,7 +61,8 @@ _WIDEST_GUESSED = 8  # columns; the guesses of a column hold eight vectors
 class Solver:
     """Solves a stream of related linear systems, and learns from each how to solve the next.
 
-    One solver serves one stream, from one thread.
+    One solver serves one stream, from one thread. Rows or columns with nothing but a diagonal entry, as Dirichlet
+    conditions make them, are eliminated where what is left of A is symmetric.
 
     Parameters
     ----------
