@@ -123,6 +123,10 @@ class Condensation:
             return None
         return _with_data(self._template, data.take(self._places)), Couplings(diagonal, coupling)
 
+    def leaves_pairs(self, data: Vector) -> bool:
+        """Whether A_II has entries off its diagonal, as far as numbers tell."""
+        return int(np.count_nonzero(data[self._places])) > self.left.size
+
     def restrict(self, b: Vector, parts: Couplings) -> tuple[Vector, Vector]:
         """The right-hand side of what is left, and what :meth:`complete` needs: b_D, or x_D where it is known by rows.
 
@@ -153,11 +157,13 @@ class Condensation:
 def condensations(pattern: Pattern, data: Vector, next_number: Callable[[], int]) -> list[Condensation]:
     """Those of a matrix that may leave a symmetric one, the one that leaves least first; usually none, and quickly."""
     candidates = sorted(_determined(pattern, data), key=lambda candidate: -int(candidate[0].sum()))
-    return [
+    found = [
         Condensation(next_number(), pattern, data, given, by_rows=by_rows)
         for given, by_rows in candidates
         if not given.all() and _may_be_symmetric(pattern, data, ~given)
     ]
+    # Where a diagonal is left, as of a triangular matrix of two rows, symmetry is nothing to be gained.
+    return [condensation for condensation in found if condensation.leaves_pairs(data)]
 
 
 def _determined(pattern: Pattern, data: Vector) -> list[tuple[NDArray[np.bool_], bool]]:

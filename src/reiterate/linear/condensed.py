@@ -81,7 +81,8 @@ class CondensedInstance(LinearInstance):
         rest = -rest if facts.traits.negated else rest
         super().__init__(facts, rest, context=context, rtol=rtol, atol=atol, threads=threads, size=size)
         self.trivial = size == 0.0
-        self.moderate = self._exponent == 0 and norm(rest) < LARGEST and bool(np.isfinite(self._determined).all())
+        usual = self._exponent == 0 and (self.trivial or 1.0 / LARGEST < max(size, atol) < LARGEST)
+        self.moderate = usual and norm(rest) < LARGEST and bool(np.isfinite(self._determined).all())
 
     @property
     def unknowns(self) -> int:
