@@ -82,7 +82,7 @@ class CondensedInstance(LinearInstance):
         super().__init__(facts, rest, context=context, rtol=rtol, atol=atol, threads=threads, size=size)
         self.trivial = size == 0.0
         usual = self._exponent == 0 and (self.trivial or 1.0 / LARGEST < max(size, atol) < LARGEST)
-        self.moderate = usual and norm(rest) < LARGEST and bool(np.isfinite(self._determined).all())
+        self.moderate = usual and norm(rest) < LARGEST and norm(self._determined) < LARGEST
 
     @property
     def unknowns(self) -> int:
