@@ -187,6 +187,7 @@ class Solver:
             int(threads or 1),
             recognizes="same_matrix" in reused,
             recycles="recycling" in reused,
+            condenses=True,
         )
         self._recollection: Recollection | None = None
         if (store := store_if_wanted(memory)) is not None:

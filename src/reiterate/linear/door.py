@@ -35,8 +35,9 @@ class Door:
     A system A x = b with a symmetric A whose diagonal is negative, such as a discrete ∇², becomes −A x = −b, so that
     methods for positive definite matrices apply: it has the same solution, and every x the same residual.
 
-    Where rows or columns of A have nothing but a diagonal entry, as Dirichlet conditions make them, and what is left of
-    A is symmetric, that is what the instance iterates on: see :mod:`~reiterate.linear.condensation`.
+    A door that ``condenses`` admits only what is left of A, where rows or columns have nothing but a diagonal entry, as
+    Dirichlet conditions make them, and the rest is symmetric: see :mod:`~reiterate.linear.condensation`. Iterates are
+    then shorter than b.
     """
 
     def __init__(
@@ -47,13 +48,14 @@ class Door:
         *,
         recognizes: bool = True,
         recycles: bool = True,
+        condenses: bool = False,
     ) -> None:
         self._recycles = recycles
         self._null_space = None if null_space is None else GivenNullSpace(null_space)
         self._memory_limit = memory_limit
         self._threads = threads
         self._patterns = KnownPatterns()
-        self._matrices = KnownMatrices(self._patterns, self._null_space, recognizes=recognizes)
+        self._matrices = KnownMatrices(self._patterns, self._null_space, recognizes=recognizes, condenses=condenses)
 
     def admit(
         self, A: Any, b: ArrayLike, context: Mapping[str, float] | None, *, rtol: float, atol: float
@@ -79,7 +81,7 @@ class Door:
         facts = self._free_facts(matrix) if free else self._matrices.facts(matrix, number)
         instance = self._instance(facts, matrix, rhs, _with_features(given, facts), rtol, atol, size)
         if not instance.moderate:
-            facts = self._matrices.facts(matrix, number, condenses=False)
+            facts = self._matrices.facts(matrix, number, whole=True)
             return self._instance(facts, matrix, rhs, _with_features(given, facts), rtol, atol, size)
         return instance
 
@@ -105,7 +107,7 @@ class Door:
         facts = self._free_facts(matrix) if free else self._matrices.facts(matrix, number)
         columns = self._columns(facts, matrix, block, _with_features(given, facts), rtol, atol)
         if not all(column.moderate for column in columns):
-            facts = self._matrices.facts(matrix, number, condenses=False)
+            facts = self._matrices.facts(matrix, number, whole=True)
             columns = self._columns(facts, matrix, block, _with_features(given, facts), rtol, atol)
         halved = block.dtype.kind == "c" and matrix.dtype.kind != "c"
         return Columns(facts, columns, _with_features(given, facts), np.shape(B), halved=halved)

@@ -33,18 +33,23 @@ class KnownMatrices:
         What the caller knows of every matrix.
     recognizes : bool
         Whether matrices have versions, by which they are known again.
+    condenses : bool
+        Whether those that can be are condensed; none is where the caller knows a null space.
     """
 
-    def __init__(self, patterns: KnownPatterns, null_space: GivenNullSpace | None, *, recognizes: bool) -> None:
+    def __init__(
+        self, patterns: KnownPatterns, null_space: GivenNullSpace | None, *, recognizes: bool, condenses: bool
+    ) -> None:
         self._patterns = patterns
         self._null_space = null_space
         self._recognizes = recognizes
+        self._condenses = condenses and null_space is None
         self._condensations = KnownCondensations()
         self._presumptions: dict[int, Presumption] = {}
         self._known: dict[Hashable, Facts] = {}
 
-    def facts(self, matrix: Any, number: int | None = None, *, condenses: bool = True) -> Facts:
-        """What is known of a CSR matrix in canonical format, or of its condensation where that is symmetric.
+    def facts(self, matrix: Any, number: int | None = None, *, whole: bool = False) -> Facts:
+        """What is known of a CSR matrix in canonical format, or of its condensation unless the ``whole`` is wanted.
 
         ``number`` is that of its pattern where it has been recognized.
 
@@ -54,17 +59,18 @@ class KnownMatrices:
             It is no matrix of finite numbers, or too large.
         """
         stored = self._patterns.number_of(matrix) if number is None else number
-        condenses = condenses and self._null_space is None
+        condenses = self._condenses and not whole
         condensed = self._condense_as_before(matrix, stored) if condenses else None
         if condensed is not None:
             return condensed
-        number, matrix, pattern, whole = *self._patterns.find(matrix, stored), matrix
+        given = matrix
+        number, matrix, pattern = self._patterns.find(matrix, stored)
         version = self._version(number, matrix)
         known = self._known.pop(version, None)
         if known is None:
             diagonal, traits, features = inspect(matrix, pattern)
             if condenses and not (traits.symmetric or traits.hermitian):
-                condensed = self._condense_anew(whole, stored)
+                condensed = self._condense_anew(given, stored)
                 if condensed is not None:
                     return condensed
             null_space = self.null_space_of(matrix, pattern, traits)
