@@ -61,7 +61,8 @@ _WIDEST_GUESSED = 8  # columns; the guesses of a column hold eight vectors
 class Solver:
     """Solves a stream of related linear systems, and learns from each how to solve the next.
 
-    One solver serves one stream, from one thread.
+    One solver serves one stream, from one thread. Rows or columns with nothing but a diagonal entry, as Dirichlet
+    conditions make them, are eliminated where what is left of A is symmetric.
 
     Parameters
     ----------
@@ -186,6 +187,7 @@ class Solver:
             int(threads or 1),
             recognizes="same_matrix" in reused,
             recycles="recycling" in reused,
+            condenses=True,
         )
         self._recollection: Recollection | None = None
         if (store := store_if_wanted(memory)) is not None:
@@ -330,7 +332,7 @@ class Solver:
         self, A: Any, b: Vector, x0: ArrayLike | None, context: Mapping[str, float] | None, rtol: float, atol: float
     ) -> Vector:
         instance = self._door.admit(A, b, context, rtol=rtol, atol=atol)
-        start = instance.enter(admit_start(x0, instance.b.size, instance.b.dtype))
+        start = instance.enter(instance.restrict(admit_start(x0, instance.unknowns, instance.b.dtype)))
         merit = math.inf
         if instance.trivial:
             start[:] = 0.0
@@ -343,12 +345,13 @@ class Solver:
             solution = leave_verified(instance, x, self._attempts) if instance.scaled else x
         except NotConverged as error:
             self._keep(instance, start)
-            error.x, error.merit = _best_of(error, instance)
+            best, error.merit = _best_of(error, instance)
+            error.x = instance.complete(best)
             raise
         self._keep(instance, start)
         if self._guesses is not None and (last := self.last) is not None:
             self._guesses.solved(instance, x, last.work, last.configuration)
-        return solution
+        return instance.complete(solution)
 
     def _keep(self, instance: LinearInstance, start: Vector) -> None:
         """Keep what a report may want to look at."""

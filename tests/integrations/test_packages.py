@@ -10,7 +10,6 @@ import scipy.sparse as sp
 import reiterate as rt
 from reiterate.errors import NotConverged
 from reiterate.integrations import _packages
-from reiterate.integrations._condensing import solve_condensed
 from reiterate.integrations._packages import require
 from reiterate.integrations._streams import Streams, backward_error
 from tests.matrices import laplacian
@@ -87,36 +86,6 @@ def test_rounding_errors_are_not_held_against_a_solution():
     b = np.array([1.0, 1.1])
     x = Streams().solve(A, b)
     assert backward_error(A, b, x) <= 1e-14
-
-
-@pytest.mark.parametrize("transposed", [False, True])
-@pytest.mark.parametrize("shape", [(144,), (144, 3)])
-def test_dirichlet_rows_are_eliminated(transposed, shape):
-    rng = np.random.default_rng(0)
-    A = laplacian(12).tolil()
-    for row in (0, 5, 77, 143):
-        A[row, :] = 0.0
-        A[row, row] = 2.0
-    A = A.tocsc() if not transposed else A.T.tocsr()
-    b = rng.standard_normal(shape)
-    seen = []
-
-    def solve(A, b, x0):
-        seen.append((A.shape, (abs(A - A.T) > 1e-14).nnz))
-        return sp.linalg.spsolve(A.tocsc(), b)
-
-    x = solve_condensed(A, b, None, solve)
-    assert seen == [((140, 140), 0)]
-    assert np.allclose(A @ x, b, rtol=0, atol=1e-12)
-
-
-def test_what_has_no_such_rows_is_left_as_it_is():
-    A = laplacian(5)
-    b = np.ones(25)
-    for matrix in (A, A.toarray(), sp.eye_array(25).tocsr()):
-        seen = []
-        solve_condensed(matrix, b, None, lambda A, b, x0, seen=seen: seen.append(A.shape) or b)
-        assert seen == [(25, 25)]
 
 
 def test_a_singular_system_is_not_taken_for_solved():

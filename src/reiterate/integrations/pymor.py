@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,7 +13,6 @@ import numpy as np
 
 from reiterate.contracts import Record
 from reiterate.errors import ReiterateError
-from reiterate.integrations._condensing import solve_condensed
 from reiterate.integrations._packages import require
 from reiterate.integrations._streams import DIRECT, Streams
 
@@ -36,8 +34,7 @@ class ReiterateSolver(Solver):  # type: ignore[misc]
     Parameters
     ----------
     rtol : float
-        Of every column: ‖v − A u‖ ≤ rtol ‖v‖, once what Dirichlet conditions give is known and eliminated. The default
-        is a direct solver's accuracy, as that of pyMOR's default.
+        Of every column: ‖v − A u‖ ≤ rtol ‖v‖. The default is a direct solver's accuracy, as that of pyMOR's default.
     check_finite : bool
         Refuse a solution that is not finite, as pyMOR's solvers do.
     options : mapping, optional
@@ -84,7 +81,7 @@ class ReiterateSolver(Solver):  # type: ignore[misc]
         if right.shape[1] == 0:
             return operator.source.empty(), {}
         try:
-            X = solve_condensed(matrix, right, start, functools.partial(self._streams.solve, key=key))
+            X = self._streams.solve(matrix, right, start, key=key)
         except ReiterateError as error:
             raise InversionError(f"reiterate: {error}") from error
         if self.check_finite and not np.all(np.isfinite(X)):

@@ -5,9 +5,8 @@ Nothing that the caller owns is ever modified.
 
 from __future__ import annotations
 
-import copy
 import math
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,17 +15,13 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from reiterate.errors import InvalidInput
 from reiterate.linear.block import Block, BlockInstance
-from reiterate.linear.elementary import fingerprint
+from reiterate.linear.condensed import CondensedBlock, CondensedFacts, CondensedInstance
 from reiterate.linear.free import admit_operator, inspect_operator, is_free
-from reiterate.linear.given_null_space import GivenNullSpace, constants_of
-from reiterate.linear.inspection import inspect
-from reiterate.linear.instance import Facts, LinearInstance, LinearTraits, Vector, norm
+from reiterate.linear.given_null_space import GivenNullSpace
+from reiterate.linear.instance import Facts, LinearInstance, Vector, norm
+from reiterate.linear.known_matrices import KnownMatrices
 from reiterate.linear.known_patterns import KnownPatterns
-from reiterate.linear.null_space import NullSpace
-from reiterate.linear.pattern import Pattern
-from reiterate.linear.presumption import Presumption
 
-_KEEP = 4  # matrices: a time step may alternate between a few
 _LARGEST_EXACT_INTEGER = 2**53
 
 
@@ -39,6 +34,10 @@ class Door:
 
     A system A x = b with a symmetric A whose diagonal is negative, such as a discrete ∇², becomes −A x = −b, so that
     methods for positive definite matrices apply: it has the same solution, and every x the same residual.
+
+    A door that ``condenses`` admits only what is left of A, where rows or columns have nothing but a diagonal entry, as
+    Dirichlet conditions make them, and the rest is symmetric: see :mod:`~reiterate.linear.condensation`. Iterates are
+    then shorter than b.
     """
 
     def __init__(
@@ -49,15 +48,14 @@ class Door:
         *,
         recognizes: bool = True,
         recycles: bool = True,
+        condenses: bool = False,
     ) -> None:
-        self._recognizes = recognizes
         self._recycles = recycles
         self._null_space = None if null_space is None else GivenNullSpace(null_space)
         self._memory_limit = memory_limit
         self._threads = threads
         self._patterns = KnownPatterns()
-        self._presumptions: dict[int, Presumption] = {}
-        self._matrices: dict[Hashable, Facts] = {}
+        self._matrices = KnownMatrices(self._patterns, self._null_space, recognizes=recognizes, condenses=condenses)
 
     def admit(
         self, A: Any, b: ArrayLike, context: Mapping[str, float] | None, *, rtol: float, atol: float
@@ -80,8 +78,12 @@ class Door:
         given = _admit_context(context)
         matrix, free, number = self._admit(A)
         rhs, size = _admit_vector("b", b, matrix.shape[0], matrix.dtype)
-        facts = self._free_facts(matrix) if free else self._facts(matrix, number)
-        return self._instance(facts, rhs, _with_features(given, facts), rtol, atol, size)
+        facts = self._free_facts(matrix) if free else self._matrices.facts(matrix, number)
+        instance = self._instance(facts, matrix, rhs, _with_features(given, facts), rtol, atol, size)
+        if not instance.moderate:
+            facts = self._matrices.facts(matrix, number, whole=True)
+            return self._instance(facts, matrix, rhs, _with_features(given, facts), rtol, atol, size)
+        return instance
 
     def admit_block(
         self, A: Any, B: ArrayLike, context: Mapping[str, float] | None, *, rtol: float, atol: float
@@ -102,8 +104,18 @@ class Door:
         given = _admit_context(context)
         matrix, free, number = self._admit(A)
         block = _admit_block("b", B, matrix.shape[0])
-        facts = self._free_facts(matrix) if free else self._facts(matrix, number)
-        context = _with_features(given, facts)
+        facts = self._free_facts(matrix) if free else self._matrices.facts(matrix, number)
+        columns = self._columns(facts, matrix, block, _with_features(given, facts), rtol, atol)
+        if not all(column.moderate for column in columns):
+            facts = self._matrices.facts(matrix, number, whole=True)
+            columns = self._columns(facts, matrix, block, _with_features(given, facts), rtol, atol)
+        halved = block.dtype.kind == "c" and matrix.dtype.kind != "c"
+        return Columns(facts, columns, _with_features(given, facts), np.shape(B), halved=halved)
+
+    def _columns(
+        self, facts: Facts, matrix: Any, block: Block, context: Mapping[str, float], rtol: float, atol: float
+    ) -> list[LinearInstance]:
+        """Every column as an instance; two, where it is complex and A is real."""
         halved = block.dtype.kind == "c" and matrix.dtype.kind != "c"
         columns: list[LinearInstance] = []
         for j in range(block.shape[1]):
@@ -112,10 +124,11 @@ class Door:
                 # Real and imaginary part may each leave as much as their squares share what is allowed.
                 allowed = max(rtol * self._norm_to_meet(rhs, facts), atol) / math.sqrt(2.0)
                 parts = (rhs.real.copy(), rhs.imag.copy())
-                columns.extend(self._instance(facts, part, context, 0.0, allowed) for part in parts)
+                columns.extend(self._instance(facts, matrix, part, context, 0.0, allowed) for part in parts)
             else:
-                columns.append(self._instance(facts, rhs.astype(matrix.dtype, copy=False), context, rtol, atol))
-        return Columns(facts, columns, context, np.shape(B), halved=halved)
+                rhs = rhs.astype(matrix.dtype, copy=False)
+                columns.append(self._instance(facts, matrix, rhs, context, rtol, atol))
+        return columns
 
     def _norm_to_meet(self, rhs: Vector, facts: Facts) -> float:
         """‖b‖, or ‖P b‖ where the residual is to be that of the projected b."""
@@ -127,6 +140,7 @@ class Door:
     def _instance(
         self,
         facts: Facts,
+        matrix: Any,
         rhs: Vector,
         context: Mapping[str, float],
         rtol: float,
@@ -135,12 +149,19 @@ class Door:
     ) -> LinearInstance:
         """``size``: the norm of ``rhs``, where it is known."""
         size = _finite_norm(rhs, size)
-        if facts.traits.negated:
-            rhs = -rhs
-        if facts.null_space is not None:
-            rhs, rtol, atol = facts.null_space.admit(rhs, rtol, atol, insist=self._null_space is not None)
-            size = norm(rhs)
-        instance = LinearInstance(facts, rhs, context=context, rtol=rtol, atol=atol, threads=self._threads, size=size)
+        instance: LinearInstance
+        if isinstance(facts, CondensedFacts):
+            instance = CondensedInstance(
+                facts, matrix, rhs, context=context, rtol=rtol, atol=atol, threads=self._threads, size=size
+            )
+        else:
+            rhs = -rhs if facts.traits.negated else rhs
+            if facts.null_space is not None:
+                rhs, rtol, atol = facts.null_space.admit(rhs, rtol, atol, insist=self._null_space is not None)
+                size = norm(rhs)
+            instance = LinearInstance(
+                facts, rhs, context=context, rtol=rtol, atol=atol, threads=self._threads, size=size
+            )
         instance.memory_limit, instance.recycles = self._memory_limit, self._recycles
         return instance
 
@@ -153,53 +174,10 @@ class Door:
         number = self._patterns.recognize(matrix)
         return (_admit_canonical(matrix) if number is None else _admit_numbers(matrix)), False, number
 
-    def _facts(self, matrix: Any, number: int | None = None) -> Facts:
-        """What is known of the matrix, inspected unless its like was among the last few.
-
-        ``number`` is that of its pattern where it has been recognized.
-        """
-        number, matrix, pattern = self._patterns.find(matrix, number)
-        version = (number, *fingerprint(matrix.data.view(np.uint64))) if self._recognizes else None
-        known = self._matrices.pop(version, None)
-        if known is None:
-            diagonal, traits, features = inspect(matrix, pattern)
-            null_space = self._find_null_space(matrix, pattern, traits)
-            matrix = _negative(matrix) if traits.negated else matrix
-            known = Facts(matrix, pattern, diagonal, traits, features, version, null_space=null_space)
-            self._presumption(number).judge(known)
-        else:
-            # The numbers are equal, but the arrays that held them then may have been overwritten since.
-            if known.traits.negated:
-                matrix = _negative(matrix, known.data)
-            known = Facts(
-                matrix, pattern, known.diagonal, known.knowledge, known.features, version, null_space=known.null_space
-            )
-        if version is None:
-            return known
-        for other in self._matrices.values():
-            other.release()
-        self._matrices[version] = known
-        while len(self._matrices) > _KEEP:
-            del self._matrices[next(iter(self._matrices))]
-        return known
-
-    def _find_null_space(self, matrix: Any, pattern: Pattern, traits: LinearTraits) -> NullSpace | None:
-        if self._null_space is not None:
-            return self._null_space.of(matrix, pattern, traits)
-        return constants_of(matrix, pattern) if traits.constant_null_space else None
-
     def _free_facts(self, operator: Any) -> Facts:
         facts = inspect_operator(operator)
-        facts.null_space = self._find_null_space(operator, facts.pattern, facts.traits)
+        facts.null_space = self._matrices.null_space_of(operator, facts.pattern, facts.traits)
         return facts
-
-    def _presumption(self, number: int) -> Presumption:
-        """What is presumed of matrices with the pattern of that number."""
-        presumption = self._presumptions.pop(number, None) or Presumption()
-        self._presumptions[number] = presumption
-        while len(self._presumptions) > _KEEP:
-            del self._presumptions[next(iter(self._presumptions))]
-        return presumption
 
 
 class Columns:
@@ -225,8 +203,9 @@ class Columns:
         self._shape = shape
         self._halved = halved
         self._count = len(columns)
-        self._kept = [j for j, column in enumerate(columns) if column.b.any()] or [0]
-        self.instance = BlockInstance(facts, [columns[j] for j in self._kept], context)
+        self._kept = [j for j, column in enumerate(columns) if not column.trivial] or [0]
+        make = CondensedBlock if isinstance(facts, CondensedFacts) else BlockInstance
+        self.instance = make(facts, [columns[j] for j in self._kept], context)
 
     def enter(self, x0: ArrayLike | None) -> Block:
         """The caller's initial guess, of the shape of b, as an iterate of the instance; zeros where none is given."""
@@ -242,26 +221,20 @@ class Columns:
             raise InvalidInput("x0", "is complex, but A and b are real; pass x0.real")
         if not self.instance.b.any():
             return self.instance.origin()
-        start = self.instance.enter(start[:, self._kept].astype(self.instance.b.dtype, order="C"))
+        start = self.instance.restrict(start[:, self._kept].astype(self.instance.b.dtype, order="C"))
+        start = self.instance.enter(start)
         start[:, ~np.isfinite(start).all(axis=0)] = 0.0  # too large next to its b to be of use
         return start
 
     def spread(self, x: Block) -> NDArray[Any]:
         """The instance's columns, already in the caller's scale, in the caller's shape."""
-        full = x
+        full = x = self.instance.complete(x)
         if len(self._kept) < self._count:
             full = np.zeros((x.shape[0], self._count), dtype=x.dtype)
             full[:, self._kept] = x
         if self._halved:
             full = full[:, ::2] + 1j * full[:, 1::2]
         return full.reshape(self._shape)
-
-
-def _negative(matrix: Any, known: Vector | None = None) -> Any:
-    """−A; ``known`` are its entries, shape (nnz,), unless they have been let go of."""
-    twin = copy.copy(matrix)  # by far faster than SciPy's constructor, and the index arrays are shared all the same
-    twin.data = known if known is not None and known.size else -matrix.data
-    return twin
 
 
 def admit_start(x0: ArrayLike | None, size: int, dtype: DTypeLike = np.float64) -> Vector:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from reiterate.contracts import Obstacle
@@ -218,11 +219,14 @@ class LinearInstance:
         Whether methods may use what solves of earlier instances have learnt.
     threads : int
         Parts into which iterations may cut their work, for as many threads.
+    moderate : bool
+        Whether the numbers are of a size that can be iterated on.
     """
 
     memory_limit: int | None = None
     deadline: float | None = None
     recycles: bool = True
+    moderate: bool = True
     _known: tuple[Vector, Vector, float] | None = None
     _operator: Operator | None = None
 
@@ -330,6 +334,24 @@ class LinearInstance:
         """A vector in the caller's scale."""
         return y if self._exponent == 0 else _scale(y, self._exponent)
 
+    @property
+    def unknowns(self) -> int:
+        """Those of the caller's system; :meth:`restrict` and :meth:`complete` lead to those that are iterated on."""
+        return int(self.b.shape[0])
+
+    @property
+    def owned(self) -> bool:
+        """Whether its numbers are copies, so that no caller overwrites them."""
+        return False
+
+    def restrict(self, x: Vector) -> Vector:
+        """The part of a caller's vector that is iterated on: all of it."""
+        return x
+
+    def complete(self, x: Vector) -> Vector:
+        """All of the caller's unknowns, from those that are iterated on: the same ones."""
+        return x
+
     def pinned(self) -> LinearInstance:
         """The instance with a regular matrix, if A is known to be singular; else itself.
 
@@ -387,12 +409,7 @@ class LinearInstance:
 
     def merit(self, x: Vector) -> float:
         """‖b − A x‖ / ‖b‖."""
-        x = self.normalize(x)
-        r = _recomputed_residual(self.A, x, self.b) if self.traits.entries else None
-        if r is None:
-            with np.errstate(over="ignore", invalid="ignore"):
-                r = self.b - self.A @ x
-        return norm(r) / self.norm_b
+        return norm(residual_of(self.A, self.normalize(x), self.b)) / self.norm_b
 
     def residual(self, x: Vector, out: Vector) -> tuple[Vector, float]:
         """The residual b − A x, in ``out`` or in another array that is the caller's from now on, and its squared norm.
@@ -411,10 +428,10 @@ class LinearInstance:
     def rounding_level(self, x: Vector) -> float:
         """The merit that rounding errors of the residual itself amount to: u ‖ |A||x| + |b| ‖ / ‖b‖."""
         x = self.normalize(x)
+        if self.traits.entries:
+            return rounding_errors_of(self.A, x, self.b) / self.norm_b
         with np.errstate(over="ignore", invalid="ignore"):
-            if not self.traits.entries:
-                return _UNIT_ROUNDOFF * (norm(self.A @ x) + norm(self.b)) / self.norm_b
-            return _UNIT_ROUNDOFF * norm(abs(self.A) @ np.abs(x) + np.abs(self.b)) / self.norm_b
+            return _UNIT_ROUNDOFF * (norm(self.A @ x) + norm(self.b)) / self.norm_b
 
     def reveal(self, revealed: Mapping[str, Any]) -> None:
         """Correct the traits, e.g. ``{"definite": False}`` after a direction of negative curvature."""
@@ -431,6 +448,21 @@ class LinearInstance:
             f"the matrix is structurally singular: structural rank {traits.structural_rank} of {traits.size}",
             "check where its entries are",
         )
+
+
+def residual_of(A: Any, x: Vector, b: Vector) -> Vector:
+    """The residual b − A x, by a kernel that no iteration uses, or by SciPy's product."""
+    r = _recomputed_residual(A, x, b) if sp.issparse(A) else None
+    if r is None:
+        with np.errstate(over="ignore", invalid="ignore"):
+            r = np.asarray(b - A @ x)
+    return r
+
+
+def rounding_errors_of(A: Any, x: Vector, b: Vector) -> float:
+    """What rounding errors of the residual b − A x amount to: u ‖ |A||x| + |b| ‖."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        return _UNIT_ROUNDOFF * norm(abs(A) @ np.abs(x) + np.abs(b))
 
 
 def _recomputed_residual(A: Any, x: Vector, b: Vector) -> Vector | None:

@@ -54,7 +54,8 @@ class KnownPatterns:
         InvalidInput
             The arrays are not those of a matrix, or it is too large.
         """
-        number, known = self._entry(matrix, number)
+        number = self.number_of(matrix) if number is None else number
+        known = self._known[number]
         if known.pattern.symmetric:
             return number, matrix, known.pattern
         nonzero = matrix.data != 0.0
@@ -68,22 +69,33 @@ class KnownPatterns:
         index = core.indices.view(np.int32), core.indptr.view(np.int32)
         return core_number, type(matrix)((matrix.data[nonzero], *index), shape=matrix.shape), core
 
-    def _entry(self, matrix: Any, number: int | None) -> tuple[int, _Known]:
-        number = self.recognize(matrix) if number is None else number
-        if number is not None:
-            return number, self._known[number]
-        known = _Known(Pattern(matrix.indptr, matrix.indices))
-        number = self._next_number()
-        self._known[number] = known
-        while len(self._known) > _KEEP:
-            del self._known[next(iter(self._known))]
-        return number, known
+    def number_of(self, matrix: Any) -> int:
+        """The number of the pattern of a CSR matrix in canonical format, zeros included.
+
+        Raises
+        ------
+        InvalidInput
+            As :meth:`find`.
+        """
+        number = self.recognize(matrix)
+        if number is None:
+            known = _Known(Pattern(matrix.indptr, matrix.indices))
+            number = self.next_number()
+            self._known[number] = known
+            while len(self._known) > _KEEP:
+                del self._known[next(iter(self._known))]
+        return number
+
+    def stored(self, number: int) -> Pattern:
+        """The pattern with that number, zeros included."""
+        return self._known[number].pattern
 
     def _core(self, matrix: Any, nonzero: NDArray[np.bool_]) -> tuple[int, Pattern] | None:
         indptr = np.concatenate(([0], np.cumsum(nonzero)))[matrix.indptr]
         pattern = Pattern(indptr, matrix.indices[nonzero])
-        return (self._next_number(), pattern) if pattern.symmetric else None
+        return (self.next_number(), pattern) if pattern.symmetric else None
 
-    def _next_number(self) -> int:
+    def next_number(self) -> int:
+        """One that no pattern of the stream has."""
         self._count += 1
         return self._count

@@ -23,6 +23,8 @@ class Remarks:
         self._systems = 0
         self._projections = 0
         self._negations = 0
+        self._condensations = 0
+        self._eliminated = 0
 
     def take_in(self, instance: LinearInstance) -> None:
         """Take note of an admitted system."""
@@ -33,6 +35,9 @@ class Remarks:
         if instance.projected:
             self._projections += len(instance.columns) if isinstance(instance, BlockInstance) else 1
         self._negations += instance.traits.negated
+        if (eliminated := instance.unknowns - instance.b.shape[0]) > 0:
+            self._condensations += 1
+            self._eliminated = eliminated
 
     def inapplicable(self) -> list[str]:
         """Which of the methods asked for applied to no system, and why."""
@@ -47,4 +52,9 @@ class Remarks:
             lines.append(f"(A is singular: {self._projections} right-hand sides were projected onto the range of A)")
         if self._negations:
             lines.append(f"(the diagonal of A is negative: −A x = −b was solved instead, {self._negations} times)")
+        if self._condensations:
+            lines.append(
+                f"({self._eliminated} unknowns have a row or column of their own: they were eliminated, so that the "
+                f"rest is symmetric, {self._condensations} times)"
+            )
         return lines

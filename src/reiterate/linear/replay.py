@@ -214,6 +214,8 @@ def _work(record: Record) -> float:
 
 def _intact(instance: LinearInstance) -> bool:
     """Whether the caller has left the numbers as they were."""
+    if instance.owned:
+        return True
     version = instance.version
     if not isinstance(version, tuple):
         return False
