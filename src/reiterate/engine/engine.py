@@ -328,6 +328,7 @@ class Engine:
                 turn.preparing,
                 turn.preparing_work,
                 turn.preparation,
+                turn.remaining,
             )
         )
         broke_down = turn.status is Status.BREAKDOWN and not pursuit.at_rounding

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from reiterate.configuration import Configuration
 from reiterate.contracts import Attempt, Choice, Status
 from reiterate.engine.anticipation import Anticipation
-from reiterate.engine.beliefs import Beliefs, share_of
+from reiterate.engine.beliefs import Beliefs, foreseen_iterations, share_of
 from reiterate.engine.cost import CostUnit
 from reiterate.engine.plain import table, whole
 from reiterate.engine.policy import Cap, Conduct, Opinion, Policy, Turns
@@ -353,14 +353,26 @@ class Explorer(Policy):
             arm = self._number.get(attempt.configuration)
             if arm is not None:
                 share = share_of(start, min(before, start), attempt.merit, pursuit.instance.target)
-                self._learn(arm, attempt, whole - preparing, preparing, 1.0 if before == start else share, share)
+                foreseen = foreseen_iterations(attempt, start, before, pursuit.instance.target)
+                whole_way = 1.0 if before == start else share
+                self._learn(arm, attempt, whole - preparing, preparing, whole_way, share, foreseen)
             before = min(before, attempt.merit)
         self._taken_in = len(pursuit.attempts)
 
     def _learn(
-        self, arm: int, attempt: Attempt, iterating: float, preparing: float, whole: float, share: float
+        self,
+        arm: int,
+        attempt: Attempt,
+        iterating: float,
+        preparing: float,
+        whole: float,
+        share: float,
+        foreseen: float | None,
     ) -> None:
-        """Take in one attempt, which gained a share of the digits, and all of them if it finished a whole solve."""
+        """Take in one attempt, which gained a share of the digits, and all of them if it finished a whole solve.
+
+        ``foreseen`` is how many iterations such a solve would have taken, where it was stopped and could tell.
+        """
         beliefs = self.beliefs
         in_a_row = int(self._last_played[arm]) == self.solves - 1
         self._last_played[arm] = self.solves
@@ -379,6 +391,8 @@ class Explorer(Policy):
         elif finished and whole == 1.0:
             self._failures[arm] = self._barred_until[arm] = 0
             beliefs.observe_iterations(arm, attempt.iterations)
+        elif not finished and foreseen is not None:
+            beliefs.observe_iterations(arm, foreseen, extrapolated=True, foreseen=True)
         elif share <= _NOTHING_GAINED:
             beliefs.observe_bound(arm, attempt.iterations / share)
         elif not finished or share > _TELLING:
