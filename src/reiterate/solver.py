@@ -33,6 +33,7 @@ from reiterate.linear.portfolio import (
     check_fallback,
     configuration,
     configurations,
+    lines,
     suits,
 )
 from reiterate.linear.remarks import Remarks
@@ -200,7 +201,7 @@ class Solver:
         default = DEFAULT_FOR_ITERATIONS if cost == "iterations" else DEFAULT
         self._engine = Engine(
             {name: ColumnByColumn(method) for name, method in {**METHODS, **UNCOMPILED}.items()},
-            configurations(default if methods is None else methods),
+            configurations(named := default if methods is None else methods),
             [configuration(fallback)] if fallback is not None else [],
             policy_or_learner(learner, cost),
             generator(seed),
@@ -215,6 +216,7 @@ class Solver:
             ages="ageing" in reused,
             refreshes="refresh" in reused,
             recall=None if self._recollection is None else self._recollection.begin,
+            refines=lines(named),
         )
         self._remarks = Remarks(() if methods is None else (METHODS[c.method] for c in self.configurations))
 

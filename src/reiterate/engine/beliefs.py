@@ -91,6 +91,23 @@ class Beliefs(Estimates):
         self._level_before = 0.0
         self._passed = 0  # instances since the variances were last brought up to date
 
+    def add_between(self, left: int, right: int, weight: float, *, ready: bool) -> int:
+        """As for estimates; it costs as much as it has been seen to on both sides."""
+        new = super().add_between(left, right, weight, ready=ready)
+        self._timed = np.append(self._timed, bool(self._timed[left] and self._timed[right]))
+        return new
+
+    def expect(self, arm: int, cost: float, like: int) -> None:
+        """Believe that a solve by an arm, once it is prepared, costs so much, as surely as another one is known."""
+        iterations = (cost - float(self.upkeep[arm])) / float(self.iterate_cost[arm]) - _STARTING
+        self._strength[arm] += math.log(max(iterations, 1.0)) - self._log_iterations(arm, self.log_difficulty)
+        correlation = _NEIGHBOR ** abs(float(self._place[arm] - self._place[like]))
+        self.variance[arm] = float(self.variance[like]) + LINE_VARIANCE * (1.0 - correlation**2)
+
+    def observed(self, arm: int) -> bool:
+        """Whether anything has been seen of how many iterations it takes."""
+        return bool(self._seen[arm])
+
     def iterations(self, log_difficulty: float | Vector | None = None) -> Vector:
         """Of every arm on the next instance."""
         level = self.log_difficulty if log_difficulty is None else log_difficulty

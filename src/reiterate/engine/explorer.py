@@ -11,15 +11,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reiterate.configuration import Configuration
-from reiterate.contracts import Attempt, Choice, Status
+from reiterate.contracts import Attempt, Choice, Method, Status
 from reiterate.engine.anticipation import Anticipation
 from reiterate.engine.beliefs import Beliefs, foreseen_iterations, share_of
 from reiterate.engine.cost import CostUnit
 from reiterate.engine.plain import table, whole
 from reiterate.engine.policy import Cap, Conduct, Opinion, Policy, Turns
 from reiterate.engine.pursuit import Pursuit
+from reiterate.engine.refinement import Between, Refinement
 from reiterate.engine.trials import Trials
 from reiterate.engine.turn import elapsed
+from reiterate.engine.upkeep import state_of
 
 Mask = NDArray[np.bool_]
 
@@ -84,6 +86,8 @@ class Explorer(Policy):
         Whether an arm may be stopped before it has finished.
     states
         Names of the prepared states of the arms; those of equal name are shared. ``None``: every arm has its own.
+    refines
+        The methods, by name, of whose parameters other values may be added to those given; by default none.
 
     Attributes
     ----------
@@ -91,6 +95,7 @@ class Explorer(Policy):
     total : float
         Cost of all solves.
     trials : Trials
+    refinement : Refinement
     """
 
     def __init__(
@@ -101,10 +106,12 @@ class Explorer(Policy):
         *,
         stops: bool = True,
         states: Sequence[Hashable] | None = None,
+        refines: Mapping[str, Method] | None = None,
     ) -> None:
         super().__init__(arms)
         self._stops = stops
         self._states = tuple(range(len(self.arms)) if states is None else states)
+        self.refinement = Refinement(refines or {}, len(self.arms))
         self._anticipation = Anticipation()
         self._taken_in = 0  # attempts of the present solve
         self._cost_so_far = 0.0
@@ -286,6 +293,35 @@ class Explorer(Policy):
             self.total = min(self.total, _CREDIBLE * cost)
         # A clock that jumped must not fill the budget.
         self.total += min(cost, _CREDIBLE * self._expected) if self._expected else cost
+        self._refine()
+
+    def _refine(self) -> None:
+        """Add a point to the incumbent's line if that promises to be worth it; who tries it is decided later."""
+        if self._trial is not None or not self._settled or not self._affords_thinking():
+            return
+        if not self.refinement.due(self.arms[self._incumbent], self._incumbent):
+            return
+        begin = time.perf_counter()
+        self.beliefs.settle()
+        found = self.refinement.best(self.arms, self.beliefs, self._incumbent)
+        if found is not None:
+            self.beliefs.expect(self._add(found[0]), found[1], self._incumbent)
+            self._steady = 0
+        self._thinking += min(elapsed(begin), _LONGEST_THOUGHT)
+
+    def _add(self, point: Between) -> int:
+        """One more arm; returns its number."""
+        arm = point.configuration
+        state = state_of(self.refinement.methods[arm.method], arm.values)
+        ready = any(self.beliefs.ready[k] for k, other in enumerate(self._states) if other == state)
+        number = self.beliefs.add_between(point.left, point.right, point.weight, ready=ready)
+        self._number[arm] = number
+        self.arms, self._states = (*self.arms, arm), (*self._states, state)
+        self._failures, self._barred_until = np.append(self._failures, 0), np.append(self._barred_until, 0)
+        self._last_played = np.append(self._last_played, -1)
+        self.trials.grow()
+        self.refinement.added.append(arm)
+        return number
 
     def _learn_context(self) -> None:
         rise = self.beliefs.rise
@@ -298,7 +334,8 @@ class Explorer(Policy):
     def remarks(self) -> Conduct:
         """What trials cost."""
         share = self.trials.spent / self.total if self.total else 0.0
-        return Conduct(solves=self.solves, trials=self.trials.made, share=share, recalled=self._recalled)
+        added = tuple(self.refinement.added)
+        return Conduct(solves=self.solves, trials=self.trials.made, share=share, recalled=self._recalled, added=added)
 
     def forget(self, configurations: Collection[Configuration]) -> None:
         """These arms have to be prepared anew."""
@@ -417,6 +454,8 @@ class Explorer(Policy):
             if self._failures[k]:
                 row["failures"] = int(self._failures[k])
                 row["barred"] = max(int(self._barred_until[k]) - self.solves, 0)
+            if row and arm in self.refinement.added:
+                row["added"] = 1
             if row:
                 arms[str(arm)] = row
         return {
@@ -435,7 +474,10 @@ class Explorer(Policy):
         """Begin with the beliefs of an earlier run; those of another stream only make better forecasts."""
         if (state.get("policy"), state.get("version"), state.get("unit")) != ("explorer", _VERSION, self._unit):
             return
-        arms, names = table(state.get("arms")), [str(arm) for arm in self.arms]
+        arms = table(state.get("arms"))
+        if same_stream:
+            self._add_again(arms)
+        names = [str(arm) for arm in self.arms]
         rows = [table(arms.get(name)) for name in names]
         if not any(rows):
             return
@@ -452,6 +494,15 @@ class Explorer(Policy):
         self._barred_until[:] = [whole(row, "barred", _MOST_BARRED) // 2 for row in rows]
         others = [name for name in arms if name not in set(names)][:_MOST_CARRIED]
         self._carried = {name: table(arms[name]) for name in others}
+
+    def _add_again(self, arms: Mapping[str, Any]) -> None:
+        """Add the points that an earlier run has added, where they are points of the lines of this one."""
+        known = {str(arm) for arm in self.arms}
+        for name in arms:
+            if name not in known and table(arms[name]).get("added"):
+                point = self.refinement.recalled(self.arms, name)
+                if point is not None and point.configuration not in self._number:
+                    self._add(point)
 
 
 def _digits_to_gain(pursuit: Pursuit) -> float | None:
