@@ -68,7 +68,8 @@ class Solver:
     ----------
     methods : sequence of str, optional
         Configurations to choose from: ``"ssor_cg(omega=1.5)"`` is one, ``"ssor_cg"`` is the whole grid of its
-        parameters. Default: what may pay for the kind and size of the matrix.
+        parameters, to which ``"auto"`` may add points in between. Default: what may pay for the kind and size of the
+        matrix.
     learner : str or callable
         Who chooses. ``"auto"``: the first solve is a race, later ones are played by what is believed to cost least,
         and trying something else has a budget of 5 % (with ``cost="iterations"`` it is ``"cheb_cb"``). Or an online

@@ -304,16 +304,26 @@ class Explorer(Policy):
         begin = time.perf_counter()
         self.beliefs.settle()
         found = self.refinement.best(self.arms, self.beliefs, self._incumbent)
-        if found is not None:
+        if found is not None and self._pays(*found):
             self.beliefs.expect(self._add(found[0]), found[1], self._incumbent)
             self._steady = 0
         self._thinking += min(elapsed(begin), _LONGEST_THOUGHT)
 
+    def _pays(self, point: Between, cost: float) -> bool:
+        """Whether what a point is expected to save, in as many solves as there have been, is worth preparing it."""
+        _, ready = self._state_of(point.configuration)
+        preparing = 0.0 if ready else float(max(self.beliefs.setup[[point.left, point.right]]))
+        return (self.beliefs.running_of(self._incumbent) - cost) * self.solves > preparing
+
+    def _state_of(self, arm: Configuration) -> tuple[Hashable, bool]:
+        """The name of the state of an arm to be added, and whether it is there because others share it."""
+        state = state_of(self.refinement.methods[arm.method], arm.values)
+        return state, any(self.beliefs.ready[k] for k, other in enumerate(self._states) if other == state)
+
     def _add(self, point: Between) -> int:
         """One more arm; returns its number."""
         arm = point.configuration
-        state = state_of(self.refinement.methods[arm.method], arm.values)
-        ready = any(self.beliefs.ready[k] for k, other in enumerate(self._states) if other == state)
+        state, ready = self._state_of(arm)
         number = self.beliefs.add_between(point.left, point.right, point.weight, ready=ready)
         self._number[arm] = number
         self.arms, self._states = (*self.arms, arm), (*self._states, state)
