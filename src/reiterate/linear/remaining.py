@@ -53,8 +53,8 @@ def remaining_iterations(
     κ = θ_k / θ_{m+1} (Axelsson and Lindskog 1986; van der Sluis and van der Vorst 1986), so at a rate of
     ln((√κ + 1)/(√κ − 1)); the m for which that takes least is believed.
 
-    How far off it is: ``benchmarks/extrapolation.py``, which the one constant is from, too. No guarantee: early on, Ritz
-    values have not seen all of the spectrum.
+    How far off it is: ``benchmarks/extrapolation.py``; the one constant was chosen on a larger set of such runs. No
+    guarantee: early on, Ritz values have not seen all of the spectrum.
 
     Parameters
     ----------
