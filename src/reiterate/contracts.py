@@ -69,6 +69,9 @@ class Progress:
         For a breakdown: what happened, in the field's words.
     revealed
         Traits that the iteration has disproved or proved, e.g. ``{"definite": False}``.
+    remaining
+        Where a cap stopped it: how many more iterations it would have needed, as far as the iteration itself can tell
+        better than the digits gained do. ``None``: it cannot.
     """
 
     x: Any
@@ -77,6 +80,7 @@ class Progress:
     work: float
     reason: str = ""
     revealed: Mapping[str, Any] = field(default_factory=dict)
+    remaining: float | None = None
 
 
 @dataclass(slots=True)
@@ -140,7 +144,10 @@ class Preparation(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One configuration's turn within a solve; ``preparing`` is the part of ``seconds`` before the iteration."""
+    """One configuration's turn within a solve; ``preparing`` is the part of ``seconds`` before the iteration.
+
+    ``remaining`` as of the last :class:`Progress`.
+    """
 
     configuration: Configuration
     status: Status
@@ -152,6 +159,7 @@ class Attempt:
     preparing: float = 0.0
     preparing_work: float = 0.0
     preparation: Preparation = Preparation.KEPT
+    remaining: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,7 @@ from reiterate.linear.portfolio import (
     check_fallback,
     configuration,
     configurations,
+    lines,
     suits,
 )
 from reiterate.linear.remarks import Remarks
@@ -68,7 +69,8 @@ class Solver:
     ----------
     methods : sequence of str, optional
         Configurations to choose from: ``"ssor_cg(omega=1.5)"`` is one, ``"ssor_cg"`` is the whole grid of its
-        parameters. Default: what may pay for the kind and size of the matrix.
+        parameters, to which ``"auto"`` may add points in between. Default: what may pay for the kind and size of the
+        matrix.
     learner : str or callable
         Who chooses. ``"auto"``: the first solve is a race, later ones are played by what is believed to cost least,
         and trying something else has a budget of 5 % (with ``cost="iterations"`` it is ``"cheb_cb"``). Or an online
@@ -202,7 +204,7 @@ class Solver:
         default = DEFAULT_FOR_ITERATIONS if cost == "iterations" else DEFAULT
         self._engine = Engine(
             {name: ColumnByColumn(method) for name, method in {**METHODS, **UNCOMPILED}.items()},
-            configurations(default if methods is None else methods),
+            configurations(named := default if methods is None else methods),
             [configuration(fallback)] if fallback is not None else [],
             policy_or_learner(learner, cost),
             generator(seed),
@@ -217,6 +219,7 @@ class Solver:
             ages="ageing" in reused,
             refreshes="refresh" in reused,
             recall=None if self._recollection is None else self._recollection.begin,
+            refines=lines(named),
         )
         self._remarks = Remarks(() if methods is None else (METHODS[c.method] for c in self.configurations))
 

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reiterate.contracts import Progress, Status
+from reiterate.contracts import Attempt, Progress, Status
 from reiterate.engine import Engine
-from reiterate.engine.beliefs import share_of
+from reiterate.engine.beliefs import foreseen_iterations, share_of
 from reiterate.engine.explorer import Explorer
 from reiterate.errors import Breakdown
 from tests.engine.priced import Hard, Priced, arms
@@ -333,3 +333,40 @@ def test_an_arm_whose_iterations_take_much_longer_than_forecast_is_stopped_by_th
     assert (str(first.configuration), first.status) == ("slow", Status.TIME_CAP)
     assert str(second.configuration) == "usual"
     assert first.iterations < 50
+
+
+class Plateau(Priced):
+    """Gains nothing in the first three quarters of its iterations; may know all the same how many are left."""
+
+    foresees = True
+
+    def iterate(self, prepared, instance, values, x, stop):
+        self.played += 1
+        iterations = self.iterations(instance)
+        done = min(iterations, stop.max_iterations)
+        x, status = (instance.target, Status.CONVERGED) if done == iterations else (x, Status.ITERATION_CAP)
+        left = iterations - done if self.foresees and done < iterations else None
+        return Progress(x, status, done, done * self.true.iteration, remaining=left)
+
+
+def test_what_an_iteration_foresees_tells_more_than_the_digits_of_a_plateau():
+    costs = {}
+    for foresees in (False, True):
+        late = Plateau("late", 5.0, 1.0, 2.5, error=0.4)
+        late.foresees = foresees
+        built = engine([late, Priced("steady", 150.0, 1.0, 4.0, error=0.075)])
+        costs[foresees] = sum(play(built, 8))
+        first = next(iter(built.history)).attempts[0]
+        assert (str(first.configuration), first.status) == ("late", Status.ITERATION_CAP)
+    assert costs[True] < 0.8 * costs[False]
+
+
+@pytest.mark.parametrize("remaining", [-1.0, math.nan, math.inf, 1e300])
+def test_what_cannot_be_foreseen_is_not_believed(remaining):
+    attempt = Attempt(arms([Priced(*FAST)])[0], Status.ITERATION_CAP, 10, 1.0, 1.0, 0.5, remaining=remaining)
+    assert foreseen_iterations(attempt, 1.0, 1.0, 1e-8) is None
+
+
+def test_who_went_on_from_anothers_iterate_foresees_the_rest_only():
+    attempt = Attempt(arms([Priced(*FAST)])[0], Status.ITERATION_CAP, 10, 1.0, 1.0, 1e-5, remaining=30.0)
+    assert foreseen_iterations(attempt, 1.0, 1e-4, 1e-8) == pytest.approx(80.0)

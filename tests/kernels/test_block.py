@@ -55,7 +55,7 @@ def test_iterates_are_those_of_single_columns_and_segments_change_no_bit(A):
     for j in range(8):
         x, r, p, q = X[:, j].copy(), *np.empty((3, n))
         scalars = cg.jacobi_cg_start(*unsigned(A), B[:, j].copy(), x, once[0], r, p)
-        shared = Pattern(*unsigned(A)[:2]).row_bounds(1), team.partial_sums(1)
+        shared = Pattern(*unsigned(A)[:2]).row_bounds(1), team.partial_sums(1), np.zeros((1, 2))
         team.call(1, cg.jacobi_cg_advance, *unsigned(A), once[0], x, r, p, q, *scalars, 0.0, 10, *shared)
         np.testing.assert_allclose(once[1][:, j], x, rtol=1e-10, atol=1e-10)
 

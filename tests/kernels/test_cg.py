@@ -12,7 +12,13 @@ from tests.matrices import definite_matrices, laplacian, unsigned
 
 def run(A, b, x0, iterations, *, split=None, threshold=0.0, jacobi=False, parts=1):
     """Iterate in one call, or in two; returns x, r·r, iterations made and the last code."""
-    shared = (np.linspace(0, b.size, parts + 1).astype(np.uint64), np.zeros((parts, 16)), new_board(1), 0)
+    shared = (
+        np.linspace(0, b.size, parts + 1).astype(np.uint64),
+        np.zeros((parts, 16)),
+        np.zeros((9, 2)),
+        new_board(1),
+        0,
+    )
     arrays = unsigned(A)
     x, r, p, q = x0.copy(), *(np.empty_like(b) for _ in range(3))
     inverse = (1.0 / A.diagonal()).astype(b.dtype)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from reiterate.contracts import Forecast
+from reiterate.contracts import Attempt, Forecast
 from reiterate.engine.estimates import FIRST_DIFFICULTY, LINE_VARIANCE, METHOD_VARIANCE, Estimates
 
 Vector = NDArray[np.float64]
@@ -17,7 +17,8 @@ _NEIGHBOR = 0.85  # correlation of two arms next to each other on the line of a 
 _NOISE = 0.01  # variance of log iterations from instance to instance that nothing explains
 _ROUNDING = 1.5  # iterations more or less, by where the last one happens to end
 _BOUND = 9.0  # the same of what is only known to be more
-_EXTRAPOLATED = 0.3  # the same of iterations extrapolated from a run that was stopped
+_EXTRAPOLATED = 0.3  # the same of iterations extrapolated by the digits that a run gained before it was stopped
+_FORESEEN = 0.15  # the same of what the iteration itself foresaw
 _DRIFT = 0.02  # added to the variance of the log difficulty with every instance
 _FORGETTING = 0.002  # added to the variance of an arm with every instance on which it was not played
 _STARTING = 2.0  # iterations that beginning to iterate costs about as much as
@@ -89,6 +90,23 @@ class Beliefs(Estimates):
         self._telling = self._telling_before = False  # whether anybody's iterations depend on it
         self._level_before = 0.0
         self._passed = 0  # instances since the variances were last brought up to date
+
+    def add_between(self, left: int, right: int, weight: float, *, ready: bool) -> int:
+        """As for estimates; it costs as much as it has been seen to on both sides."""
+        new = super().add_between(left, right, weight, ready=ready)
+        self._timed = np.append(self._timed, bool(self._timed[left] and self._timed[right]))
+        return new
+
+    def expect(self, arm: int, cost: float, like: int) -> None:
+        """Believe that a solve by an arm, once it is prepared, costs so much, as surely as another one is known."""
+        iterations = (cost - float(self.upkeep[arm])) / float(self.iterate_cost[arm]) - _STARTING
+        self._strength[arm] += math.log(max(iterations, 1.0)) - self._log_iterations(arm, self.log_difficulty)
+        correlation = _NEIGHBOR ** abs(float(self._place[arm] - self._place[like]))
+        self.variance[arm] = float(self.variance[like]) + LINE_VARIANCE * (1.0 - correlation**2)
+
+    def observed(self, arm: int) -> bool:
+        """Whether anything has been seen of how many iterations it takes."""
+        return bool(self._seen[arm])
 
     def iterations(self, log_difficulty: float | Vector | None = None) -> Vector:
         """Of every arm on the next instance."""
@@ -289,11 +307,17 @@ class Beliefs(Estimates):
         ratio = unit / (float(self.iterate_cost[arm]) * math.exp(self._common))
         return not 1.0 / _INCREDIBLE < ratio < _INCREDIBLE
 
-    def observe_iterations(self, arm: int, iterations: float, *, extrapolated: bool = False) -> None:
-        """Take in how many iterations an arm took, or would have taken as far as could be seen."""
+    def observe_iterations(
+        self, arm: int, iterations: float, *, extrapolated: bool = False, foreseen: bool = False
+    ) -> None:
+        """Take in how many iterations an arm took, or would have taken as far as could be seen.
+
+        ``extrapolated``: it was stopped; ``foreseen``: what was left is what the iteration itself foresaw.
+        """
         power = float(self._power[arm])
         error = math.log(max(iterations, 1.0)) - self._log_iterations(arm, self.log_difficulty)
-        noise = (_EXTRAPOLATED if extrapolated else _NOISE) + (_ROUNDING / max(iterations, 1.0)) ** 2
+        noise = (_FORESEEN if foreseen else _EXTRAPOLATED) if extrapolated else _NOISE
+        noise += (_ROUNDING / max(iterations, 1.0)) ** 2
         if not extrapolated and self.plays[arm]:
             step = min(max(error, -_LARGEST_EVIDENCE), _LARGEST_EVIDENCE)
             self._risen = max(self._risen + step - _USUAL_ERROR, 0.0)
@@ -373,6 +397,16 @@ class Beliefs(Estimates):
         else:
             self._strength[same] += correlation**2 * step
             self.variance[same] = np.minimum(self.variance[same], variance + LINE_VARIANCE * (1.0 - correlation**2))
+
+
+def foreseen_iterations(attempt: Attempt, start: float, before: float, target: float) -> float | None:
+    """How many iterations a stopped attempt would have taken from the start, by what it foresaw itself.
+
+    It began at the merit ``before``. ``None``: it foresaw nothing, or nothing credible.
+    """
+    if attempt.remaining is None or not 0.0 <= attempt.remaining <= (_FARTHEST - 1.0) * attempt.iterations:
+        return None
+    return (attempt.iterations + attempt.remaining) / share_of(start, before, target, target)
 
 
 def share_of(start: float, before: float, after: float, target: float) -> float:

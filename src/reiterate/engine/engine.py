@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import time
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -75,6 +75,8 @@ class Engine:
         Whether prepared states may serve later instances as they are; may be renewed instead of built anew.
     recall
         Shown every new policy with the first instance that it will decide on, to tell it what earlier runs know.
+    refines
+        Names of methods of which the explorer may add configurations between those given.
 
     Raises
     ------
@@ -101,6 +103,7 @@ class Engine:
         ages: bool = True,
         refreshes: bool = True,
         recall: Callable[[Policy, Instance], None] | None = None,
+        refines: Collection[str] = (),
     ) -> None:
         self._methods = methods
         self.configurations = tuple(configurations)
@@ -118,6 +121,7 @@ class Engine:
         self._patience = patience
         self._suits = suits
         self._recall = recall
+        self._refines = frozenset(refines)
         self._arm_methods = [methods[name] for name in dict.fromkeys(c.method for c in self.configurations)]
         self._groups: dict[tuple[Hashable, tuple[bool, ...]], Policy] = {}
         self._last_group: Policy | None = None
@@ -163,7 +167,8 @@ class Engine:
 
     def _policy(self, arms: Sequence[Configuration], instance: Instance) -> Policy:
         if self._learner_builder is None:
-            return explorer_for(arms, self._methods, instance, self._cost, stops=self._patience is not None)
+            stops = self._patience is not None
+            return explorer_for(arms, self._methods, instance, self._cost, stops=stops, refines=self._refines)
         known = known_arms(arms, self._methods, instance, self._cost)
         learner = self._learner_builder(known, self._rng) if arms else None
         if arms and not isinstance(learner, Learner):
@@ -328,6 +333,7 @@ class Engine:
                 turn.preparing,
                 turn.preparing_work,
                 turn.preparation,
+                turn.remaining,
             )
         )
         broke_down = turn.status is Status.BREAKDOWN and not pursuit.at_rounding

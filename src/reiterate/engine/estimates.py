@@ -77,6 +77,55 @@ class Estimates:
         self._surprise = 0.0
         self._level_at_first: float | None = None
 
+    def add_between(self, left: int, right: int, weight: float, *, ready: bool) -> int:
+        """One more arm, between two of one line; ``weight`` is that of the right one. Returns its number.
+
+        Until it has been observed, it is as these are. ``ready``: its state is there, because others share it.
+        """
+        new = len(self._forecasts)
+
+        def mixed(values: Vector) -> float:
+            return float((1.0 - weight) * values[left] + weight * values[right])
+
+        strength = mixed(self._forecast_strength)
+        self._joint.grow(mixed(self._strength), max(float(self.variance[left]), float(self.variance[right])))
+        self._strength, self.variance = self._joint.offsets, self._joint.variances
+        kept_up = int(min(self._kept_up[left], self._kept_up[right], 1))
+        grown: dict[str, float | bool | int] = {
+            "_forecast_strength": strength,
+            "_power": mixed(self._power),
+            "_digits": mixed(self._digits),
+            "_forecast_unit": mixed(self._forecast_unit),
+            "_forecast_setup": mixed(self._forecast_setup),
+            "_forecast_upkeep": mixed(self._forecast_upkeep),
+            "_line": int(self._line[left]),
+            "_place": mixed(self._place),
+            "_measured": False,
+            "_measurements": 0,
+            "_seen": False,
+            "_doubted": False,
+            "_kept_up": kept_up,
+            "_set_up": False,
+            "ready": ready,
+            "iterate_cost": mixed(self.iterate_cost),
+            "setup": mixed(self.setup),
+            "upkeep": mixed(self.upkeep),
+            "plays": 0,
+        }
+        for name, value in grown.items():
+            setattr(self, name, np.append(getattr(self, name), value))
+        self._forecasts += (
+            Forecast(
+                setup=float(self._forecast_setup[new]),
+                upkeep=float(self._forecast_upkeep[new]),
+                iteration=float(self._forecast_unit[new]),
+                strength=math.exp(strength),
+                power=float(self._power[new]),
+                digits=float(self._digits[new]),
+            ),
+        )
+        return new
+
     @property
     def log_difficulty(self) -> float:
         """As expected of the next instance."""

@@ -11,15 +11,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reiterate.configuration import Configuration
-from reiterate.contracts import Attempt, Choice, Status
+from reiterate.contracts import Attempt, Choice, Method, Status
 from reiterate.engine.anticipation import Anticipation
-from reiterate.engine.beliefs import Beliefs, share_of
+from reiterate.engine.beliefs import Beliefs, foreseen_iterations, share_of
 from reiterate.engine.cost import CostUnit
 from reiterate.engine.plain import table, whole
 from reiterate.engine.policy import Cap, Conduct, Opinion, Policy, Turns
 from reiterate.engine.pursuit import Pursuit
+from reiterate.engine.refinement import Between, Refinement
 from reiterate.engine.trials import Trials
 from reiterate.engine.turn import elapsed
+from reiterate.engine.upkeep import state_of
 
 Mask = NDArray[np.bool_]
 
@@ -84,6 +86,8 @@ class Explorer(Policy):
         Whether an arm may be stopped before it has finished.
     states
         Names of the prepared states of the arms; those of equal name are shared. ``None``: every arm has its own.
+    refines
+        The methods, by name, of whose parameters other values may be added to those given; by default none.
 
     Attributes
     ----------
@@ -91,6 +95,7 @@ class Explorer(Policy):
     total : float
         Cost of all solves.
     trials : Trials
+    refinement : Refinement
     """
 
     def __init__(
@@ -101,10 +106,12 @@ class Explorer(Policy):
         *,
         stops: bool = True,
         states: Sequence[Hashable] | None = None,
+        refines: Mapping[str, Method] | None = None,
     ) -> None:
         super().__init__(arms)
         self._stops = stops
         self._states = tuple(range(len(self.arms)) if states is None else states)
+        self.refinement = Refinement(refines or {}, len(self.arms))
         self._anticipation = Anticipation()
         self._taken_in = 0  # attempts of the present solve
         self._cost_so_far = 0.0
@@ -286,6 +293,45 @@ class Explorer(Policy):
             self.total = min(self.total, _CREDIBLE * cost)
         # A clock that jumped must not fill the budget.
         self.total += min(cost, _CREDIBLE * self._expected) if self._expected else cost
+        self._refine()
+
+    def _refine(self) -> None:
+        """Add a point to the incumbent's line if that promises to be worth it; who tries it is decided later."""
+        if self._trial is not None or not self._settled or not self._affords_thinking():
+            return
+        if not self.refinement.due(self.arms[self._incumbent], self._incumbent):
+            return
+        begin = time.perf_counter()
+        self.beliefs.settle()
+        found = self.refinement.best(self.arms, self.beliefs, self._incumbent)
+        if found is not None and self._pays(*found):
+            self.beliefs.expect(self._add(found[0]), found[1], self._incumbent)
+            self._steady = 0
+        self._thinking += min(elapsed(begin), _LONGEST_THOUGHT)
+
+    def _pays(self, point: Between, cost: float) -> bool:
+        """Whether what a point is expected to save, in as many solves as there have been, is worth preparing it."""
+        _, ready = self._state_of(point.configuration)
+        preparing = 0.0 if ready else float(max(self.beliefs.setup[[point.left, point.right]]))
+        return (self.beliefs.running_of(self._incumbent) - cost) * self.solves > preparing
+
+    def _state_of(self, arm: Configuration) -> tuple[Hashable, bool]:
+        """The name of the state of an arm to be added, and whether it is there because others share it."""
+        state = state_of(self.refinement.methods[arm.method], arm.values)
+        return state, any(self.beliefs.ready[k] for k, other in enumerate(self._states) if other == state)
+
+    def _add(self, point: Between) -> int:
+        """One more arm; returns its number."""
+        arm = point.configuration
+        state, ready = self._state_of(arm)
+        number = self.beliefs.add_between(point.left, point.right, point.weight, ready=ready)
+        self._number[arm] = number
+        self.arms, self._states = (*self.arms, arm), (*self._states, state)
+        self._failures, self._barred_until = np.append(self._failures, 0), np.append(self._barred_until, 0)
+        self._last_played = np.append(self._last_played, -1)
+        self.trials.grow()
+        self.refinement.added.append(arm)
+        return number
 
     def _learn_context(self) -> None:
         rise = self.beliefs.rise
@@ -298,7 +344,8 @@ class Explorer(Policy):
     def remarks(self) -> Conduct:
         """What trials cost."""
         share = self.trials.spent / self.total if self.total else 0.0
-        return Conduct(solves=self.solves, trials=self.trials.made, share=share, recalled=self._recalled)
+        added = tuple(self.refinement.added)
+        return Conduct(solves=self.solves, trials=self.trials.made, share=share, recalled=self._recalled, added=added)
 
     def forget(self, configurations: Collection[Configuration]) -> None:
         """These arms have to be prepared anew."""
@@ -353,14 +400,26 @@ class Explorer(Policy):
             arm = self._number.get(attempt.configuration)
             if arm is not None:
                 share = share_of(start, min(before, start), attempt.merit, pursuit.instance.target)
-                self._learn(arm, attempt, whole - preparing, preparing, 1.0 if before == start else share, share)
+                foreseen = foreseen_iterations(attempt, start, before, pursuit.instance.target)
+                whole_way = 1.0 if before == start else share
+                self._learn(arm, attempt, whole - preparing, preparing, whole_way, share, foreseen)
             before = min(before, attempt.merit)
         self._taken_in = len(pursuit.attempts)
 
     def _learn(
-        self, arm: int, attempt: Attempt, iterating: float, preparing: float, whole: float, share: float
+        self,
+        arm: int,
+        attempt: Attempt,
+        iterating: float,
+        preparing: float,
+        whole: float,
+        share: float,
+        foreseen: float | None,
     ) -> None:
-        """Take in one attempt, which gained a share of the digits, and all of them if it finished a whole solve."""
+        """Take in one attempt, which gained a share of the digits, and all of them if it finished a whole solve.
+
+        ``foreseen`` is how many iterations such a solve would have taken, where it was stopped and could tell.
+        """
         beliefs = self.beliefs
         in_a_row = int(self._last_played[arm]) == self.solves - 1
         self._last_played[arm] = self.solves
@@ -379,6 +438,8 @@ class Explorer(Policy):
         elif finished and whole == 1.0:
             self._failures[arm] = self._barred_until[arm] = 0
             beliefs.observe_iterations(arm, attempt.iterations)
+        elif not finished and foreseen is not None:
+            beliefs.observe_iterations(arm, foreseen, extrapolated=True, foreseen=True)
         elif share <= _NOTHING_GAINED:
             beliefs.observe_bound(arm, attempt.iterations / share)
         elif not finished or share > _TELLING:
@@ -403,6 +464,8 @@ class Explorer(Policy):
             if self._failures[k]:
                 row["failures"] = int(self._failures[k])
                 row["barred"] = max(int(self._barred_until[k]) - self.solves, 0)
+            if row and arm in self.refinement.added:
+                row["added"] = 1
             if row:
                 arms[str(arm)] = row
         return {
@@ -421,7 +484,10 @@ class Explorer(Policy):
         """Begin with the beliefs of an earlier run; those of another stream only make better forecasts."""
         if (state.get("policy"), state.get("version"), state.get("unit")) != ("explorer", _VERSION, self._unit):
             return
-        arms, names = table(state.get("arms")), [str(arm) for arm in self.arms]
+        arms = table(state.get("arms"))
+        if same_stream:
+            self._add_again(arms)
+        names = [str(arm) for arm in self.arms]
         rows = [table(arms.get(name)) for name in names]
         if not any(rows):
             return
@@ -438,6 +504,15 @@ class Explorer(Policy):
         self._barred_until[:] = [whole(row, "barred", _MOST_BARRED) // 2 for row in rows]
         others = [name for name in arms if name not in set(names)][:_MOST_CARRIED]
         self._carried = {name: table(arms[name]) for name in others}
+
+    def _add_again(self, arms: Mapping[str, Any]) -> None:
+        """Add the points that an earlier run has added, where they are points of the lines of this one."""
+        known = {str(arm) for arm in self.arms}
+        for name in arms:
+            if name not in known and table(arms[name]).get("added"):
+                point = self.refinement.recalled(self.arms, name)
+                if point is not None and point.configuration not in self._number:
+                    self._add(point)
 
 
 def _digits_to_gain(pursuit: Pursuit) -> float | None:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from reiterate.configuration import Configuration
 from reiterate.contracts import Choice, Learner, Status
-from reiterate.engine.beliefs import share_of
+from reiterate.engine.beliefs import foreseen_iterations, share_of
 from reiterate.engine.cost import CostUnit, cost_of, cost_of_preparing
 from reiterate.engine.history import ended_by_itself
 from reiterate.engine.plain import number, plain, restored, rounded, table, whole
@@ -112,6 +112,9 @@ class Group(Policy):
             if arm is not None and attempt.iterations:
                 whole = before == start and attempt.status is Status.CONVERGED
                 gained = 1.0 if whole else share_of(start, before, merit, pursuit.instance.target)
+                foreseen = foreseen_iterations(attempt, start, before, pursuit.instance.target)
+                if foreseen is not None and attempt.status is not Status.CONVERGED:
+                    gained = attempt.iterations / foreseen
                 cost, preparing = cost_of(self._unit, attempt), cost_of_preparing(self._unit, attempt)
                 expected = preparing + (cost - preparing) / gained
                 if arm != choice.arm:

@@ -39,6 +39,11 @@ class JointFilter:
         self._rows: dict[int, int] = {}
         self._index = np.empty(0, dtype=np.intp)
 
+    def grow(self, offset: float, variance: float) -> None:
+        """One more arm; both arrays are new ones from now on."""
+        self.offsets = np.append(self.offsets, offset)
+        self.variances = np.append(self.variances, variance)
+
     @property
     def level_variance(self) -> float:
         """Of x."""

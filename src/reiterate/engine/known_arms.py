@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from reiterate.configuration import Configuration, Parameter
 from reiterate.contracts import Arms, Forecast, Instance, Method
@@ -49,9 +49,18 @@ def known_arms(
 
 
 def explorer_for(
-    arms: Sequence[Configuration], methods: Mapping[str, Method], instance: Instance, unit: CostUnit, *, stops: bool
+    arms: Sequence[Configuration],
+    methods: Mapping[str, Method],
+    instance: Instance,
+    unit: CostUnit,
+    *,
+    stops: bool,
+    refines: Collection[str] = (),
 ) -> Explorer:
-    """An explorer of these arms, with the forecasts of their methods for such an instance."""
+    """An explorer of these arms, with the forecasts of their methods for such an instance.
+
+    ``refines`` names the methods to whose arms others may be added.
+    """
     forecasts, lines = [], []
     numbers: dict[str, int] = {}
     places: Counter[str] = Counter()
@@ -61,7 +70,9 @@ def explorer_for(
         places[arm.method] += 1
         forecasts.append(methods[arm.method].forecast(instance, arm.values) or _NO_IDEA)
     states = [state_of(methods[arm.method], arm.values) for arm in arms]
-    return Explorer(arms, Beliefs(forecasts, lines, instance.difficulty()), unit, stops=stops, states=states)
+    beliefs = Beliefs(forecasts, lines, instance.difficulty())
+    refined = {name: methods[name] for name in numbers if name in refines}
+    return Explorer(arms, beliefs, unit, stops=stops, states=states, refines=refined)
 
 
 def _point(arm: Configuration, method: Method) -> tuple[float, ...]:

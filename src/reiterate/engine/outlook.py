@@ -82,8 +82,18 @@ class Outlooks:
     def of(self, kind: int, index: int) -> list[Outlook]:
         """All snapshots of a kind, by rising index, and what is believed now, after the solve of this number."""
         taken = self._taken[kind]
-        return taken if taken and taken[-1].index >= index else [*taken, self._now(kind, index)]
+        if not taken or taken[-1].index < index:
+            taken = [*taken, self._now(kind, index)]
+        return [_widened(outlook, len(self._policies[kind].arms)) for outlook in taken]
 
     def _now(self, kind: int, index: int) -> Outlook:
         with np.errstate(over="ignore"):
             return Outlook(index, self._policies[kind].costs().astype(np.float32))
+
+
+def _widened(outlook: Outlook, arms: int) -> Outlook:
+    """The same where arms have been added since: nobody had an idea of them."""
+    missing = arms - outlook.costs.size
+    if not missing:
+        return outlook
+    return Outlook(outlook.index, np.append(outlook.costs, np.full(missing, np.nan, dtype=np.float32)))

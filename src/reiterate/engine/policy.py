@@ -71,6 +71,8 @@ class Conduct:
         Of all cost, what trials cost more than that would have; 0 to 1.
     recalled : int
         Solves of earlier runs that it began with knowing about.
+    added : tuple[Configuration, ...]
+        Arms that were not given, but lie between those that were.
     """
 
     learner: str | None = None
@@ -78,6 +80,7 @@ class Conduct:
     trials: int = 0
     share: float = 0.0
     recalled: int = 0
+    added: tuple[Configuration, ...] = ()
 
 
 class Policy(ABC):

@@ -83,6 +83,11 @@ class Trials:
         self._looked = solves
         return int(np.argmax(promise)) if worth.any() else None
 
+    def grow(self) -> None:
+        """There is one more arm."""
+        self._missed = np.append(self._missed, 0.0)
+        self._losses, self._waits_until = np.append(self._losses, 0), np.append(self._waits_until, 0)
+
     def reopen(self) -> None:
         """After a change-point nobody waits any longer, and hope is larger: what has lost may win now."""
         self._hope = _REOPENED

@@ -24,6 +24,8 @@ class Turn:
         What was last done to the prepared state.
     status, reason
         How it ended.
+    remaining
+        As the method said last.
     """
 
     def __init__(
@@ -52,6 +54,7 @@ class Turn:
         self.preparation = Preparation.KEPT
         self.status = Status.ITERATION_CAP
         self.reason = ""
+        self.remaining: float | None = None
 
     def play(self, upkeep: Upkeep) -> None:
         """Iterate until the target is verified, or this configuration can do no more.
@@ -133,6 +136,7 @@ class Turn:
         self.iterations += progress.iterations
         self.work += progress.work
         self.status, self.reason = progress.status, progress.reason
+        self.remaining = progress.remaining
         lease.settle(progress.iterations, seconds if self._cost == "time" else progress.work)
         return progress
 

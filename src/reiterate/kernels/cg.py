@@ -14,6 +14,7 @@ from __future__ import annotations
 import numpy as np
 
 from reiterate.kernels.codes import CONVERGED, NOT_DEFINITE, NOT_FINITE, RUNNING
+from reiterate.kernels.coefficients import keep
 from reiterate.kernels.compiling import kernel, reduction_kernel
 from reiterate.kernels.csr import matvec_dot_rows, residual
 from reiterate.kernels.spmd import add_parts, barrier, consider_parting, join, parting
@@ -59,7 +60,8 @@ def _update_iterate_jacobi(begin, end, alpha, beta, r, inverse_diagonal, x, p):
 
 @kernel
 def cg_advance(
-    indptr, indices, data, x, r, p, q, square, threshold, max_iterations, bounds, sums, board, thread
+    indptr, indices, data, x, r, p, q, square, threshold, max_iterations, bounds, sums, coefficients,
+    board, thread,
 ):  # fmt: skip
     """Make up to ``max_iterations`` iterations of CG in place.
 
@@ -77,6 +79,8 @@ def cg_advance(
     bounds : uint64 array of shape (parts + 1,)
         Part i of the rows is ``bounds[i]:bounds[i + 1]``.
     sums : float64 array of shape (parts, 16), overwritten (workspace)
+    coefficients : float64 array of shape (m + 1, 2), overwritten
+        See :mod:`reiterate.kernels.coefficients`; zeros at first.
     board, thread
         See :mod:`reiterate.kernels.spmd`.
 
@@ -93,16 +97,18 @@ def cg_advance(
     if threads == 0:
         return 0, square, RUNNING
     result = _cg_iterations(
-        indptr, indices, data, x, r, p, q, square, threshold, max_iterations, bounds, sums, board, thread, threads
-    )
+        indptr, indices, data, x, r, p, q, square, threshold, max_iterations,
+        bounds, sums, coefficients, board, thread, threads,
+    )  # fmt: skip
     barrier(board, thread, threads)
     return result
 
 
 @kernel
 def _cg_iterations(
-    indptr, indices, data, x, r, p, q, square, threshold, max_iterations, bounds, sums, board, thread, threads
-):
+    indptr, indices, data, x, r, p, q, square, threshold, max_iterations, bounds, sums,
+    coefficients, board, thread, threads,
+):  # fmt: skip
     parts = bounds.size - 1
     if square <= threshold:
         return 0, square, CONVERGED
@@ -124,6 +130,8 @@ def _cg_iterations(
         for part in range(thread, parts, threads):
             _update_iterate(bounds[part], bounds[part + 1], alpha, next_square / square, r, x, p)
         barrier(board, thread, threads)
+        if thread == 0:
+            keep(coefficients, alpha, next_square / square)
         square = next_square
         if square <= threshold:
             return iteration + 1, square, CONVERGED
@@ -152,7 +160,7 @@ def jacobi_cg_start(indptr, indices, data, b, x, inverse_diagonal, r, p):
 @kernel
 def jacobi_cg_advance(
     indptr, indices, data, inverse_diagonal, x, r, p, q, square, weighted, threshold, max_iterations,
-    bounds, sums, board, thread,
+    bounds, sums, coefficients, board, thread,
 ):  # fmt: skip
     """Make up to ``max_iterations`` iterations of CG preconditioned by the diagonal D of A, in place.
 
@@ -164,7 +172,7 @@ def jacobi_cg_advance(
         return 0, square, weighted, RUNNING
     result = _jacobi_cg_iterations(
         indptr, indices, data, inverse_diagonal, x, r, p, q, square, weighted, threshold, max_iterations,
-        bounds, sums, board, thread, threads,
+        bounds, sums, coefficients, board, thread, threads,
     )  # fmt: skip
     barrier(board, thread, threads)
     return result
@@ -173,7 +181,7 @@ def jacobi_cg_advance(
 @kernel
 def _jacobi_cg_iterations(
     indptr, indices, data, inverse_diagonal, x, r, p, q, square, weighted, threshold, max_iterations,
-    bounds, sums, board, thread, threads,
+    bounds, sums, coefficients, board, thread, threads,
 ):  # fmt: skip
     parts = bounds.size - 1
     if square <= threshold:
@@ -198,6 +206,8 @@ def _jacobi_cg_iterations(
         for part in range(thread, parts, threads):
             _update_iterate_jacobi(bounds[part], bounds[part + 1], alpha, beta, r, inverse_diagonal, x, p)
         barrier(board, thread, threads)
+        if thread == 0:
+            keep(coefficients, alpha, beta)
         square, weighted = next_square, next_weighted
         if square <= threshold:
             return iteration + 1, square, weighted, CONVERGED

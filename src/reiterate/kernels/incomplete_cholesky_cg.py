@@ -21,6 +21,7 @@ from __future__ import annotations
 import numpy as np
 
 from reiterate.kernels.codes import CONVERGED, NOT_DEFINITE, NOT_FINITE, RUNNING
+from reiterate.kernels.coefficients import keep
 from reiterate.kernels.compiling import PREFETCH_DISTANCE, inlined_kernel, kernel, prefetch
 from reiterate.kernels.spmd import add_parts, barrier, consider_parting, join, parting
 
@@ -182,7 +183,8 @@ def start(inverse, s, g, p):
 def advance(
     lower_pieces, lower_steps, lower_columns, lower_values, lower_entries,
     upper_pieces, upper_steps, upper_columns, upper_values, upper_entries,
-    inverse, diagonal, x, r, s, g, p, q, square, weighted, beta, threshold, max_iterations, sums, board, thread,
+    inverse, diagonal, x, r, s, g, p, q, square, weighted, beta, threshold, max_iterations,
+    sums, coefficients, board, thread,
 ):  # fmt: skip
     """Make up to ``max_iterations`` iterations in place.
 
@@ -201,6 +203,8 @@ def advance(
         Return when ‖r‖² is at or below it.
     max_iterations : int
     sums : float64 array of shape (parts, 16), overwritten (workspace)
+    coefficients : float64 array of shape (m + 1, 2), overwritten
+        See :mod:`reiterate.kernels.coefficients`; zeros at first.
     board, thread
         See :mod:`reiterate.kernels.spmd`.
 
@@ -215,7 +219,7 @@ def advance(
         lower_pieces, lower_steps, lower_columns, lower_values, lower_entries,
         upper_pieces, upper_steps, upper_columns, upper_values, upper_entries,
         inverse, diagonal, x, r, s, g, p, q, square, weighted, beta, threshold, max_iterations,
-        sums, board, thread, threads,
+        sums, coefficients, board, thread, threads,
     )  # fmt: skip
     barrier(board, thread, threads)
     return result
@@ -226,7 +230,7 @@ def _iterations(
     lower_pieces, lower_steps, lower_columns, lower_values, lower_entries,
     upper_pieces, upper_steps, upper_columns, upper_values, upper_entries,
     inverse, diagonal, x, r, s, g, p, q, square, weighted, beta, threshold, max_iterations,
-    sums, board, thread, threads,
+    sums, coefficients, board, thread, threads,
 ):  # fmt: skip
     if square <= threshold:
         return 0, square, weighted, beta, CONVERGED
@@ -238,12 +242,15 @@ def _iterations(
         consider_parting(board, thread, threads)
         if not curvature > 0.0:
             return iteration, square, weighted, beta, NOT_DEFINITE if curvature <= 0.0 else NOT_FINITE
+        alpha = weighted / curvature
         square, next_weighted = _forward_sweep(
             lower_pieces, lower_steps, lower_columns, lower_values, lower_entries, inverse, diagonal,
-            x, r, s, p, q, weighted / curvature, sums, board, thread, threads,
+            x, r, s, p, q, alpha, sums, board, thread, threads,
         )  # fmt: skip
         beta = next_weighted / weighted
         weighted = next_weighted
+        if thread == 0:
+            keep(coefficients, alpha, beta)
         if square <= threshold:
             return iteration + 1, square, weighted, beta, CONVERGED
         if not square < np.inf:

@@ -24,6 +24,7 @@ from __future__ import annotations
 import numpy as np
 
 from reiterate.kernels.codes import CONVERGED, NOT_DEFINITE, NOT_FINITE, RUNNING
+from reiterate.kernels.coefficients import keep
 from reiterate.kernels.compiling import PREFETCH_DISTANCE, inlined_kernel, kernel, prefetch
 from reiterate.kernels.spmd import add_parts, barrier, consider_parting, join, parting
 
@@ -210,7 +211,8 @@ def _start_rows(piece, pieces, scale, columns, values, x, r, s, g, p, omega):
 def ssor_cg_advance(
     lower_pieces, lower_steps, lower_columns, lower_values,
     upper_pieces, upper_steps, upper_columns, upper_values,
-    diagonal, x, r, s, g, p, omega, square, s_dot_s, beta, threshold, max_iterations, sums, board, thread,
+    diagonal, x, r, s, g, p, omega, square, s_dot_s, beta, threshold, max_iterations,
+    sums, coefficients, board, thread,
 ):  # fmt: skip
     """Make up to ``max_iterations`` iterations of SSOR-preconditioned CG in place.
 
@@ -230,6 +232,8 @@ def ssor_cg_advance(
         Return when ‖b − A x‖² is at or below it.
     max_iterations : int
     sums : float64 array of shape (parts, 16), overwritten (workspace)
+    coefficients : float64 array of shape (m + 1, 2), overwritten
+        See :mod:`reiterate.kernels.coefficients`; zeros at first.
     board, thread
         See :mod:`reiterate.kernels.spmd`.
 
@@ -244,7 +248,7 @@ def ssor_cg_advance(
         lower_pieces, lower_steps, lower_columns, lower_values,
         upper_pieces, upper_steps, upper_columns, upper_values,
         diagonal, x, r, s, g, p, omega, square, s_dot_s, beta, threshold, max_iterations,
-        sums, board, thread, threads,
+        sums, coefficients, board, thread, threads,
     )  # fmt: skip
     barrier(board, thread, threads)
     return result
@@ -254,7 +258,8 @@ def ssor_cg_advance(
 def _iterations(
     lower_pieces, lower_steps, lower_columns, lower_values,
     upper_pieces, upper_steps, upper_columns, upper_values,
-    diagonal, x, r, s, g, p, omega, square, s_dot_s, beta, threshold, max_iterations, sums, board, thread, threads,
+    diagonal, x, r, s, g, p, omega, square, s_dot_s, beta, threshold, max_iterations,
+    sums, coefficients, board, thread, threads,
 ):  # fmt: skip
     if square <= threshold:
         return 0, square, s_dot_s, beta, CONVERGED
@@ -274,6 +279,8 @@ def _iterations(
         )  # fmt: skip
         beta = next_s_dot_s / s_dot_s
         s_dot_s = next_s_dot_s
+        if thread == 0:
+            keep(coefficients, alpha, beta)
         if square <= threshold:
             return iteration + 1, square, s_dot_s, beta, CONVERGED
         if not square < np.inf:

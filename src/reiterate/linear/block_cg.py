@@ -16,6 +16,7 @@ from reiterate.linear.block import Block, BlockInstance
 from reiterate.linear.instance import LinearInstance
 from reiterate.linear.lock_step import FEWEST, Recurrence, iterate_in_lock_step
 from reiterate.linear.preconditioner import Preconditioner
+from reiterate.linear.remaining import nothing_kept
 from reiterate.linear.vectors import Vector
 from reiterate.linear.work import traffic
 
@@ -52,7 +53,7 @@ class _DiagonalRecurrence(Recurrence):
         made, self.squares[slot], self.weighted[slot], self.code[slot] = team.call(
             threads, cg.jacobi_cg_advance, *self._matrix, self._inverse_diagonal, *self.vectors, self.squares[slot],
             self.weighted[slot], self.thresholds[slot], iterations, pattern.row_bounds(threads),
-            team.partial_sums(threads),
+            team.partial_sums(threads), nothing_kept(),
         )  # fmt: skip
         return int(made)
 

@@ -16,6 +16,7 @@ from reiterate.linear.block_cg import narrow_width
 from reiterate.linear.instance import LinearInstance
 from reiterate.linear.lock_step import Recurrence
 from reiterate.linear.pattern import Index
+from reiterate.linear.remaining import nothing_kept
 from reiterate.linear.vectors import Vector
 
 Triangle = tuple[Index, Index, Index, NDArray[Any]]
@@ -82,6 +83,7 @@ class EisenstatRecurrence(Recurrence):
         made, self.squares[slot], self.weighted[slot], self.beta[slot], self.code[slot] = team.call(
             self._parts, eisenstat_cg.advance, *self._lower, *self._upper, self._delta, self._pivots, *self.vectors,
             self.squares[slot], self.weighted[slot], self.beta[slot], self.thresholds[slot], iterations, self._sums,
+            nothing_kept(),
         )  # fmt: skip
         return int(made)
 

@@ -17,6 +17,7 @@ from reiterate.linear.jacobi import Jacobi
 from reiterate.linear.lock_step import FEWEST
 from reiterate.linear.method import DefiniteMethod
 from reiterate.linear.preconditioned_cg import PreconditionedConjugateGradients
+from reiterate.linear.remaining import remaining_as_kept, room_for_coefficients
 from reiterate.linear.segments import run_in_segments
 from reiterate.linear.vectors import reciprocals
 from reiterate.linear.work import in_matvecs, traffic
@@ -86,6 +87,7 @@ class ConjugateGradients(DefiniteMethod):
         pattern, data, work = instance.pattern, instance.data, prepared.state
         threshold, threads = instance.square_threshold, instance.threads
         bounds, sums = pattern.row_bounds(threads), team.partial_sums(threads)
+        coefficients = room_for_coefficients()
         r, square = instance.residual(x, work.r)
         np.copyto(work.p, r)
         x = x.copy()
@@ -94,12 +96,19 @@ class ConjugateGradients(DefiniteMethod):
             nonlocal square
             made, square, code = team.call(
                 threads, kernels.cg_advance, pattern.indptr, pattern.indices, data, x, r, work.p, work.q,
-                square, threshold, iterations, bounds, sums,
+                square, threshold, iterations, bounds, sums, coefficients,
             )  # fmt: skip
             return made, code
 
         moved = traffic(pattern, entries=1.0, row_bytes=84.0)
-        return run_in_segments(advance, lambda: x, stop, bytes_per_iteration=moved, work=in_matvecs(pattern, moved))
+        return run_in_segments(
+            advance,
+            lambda: x,
+            stop,
+            bytes_per_iteration=moved,
+            work=in_matvecs(pattern, moved),
+            remaining=lambda: remaining_as_kept(coefficients, square, threshold),
+        )
 
     def iterate_block(
         self, prepared: Prepared, instance: BlockInstance, values: Values, x: Block, stop: Stop
@@ -153,6 +162,7 @@ class JacobiConjugateGradients(DefiniteMethod):
         pattern, data, work = instance.pattern, instance.data, prepared.state
         threshold, threads = instance.square_threshold, instance.threads
         bounds, sums = pattern.row_bounds(threads), team.partial_sums(threads)
+        coefficients = room_for_coefficients()
         r, square = instance.residual(x, work.r)
         weighted = kernels.jacobi_cg_direction(work.inverse_diagonal, r, work.p)
         x = x.copy()
@@ -161,12 +171,19 @@ class JacobiConjugateGradients(DefiniteMethod):
             nonlocal square, weighted
             made, square, weighted, code = team.call(
                 threads, kernels.jacobi_cg_advance, pattern.indptr, pattern.indices, data, work.inverse_diagonal,
-                x, r, work.p, work.q, square, weighted, threshold, iterations, bounds, sums,
+                x, r, work.p, work.q, square, weighted, threshold, iterations, bounds, sums, coefficients,
             )  # fmt: skip
             return made, code
 
         moved = traffic(pattern, entries=1.0, row_bytes=100.0)
-        return run_in_segments(advance, lambda: x, stop, bytes_per_iteration=moved, work=in_matvecs(pattern, moved))
+        return run_in_segments(
+            advance,
+            lambda: x,
+            stop,
+            bytes_per_iteration=moved,
+            work=in_matvecs(pattern, moved),
+            remaining=lambda: remaining_as_kept(coefficients, square, threshold),
+        )
 
     def iterate_block(
         self, prepared: Prepared, instance: BlockInstance, values: Values, x: Block, stop: Stop

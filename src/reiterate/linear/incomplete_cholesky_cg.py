@@ -20,10 +20,11 @@ from reiterate.linear.krylov import KrylovState
 from reiterate.linear.lock_step import FEWEST, iterate_in_lock_step
 from reiterate.linear.method import Variant
 from reiterate.linear.preconditioned_cg import PreconditionedConjugateGradients
+from reiterate.linear.remaining import remaining_as_kept, room_for_coefficients
 from reiterate.linear.segments import run_in_segments
 from reiterate.linear.work import in_matvecs
 
-Advance = Callable[[float, float, float, float, int], tuple[int, float, float, float, int]]
+Advance = Callable[[Vector, float, float, float, float, int], tuple[int, float, float, float, int]]
 
 
 class IncompleteCholeskyConjugateGradients(PreconditionedConjugateGradients):
@@ -63,14 +64,22 @@ class IncompleteCholeskyConjugateGradients(PreconditionedConjugateGradients):
         begin = _begin_general if factors.layout.has_triangles else _begin_without_triangles
         square, weighted, step, finish, moved = begin(state, factors, instance, x)
         threshold, beta = instance.square_threshold, 0.0
+        coefficients = room_for_coefficients()
 
         def advance(iterations: int) -> tuple[int, int]:
             nonlocal square, weighted, beta
-            made, square, weighted, beta, code = step(square, weighted, beta, threshold, iterations)
+            made, square, weighted, beta, code = step(coefficients, square, weighted, beta, threshold, iterations)
             return made, code
 
         work = in_matvecs(instance.pattern, moved)
-        progress = run_in_segments(advance, finish, stop, bytes_per_iteration=moved, work=work)
+        progress = run_in_segments(
+            advance,
+            finish,
+            stop,
+            bytes_per_iteration=moved,
+            work=work,
+            remaining=lambda: remaining_as_kept(coefficients, square, threshold),
+        )
         # Laying out the numbers of A, which no other method has to do for every solve.
         progress.work += in_matvecs(instance.pattern, (4.0 + 3.0 * x.dtype.itemsize) * factors.values.size)
         return progress
@@ -115,8 +124,8 @@ def _begin_general(
         factors.inverse, diagonal, ordered, r, s, g, p, q,
     )  # fmt: skip
 
-    def step(*scalars: Any) -> Any:
-        return team.call(layout.parts, incomplete_cholesky_cg.advance, *arrays, *scalars, sums)
+    def step(coefficients: Vector, *scalars: Any) -> Any:
+        return team.call(layout.parts, incomplete_cholesky_cg.advance, *arrays, *scalars, sums, coefficients)
 
     def finish() -> Vector:
         natural = x.copy()
@@ -143,8 +152,8 @@ def _begin_without_triangles(
     sums = team.partial_sums(layout.parts)
     arrays = (*layout.lower(entries), *layout.upper(entries), delta, pivots, ordered, r, s, g, p)
 
-    def step(*scalars: Any) -> Any:
-        return team.call(layout.parts, eisenstat_cg.advance, *arrays, *scalars, sums)
+    def step(coefficients: Vector, *scalars: Any) -> Any:
+        return team.call(layout.parts, eisenstat_cg.advance, *arrays, *scalars, sums, coefficients)
 
     def finish() -> Vector:
         natural = x.copy()

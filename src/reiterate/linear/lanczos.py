@@ -17,7 +17,9 @@ _PER_RESTART = 16
 _SMALLEST_STEP = 1e-280
 
 
-def tridiagonal(alphas: Sequence[float], betas: Sequence[float]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def tridiagonal(
+    alphas: Sequence[float] | NDArray[Any], betas: Sequence[float] | NDArray[Any]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """The matrix of the Lanczos process hidden in CG, whose eigenvalues are Ritz values of M⁻¹A: its two diagonals.
 
     Source: Golub and Van Loan, "Matrix Computations", section 11.3. ``alphas`` are the step lengths of CG; ``betas``

@@ -194,6 +194,12 @@ def configurations(spellings: Sequence[str]) -> list[Configuration]:
     return list(found)
 
 
+def lines(spellings: Sequence[str]) -> frozenset[str]:
+    """The methods that are named without values, so that their parameters are free; spellings as they are valid."""
+    parsed = (parse_spelling(spelling) for spelling in ([spellings] if isinstance(spellings, str) else spellings))
+    return frozenset(name for name, values in parsed if values is None and METHODS[name].parameters.parameters)
+
+
 def method(name: str) -> Method:
     """The method of that name."""
     if name not in METHODS:

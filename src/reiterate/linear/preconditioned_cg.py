@@ -12,6 +12,7 @@ from reiterate.linear.instance import LinearInstance, LinearTraits, Vector
 from reiterate.linear.krylov import HERMITIAN_DEFINITE, KrylovMethod, KrylovState, needs
 from reiterate.linear.lanczos import tridiagonal
 from reiterate.linear.preconditioner import Family
+from reiterate.linear.remaining import remaining_iterations
 from reiterate.linear.segments import run_in_segments
 
 
@@ -68,9 +69,8 @@ class PreconditionedConjugateGradients(KrylovMethod):
                 if not curvature > 0.0:
                     return made, codes.NOT_DEFINITE if curvature <= 0.0 else codes.NOT_FINITE
                 alpha = weighted / curvature
-                if observed:
-                    alphas.append(alpha)
-                    betas.append(beta)
+                alphas.append(alpha)
+                betas.append(beta)
                 square = float(vectors.step(alpha, p, q, x, r))
                 if not square < math.inf:
                     return made + 1, codes.NOT_FINITE
@@ -78,8 +78,15 @@ class PreconditionedConjugateGradients(KrylovMethod):
 
         work = self.work_of(instance, state, products=1.0, row_bytes=88.0)
         moved = self.traffic_of(instance, state)
-        progress = run_in_segments(advance, lambda: x, stop, bytes_per_iteration=moved, work=work)
-        if len(alphas) > 1 and progress.status is Status.CONVERGED:
+        progress = run_in_segments(
+            advance,
+            lambda: x,
+            stop,
+            bytes_per_iteration=moved,
+            work=work,
+            remaining=lambda: remaining_iterations(alphas[:-1], betas[1:], square, threshold),
+        )
+        if observed and len(alphas) > 1 and progress.status is Status.CONVERGED:
             state.preconditioner.observe(instance, *tridiagonal(alphas, betas))
         return progress
 

@@ -35,6 +35,7 @@ def run_in_segments(
     *,
     bytes_per_iteration: float,
     work: float,
+    remaining: Callable[[], float | None] | None = None,
 ) -> Progress:
     """Advance until the target, a cap or a breakdown.
 
@@ -50,6 +51,8 @@ def run_in_segments(
         Memory traffic, from which the length of a segment follows.
     work
         Work of one iteration.
+    remaining
+        How many more iterations it would have needed; asked for where a cap stops it.
     """
     begin = time.perf_counter()
     segment = max(1, int(_SEGMENT_BYTES / bytes_per_iteration))
@@ -62,10 +65,17 @@ def run_in_segments(
         made, code = advance(min(segment, stop.max_iterations - done))
         done += made
         if code == codes.RUNNING and stop.max_seconds is not None and time.perf_counter() - begin > stop.max_seconds:
-            return Progress(finish(), Status.TIME_CAP, done, done * work)
+            return _stopped(finish(), Status.TIME_CAP, done, work, remaining)
     if code == codes.CONVERGED:
         return Progress(finish(), Status.CONVERGED, done, done * work)
     if code == codes.RUNNING:
-        return Progress(finish(), Status.ITERATION_CAP, done, done * work)
+        return _stopped(finish(), Status.ITERATION_CAP, done, work, remaining)
     revealed = {"definite": False} if code == codes.NOT_DEFINITE else {}
     return Progress(finish(), Status.BREAKDOWN, done, done * work, _REASONS[code], revealed)
+
+
+def _stopped(
+    x: Vector, status: Status, iterations: int, work: float, remaining: Callable[[], float | None] | None
+) -> Progress:
+    left = None if remaining is None else remaining()
+    return Progress(x, status, iterations, iterations * work, remaining=left)

@@ -18,6 +18,7 @@ from reiterate.linear.level_order import order_rows, runs_of, widest
 from reiterate.linear.lock_step import FEWEST, iterate_in_lock_step
 from reiterate.linear.method import DefiniteMethod
 from reiterate.linear.pattern import Index, Pattern
+from reiterate.linear.remaining import remaining_as_kept, room_for_coefficients
 from reiterate.linear.schedule import Schedule, Spans, divide, gather_parts, reverse
 from reiterate.linear.segments import run_in_segments
 from reiterate.linear.sor import RELAXATION
@@ -131,14 +132,14 @@ class SymmetricOverRelaxedConjugateGradients(DefiniteMethod):
             state.scale, *state.lower.arrays, state.x, state.r, state.s, state.g, state.p, omega
         )
         beta = 0.0
-        sums = team.partial_sums(state.parts)
+        sums, coefficients = team.partial_sums(state.parts), room_for_coefficients()
 
         def advance(iterations: int) -> tuple[int, int]:
             nonlocal square, s_dot_s, beta
             made, square, s_dot_s, beta, code = team.call(
                 state.parts, kernels.ssor_cg_advance, *state.lower.arrays, *state.upper.arrays, state.diagonal,
                 state.x, state.r, state.s, state.g, state.p,
-                omega, square, s_dot_s, beta, threshold, iterations, sums,
+                omega, square, s_dot_s, beta, threshold, iterations, sums, coefficients,
             )  # fmt: skip
             return made, code
 
@@ -149,7 +150,14 @@ class SymmetricOverRelaxedConjugateGradients(DefiniteMethod):
             return natural
 
         moved = traffic(pattern, entries=1.0, row_bytes=160.0)
-        return run_in_segments(advance, finish, stop, bytes_per_iteration=moved, work=in_matvecs(pattern, moved))
+        return run_in_segments(
+            advance,
+            finish,
+            stop,
+            bytes_per_iteration=moved,
+            work=in_matvecs(pattern, moved),
+            remaining=lambda: remaining_as_kept(coefficients, square, threshold),
+        )
 
     def iterate_block(
         self, prepared: Prepared, instance: BlockInstance, values: Values, x: Block, stop: Stop

@@ -83,7 +83,10 @@ def _of_conduct(conduct: Conduct) -> list[str]:
     tried = "1 was a trial" if conduct.trials == 1 else f"{conduct.trials} were trials"
     share = f"{100.0 * conduct.share:.1f} % of all cost"
     budget = "5 % of all cost and one solve, or what they were believed to have saved by then"
-    return [f"{several(conduct.solves, 'solve')} so far; {tried} of something else, for {share} (budget: {budget})."]
+    lines = [f"{several(conduct.solves, 'solve')} so far; {tried} of something else, for {share} (budget: {budget})."]
+    if conduct.added:
+        lines.append(f"Added between the points of a line: {', '.join(map(str, conduct.added))}.")
+    return lines
 
 
 def telling(opinions: Sequence[Opinion]) -> list[Opinion]:
