@@ -14,17 +14,17 @@ from reiterate.engine.estimates import FIRST_DIFFICULTY, LINE_VARIANCE, METHOD_V
 Vector = NDArray[np.float64]
 
 _NEIGHBOR = 0.85  # correlation of two arms next to each other on the line of a method
-_NOISE = 0.01  # variance of log iterations from instance to instance that nothing explains
-_ROUNDING = 1.5  # iterations more or less, by where the last one happens to end
+NOISE = 0.01  # variance of log iterations from instance to instance that nothing explains
+ROUNDING = 1.5  # iterations more or less, by where the last one happens to end
 _BOUND = 9.0  # the same of what is only known to be more
 _EXTRAPOLATED = 0.3  # the same of iterations extrapolated from a run that was stopped
 _DRIFT = 0.02  # added to the variance of the log difficulty with every instance
 _FORGETTING = 0.002  # added to the variance of an arm with every instance on which it was not played
-_STARTING = 2.0  # iterations that beginning to iterate costs about as much as
+STARTING = 2.0  # iterations that beginning to iterate costs about as much as
 _KEEP = 0.7  # weight of what was known when a cost is seen again
-_OWN_MEASUREMENTS = 4.0  # of an arm, after which half of a change is put down to the machine
-_LARGEST_CHANGE = 3.0  # times a cost, that one observation may be believed to tell
-_DOUBTFUL_CHANGE = 0.4  # of the log of costs
+OWN_MEASUREMENTS = 4.0  # of an arm, after which half of a change is put down to the machine
+LARGEST_CHANGE = 3.0  # times a cost, that one observation may be believed to tell
+DOUBTFUL_CHANGE = 0.4  # of the log of costs
 _INCREDIBLE = 30.0  # times the forecast of a cost, scaled to the machine
 _SINGLE_CHANGE = 0.25  # of the log of a cost, that is believed at once
 _FARTHEST = 20.0  # times the iterations made, beyond which nothing is extrapolated
@@ -35,13 +35,14 @@ _USUAL_ERROR = 0.25  # of log iterations
 _LARGEST_EVIDENCE = 0.6  # of one error, so that a single outlier does not convince
 _CONVINCING_EVIDENCE = 0.36
 _JUMP = 9.0  # times the variance expected, beyond which the square of an error is no accident
-_QUIET = 0.1  # error of log iterations that tells nothing new of an arm that has played so often:
-_FAMILIAR = 4
+QUIET = 0.1  # error of log iterations that tells nothing new of an arm that has played so often:
+FAMILIAR = 4
 _OWN_JUMP = 0.3  # of the variance of a jump is the arm's, where the difficulty has not jumped lately
 _USUAL_JUMPS = 10.0  # the more it has, the less: by so much for each jump remembered
 _JUMPS_FORGET = 0.97
 _RARE = 0.5  # jumps remembered, below which one more is a change-point
-_TELLING_POWER = 0.1  # of the difficulty, below which iterations say nothing about it
+TELLING_POWER = 0.1  # of the difficulty, below which iterations say nothing about it
+_LOG_LARGEST_CHANGE = math.log(LARGEST_CHANGE)
 
 
 class Beliefs(Estimates):
@@ -108,7 +109,7 @@ class Beliefs(Estimates):
 
     def running(self) -> Vector:
         """Cost of a solve by every arm, once it is prepared."""
-        cost: Vector = (self.iterations() + _STARTING) * self.iterate_cost + self.upkeep
+        cost: Vector = (self.iterations() + STARTING) * self.iterate_cost + self.upkeep
         return cost
 
     def hopeful(self, deviations: Vector, hope: float) -> Vector:
@@ -119,7 +120,7 @@ class Beliefs(Estimates):
         factor = math.exp(-hope * _COST_DEVIATION)
         unit = np.where(self._timed, self.iterate_cost, factor * self.iterate_cost)
         upkeep = np.where(self._kept_up > 0, self.upkeep, factor * self.upkeep)
-        cost: Vector = (np.maximum(self.iterations() * np.exp(-hope * deviations), 1.0) + _STARTING) * unit + upkeep
+        cost: Vector = (np.maximum(self.iterations() * np.exp(-hope * deviations), 1.0) + STARTING) * unit + upkeep
         return cost
 
     def deviations_from(self, arm: int) -> Vector:
@@ -129,7 +130,7 @@ class Beliefs(Estimates):
     def immediate(self, log_difficulty: Vector | None = None) -> Vector:
         """Cost of the next solve by every arm, preparing included; at difficulties (m, 1), shape (m, K)."""
         preparing = np.where(self.ready, self.upkeep, self.setup)
-        cost: Vector = (self.iterations(log_difficulty) + _STARTING) * self.iterate_cost + preparing
+        cost: Vector = (self.iterations(log_difficulty) + STARTING) * self.iterate_cost + preparing
         return cost
 
     def of_line(self, arm: int) -> NDArray[np.bool_]:
@@ -214,7 +215,7 @@ class Beliefs(Estimates):
     def running_of(self, arm: int) -> float:
         """Cost of a solve by one arm, once it is prepared."""
         factor = math.exp(self._common)
-        return factor * float((self.iterations_of(arm) + _STARTING) * self.iterate_cost[arm] + self.upkeep[arm])
+        return factor * float((self.iterations_of(arm) + STARTING) * self.iterate_cost[arm] + self.upkeep[arm])
 
     def observe_cost(
         self, arm: int, iterations: int, iterating: float, preparing: float, *, anew: bool, in_a_row: bool = True
@@ -230,13 +231,13 @@ class Beliefs(Estimates):
             self.ready[arm] = self._set_up[arm] = True
         elif in_a_row:
             seen = int(self._kept_up[arm])
-            largest = _LARGEST_CHANGE * math.exp(self._common) * float(max(self.setup[arm], self.upkeep[arm]))
+            largest = LARGEST_CHANGE * math.exp(self._common) * float(max(self.setup[arm], self.upkeep[arm]))
             preparing = min(preparing, largest) if largest else preparing
             keep = min(seen / (seen + 1.0), 0.9)
             self.upkeep[arm] = keep * self.upkeep[arm] + (1.0 - keep) * preparing * math.exp(-self._common)
             self._kept_up[arm] += 1
         if iterations > 0 and iterating > 0.0:
-            self._observe_unit(arm, iterating / (iterations + _STARTING))
+            self._observe_unit(arm, iterating / (iterations + STARTING))
         if anew:
             self._rescale()
 
@@ -267,20 +268,23 @@ class Beliefs(Estimates):
             return
         # A clock that jumps once must not count for much; what lasts is believed the second time.
         believed = float(self.iterate_cost[arm]) * math.exp(self._common)
-        deviation = math.log(unit / believed)
-        before, self._deviation = self._deviation, deviation
-        limit = max(_SINGLE_CHANGE, min(2.0 * math.copysign(before, before * deviation), math.log(_LARGEST_CHANGE)))
-        step = (1.0 - _KEEP) * min(max(deviation, -limit), limit)
+        step = self._credible_step(math.log(unit / believed))
         self._moved += step
-        if abs(self._moved) > _DOUBTFUL_CHANGE:
+        if abs(self._moved) > DOUBTFUL_CHANGE:
             # It may have been the arm after all: others may be hoped to cost what they did.
             self._moved = 0.0
             self._timed[:] = False
             self._costs_doubtful = True
         self._timed[arm] = True
-        common = step * (1.0 - _OWN_MEASUREMENTS / (_OWN_MEASUREMENTS + int(self._measurements[arm])))
+        common = step * (1.0 - OWN_MEASUREMENTS / (OWN_MEASUREMENTS + int(self._measurements[arm])))
         self._common += common
         self.iterate_cost[arm] *= math.exp(step - common)
+
+    def _credible_step(self, deviation: float) -> float:
+        """How far to follow the log of a cost, which deviates from what is believed; larger if it did so before."""
+        before, self._deviation = self._deviation, deviation
+        limit = max(_SINGLE_CHANGE, min(2.0 * math.copysign(before, before * deviation), _LOG_LARGEST_CHANGE))
+        return (1.0 - _KEEP) * min(max(deviation, -limit), limit)
 
     def _incredible(self, arm: int, unit: float) -> bool:
         """Whether an iteration cost so far from its forecast, after those of other arms were seen, as cannot be."""
@@ -293,26 +297,30 @@ class Beliefs(Estimates):
         """Take in how many iterations an arm took, or would have taken as far as could be seen."""
         power = float(self._power[arm])
         error = math.log(max(iterations, 1.0)) - self._log_iterations(arm, self.log_difficulty)
-        noise = (_EXTRAPOLATED if extrapolated else _NOISE) + (_ROUNDING / max(iterations, 1.0)) ** 2
+        noise = (_EXTRAPOLATED if extrapolated else NOISE) + (ROUNDING / max(iterations, 1.0)) ** 2
         if not extrapolated and self.plays[arm]:
-            step = min(max(error, -_LARGEST_EVIDENCE), _LARGEST_EVIDENCE)
-            self._risen = max(self._risen + step - _USUAL_ERROR, 0.0)
-            self._fallen = max(self._fallen - step - _USUAL_ERROR, 0.0)
-            self._surprise += (1.0 - _KEEP) * (min(error * error, 4.0) - self._surprise)
-        if power > _TELLING_POWER:
+            self._weigh(error)
+        if power > TELLING_POWER:
             self._telling = True
         else:
             power = 0.0
-        if not extrapolated and abs(error) < _QUIET and self.plays[arm] >= _FAMILIAR:
+        if not extrapolated and abs(error) < QUIET and self.plays[arm] >= FAMILIAR:
             self._follow(arm, power, error, noise)
             return
         self._allow_for_jumps(arm, power, error, noise)
-        tells = float(self.variance[arm]) > _NOISE
+        tells = float(self.variance[arm]) > NOISE
         before = float(self._strength[arm])
         self._joint.correct(arm, power, error, noise)
         if tells:
             self._move_line(arm, float(self._strength[arm]) - before, float(self.variance[arm]))
         self.plays[arm] += not extrapolated
+
+    def _weigh(self, error: float) -> None:
+        """Take an error of log iterations as evidence that they have changed for good."""
+        step = min(max(error, -_LARGEST_EVIDENCE), _LARGEST_EVIDENCE)
+        self._risen = max(self._risen + step - _USUAL_ERROR, 0.0)
+        self._fallen = max(self._fallen - step - _USUAL_ERROR, 0.0)
+        self._surprise += (1.0 - _KEEP) * (min(error * error, 4.0) - self._surprise)
 
     def observe_bound(self, arm: int, iterations: float) -> None:
         """Take in that an arm, which hardly got anywhere, would have taken more iterations than that."""
@@ -322,7 +330,7 @@ class Beliefs(Estimates):
         power = float(self._power[arm])
         self._seen[arm] = True
         # How many more nobody knows, so that the instance may still be of any difficulty to whoever comes next.
-        self._joint.widen_level((error / max(power, _TELLING_POWER)) ** 2)
+        self._joint.widen_level((error / max(power, TELLING_POWER)) ** 2)
         self._joint.correct(arm, power, error, _BOUND)
 
     def _follow(self, arm: int, power: float, error: float, noise: float) -> None:
@@ -349,9 +357,9 @@ class Beliefs(Estimates):
         if square <= _JUMP * usual:
             pass
         elif self._anew:
-            self._joint.widen_level(square / max(power, _TELLING_POWER) ** 2)
+            self._joint.widen_level(square / max(power, TELLING_POWER) ** 2)
             self._joint.widen(arm, _OWN_JUMP * square / (1.0 + _USUAL_JUMPS * self._jumps))
-            if self._jumps < _RARE and self.plays[arm] >= _FAMILIAR:
+            if self._jumps < _RARE and self.plays[arm] >= FAMILIAR:
                 self._risen = 2.0 * _CONVINCING_EVIDENCE
             self._jumps += 1.0
         else:

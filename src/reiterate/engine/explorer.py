@@ -11,10 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reiterate.configuration import Configuration
-from reiterate.contracts import Attempt, Choice, Status
+from reiterate.contracts import Attempt, Choice, Context, Status
 from reiterate.engine.anticipation import Anticipation
-from reiterate.engine.beliefs import Beliefs, share_of
+from reiterate.engine.beliefs import share_of
 from reiterate.engine.cost import CostUnit
+from reiterate.engine.familiar import FamiliarBeliefs
 from reiterate.engine.plain import table, whole
 from reiterate.engine.policy import Cap, Conduct, Opinion, Policy, Turns
 from reiterate.engine.pursuit import Pursuit
@@ -96,7 +97,7 @@ class Explorer(Policy):
     def __init__(
         self,
         arms: Sequence[Configuration],
-        beliefs: Beliefs,
+        beliefs: FamiliarBeliefs,
         unit: CostUnit,
         *,
         stops: bool = True,
@@ -116,12 +117,15 @@ class Explorer(Policy):
         self.trials = Trials(beliefs.variance.size)
         self._failures = np.zeros(beliefs.variance.size, dtype=np.int64)
         self._barred_until = np.zeros(beliefs.variance.size, dtype=np.int64)
-        self._last_played = np.full(len(self.arms), -1)
+        self._last_played = [-1] * len(self.arms)
         self._trial: int | None = None
         self._incumbent = 0
         self._steady = 0
         self._thinking = 0.0
         self._settled = False
+        self._calm = False  # the incumbent plays without a look at the others
+        self._context: Context | None = None  # of the last instance
+        self._context_moved = False
         self._looked_at = math.inf  # what the incumbent was believed to take when it was last compared
         self._expected = 0.0
         self._recalled = 0  # solves of earlier runs
@@ -131,14 +135,16 @@ class Explorer(Policy):
     def turns(self, pursuit: Pursuit, held: frozenset[str]) -> Turns:
         """Arms and their caps, for one solve; beliefs are asked again before every turn."""
         beliefs, context = self.beliefs, pursuit.instance.context
-        different = beliefs.pass_by(self._anticipation.expect(context), _digits_to_gain(pursuit))
-        self._trial, self._expected, self._taken_in = None, 0.0, 0
-        if not held and self._goes_on(different):
-            self._expected = beliefs.running_of(self._incumbent)
-            self.choice = Choice(self._incumbent, 1.0, context)
-            yield self.arms[self._incumbent], self._cap_of_incumbent(self._incumbent)
-            yield from self._others(pursuit, self._usable(held), self._incumbent)
-            return
+        different = beliefs.pass_by(self._harder(context), _digits_to_gain(pursuit))
+        self._trial, self._expected, self._taken_in, self._calm = None, 0.0, 0, False
+        if self._settled and not held:
+            iterations, cost = beliefs.outlook_of(self._incumbent)
+            if self._goes_on(different, cost):
+                self._expected, self._calm = cost, True
+                self.choice = Choice(self._incumbent, 1.0, context)
+                yield self.arms[self._incumbent], self._cap_of_incumbent(self._incumbent, iterations)
+                yield from self._others(pursuit, self._usable(held), self._incumbent)
+                return
         first, usable = self._look_around(held)
         if first is None:
             self.choice = None
@@ -151,14 +157,23 @@ class Explorer(Policy):
         yield self.arms[incumbent], self._cap(incumbent, usable & ~beliefs.of_line(incumbent), 0.0)
         yield from self._others(pursuit, usable, incumbent)
 
-    def _goes_on(self, different: float) -> bool:
-        """Whether the incumbent plays again without a look at the others, which takes time of its own."""
-        if not self._settled:
-            return False
-        if not self._affords_thinking():
+    def _harder(self, context: Context) -> float:
+        """By how much log difficulty is expected to have risen."""
+        self._context_moved = context != self._context
+        if not self._context_moved:
+            return 0.0
+        self._context = context
+        return self._anticipation.expect(context)
+
+    def _goes_on(self, different: float, cost: float) -> bool:
+        """Whether the incumbent, once settled, plays again without a look at the others, which takes time of its own.
+
+        ``cost`` is what it is believed to take.
+        """
+        if not self._affords_thinking(cost):
             return True
         self._steady -= 1
-        if self.beliefs.running_of(self._incumbent) > _SURPRISING * self._looked_at:
+        if cost > _SURPRISING * self._looked_at:
             return False
         return self._steady >= 0 and different < _DIFFERENT
 
@@ -190,11 +205,9 @@ class Explorer(Policy):
             usable &= np.array([arm.method not in held for arm in self.arms], dtype=bool)
         return usable
 
-    def _affords_thinking(self) -> bool:
-        """Whether thinking has taken little time, compared with solving; always where time does not count."""
-        if self._unit != "time":
-            return True
-        return self._thinking <= _THINKING * self.total + _FIRST_THOUGHTS * self.beliefs.running_of(self._incumbent)
+    def _affords_thinking(self, cost: float) -> bool:
+        """Whether thinking has taken little time, compared with solves of this cost; always where time is no matter."""
+        return self._unit != "time" or self._thinking <= _THINKING * self.total + _FIRST_THOUGHTS * cost
 
     def _look_around(self, held: frozenset[str]) -> tuple[int | None, Mask]:
         """The arm that plays first, the incumbent or one to try, and those that may play."""
@@ -237,7 +250,7 @@ class Explorer(Policy):
         if not others.any() or not self._stops:
             return Cap()
         if beliefs.plays[arm] and beliefs.difficulty_variance < _UNCERTAIN:
-            return self._cap_of_incumbent(arm)
+            return self._cap_of_incumbent(arm, beliefs.iterations_of(arm))
         levels = beliefs.log_difficulty + _LEVELS
         costs = beliefs.immediate(levels[:, None])
         later = np.flatnonzero(costs[:, others].min(axis=1) < costs[:, arm])
@@ -247,13 +260,12 @@ class Explorer(Policy):
         crossing = beliefs.iterations_of(arm, float(levels[later[0]]))
         return self._cap_of_cost(arm, max(crossing * float(beliefs.iterate_cost[arm]), least), _FEW, _DOUBT)
 
-    def _cap_of_incumbent(self, arm: int) -> Cap:
+    def _cap_of_incumbent(self, arm: int, iterations: float) -> Cap:
         """Several times what is believed. Renewing an aged state in the middle of a solve is the arm's own affair."""
-        beliefs = self.beliefs
         if not self._stops:
             return Cap()
-        renewing = float(beliefs.setup[arm] / beliefs.iterate_cost[arm])
-        return Cap(math.ceil(max(_OVERRUN * math.exp(beliefs.spread) * beliefs.iterations_of(arm), _FEW) + renewing))
+        most = max(_OVERRUN * math.exp(self.beliefs.spread) * iterations, _FEW)
+        return Cap(math.ceil(most + self.beliefs.preparing_in_iterations(arm)))
 
     def _cap_of_trial(self, arm: int) -> Cap:
         """Iterations that cost somewhat more than the incumbent takes in all."""
@@ -271,8 +283,10 @@ class Explorer(Policy):
 
     def report(self, pursuit: Pursuit, cost: float) -> None:
         """Take in how the turns of one solve went."""
-        self._take_in(pursuit)
-        self._learn_context()
+        if not (self._calm and self._goes_as_usual(pursuit.attempts)):
+            self._take_in(pursuit)
+        if self._context_moved:
+            self._learn_context()
         if self.beliefs.changed():
             self.trials.reopen()
             self._steady = 0
@@ -287,9 +301,27 @@ class Explorer(Policy):
         # A clock that jumped must not fill the budget.
         self.total += min(cost, _CREDIBLE * self._expected) if self._expected else cost
 
+    def _goes_as_usual(self, attempts: Sequence[Attempt]) -> bool:
+        """Take in, in a short way, that the incumbent went from start to end, if it did, much as was expected."""
+        if len(attempts) != 1:
+            return False
+        attempt, arm = attempts[0], self._incumbent
+        alone = attempt.status is Status.CONVERGED and attempt.configuration is self.arms[arm]
+        if not alone or not attempt.iterations:
+            return False
+        cost, preparing = attempt.seconds, attempt.preparing
+        if self._unit != "time":
+            cost, preparing = attempt.work, attempt.preparing_work
+        in_a_row = self._last_played[arm] == self.solves - 1
+        usual = self.beliefs.take_in_usual(arm, attempt.iterations, cost - preparing, preparing, in_a_row=in_a_row)
+        if usual:
+            self._last_played[arm], self._taken_in = self.solves, 1
+            self._failures[arm] = self._barred_until[arm] = 0
+        return usual
+
     def _learn_context(self) -> None:
         rise = self.beliefs.rise
-        if rise is None or not self._affords_thinking():
+        if rise is None or not self._affords_thinking(self.beliefs.outlook_of(self._incumbent)[1]):
             return
         begin = time.perf_counter()
         self._anticipation.learn(rise)
@@ -302,8 +334,7 @@ class Explorer(Policy):
 
     def forget(self, configurations: Collection[Configuration]) -> None:
         """These arms have to be prepared anew."""
-        for configuration in configurations:
-            self.beliefs.ready[self._number[configuration]] = False
+        self.beliefs.forget([self._number[configuration] for configuration in configurations])
 
     @property
     def trial(self) -> bool:
@@ -317,7 +348,7 @@ class Explorer(Policy):
 
     def costs(self) -> NDArray[np.float64]:
         """Of every arm, in their order; of none before one has played: forecasts are in a unit of their own."""
-        if (self._last_played < 0).all():
+        if max(self._last_played, default=-1) < 0:
             return super().costs()
         return self.beliefs.running() * self.beliefs.common_factor
 
@@ -333,7 +364,7 @@ class Explorer(Policy):
                 preparing=0.0 if beliefs.ready[k] else float(beliefs.setup[k]),
                 iterations=float(iterations[k]),
                 plays=int(beliefs.plays[k]),
-                since=None if self._last_played[k] < 0 else int(self.solves - 1 - self._last_played[k]),
+                since=None if self._last_played[k] < 0 else self.solves - 1 - self._last_played[k],
                 failing=bool(self._barred_until[k] > self.solves),
             )
             for k in np.argsort(running, kind="stable")
@@ -362,7 +393,7 @@ class Explorer(Policy):
     ) -> None:
         """Take in one attempt, which gained a share of the digits, and all of them if it finished a whole solve."""
         beliefs = self.beliefs
-        in_a_row = int(self._last_played[arm]) == self.solves - 1
+        in_a_row = self._last_played[arm] == self.solves - 1
         self._last_played[arm] = self.solves
         finished = attempt.status is Status.CONVERGED
         if not attempt.iterations:
