@@ -14,8 +14,8 @@ from reiterate.engine.estimates import FIRST_DIFFICULTY, LINE_VARIANCE, METHOD_V
 Vector = NDArray[np.float64]
 
 _NEIGHBOR = 0.85  # correlation of two arms next to each other on the line of a method
-NOISE = 0.01  # variance of log iterations from instance to instance that nothing explains
-ROUNDING = 1.5  # iterations more or less, by where the last one happens to end
+_NOISE = 0.01  # variance of log iterations from instance to instance that nothing explains
+_ROUNDING = 1.5  # iterations more or less, by where the last one happens to end
 _BOUND = 9.0  # the same of what is only known to be more
 _EXTRAPOLATED = 0.3  # the same of iterations extrapolated from a run that was stopped
 _DRIFT = 0.02  # added to the variance of the log difficulty with every instance
@@ -35,12 +35,13 @@ _USUAL_ERROR = 0.25  # of log iterations
 _LARGEST_EVIDENCE = 0.6  # of one error, so that a single outlier does not convince
 _CONVINCING_EVIDENCE = 0.36
 _JUMP = 9.0  # times the variance expected, beyond which the square of an error is no accident
-QUIET = 0.1  # error of log iterations that tells nothing new of an arm that has played so often:
+_QUIET = 0.1  # error of log iterations that tells nothing new of an arm that has played so often:
 FAMILIAR = 4
 _OWN_JUMP = 0.3  # of the variance of a jump is the arm's, where the difficulty has not jumped lately
 _USUAL_JUMPS = 10.0  # the more it has, the less: by so much for each jump remembered
 _JUMPS_FORGET = 0.97
 _RARE = 0.5  # jumps remembered, below which one more is a change-point
+_QUIET_NOISE = 0.4  # times the variance of noise, up to which the square of an error tells nothing new either
 TELLING_POWER = 0.1  # of the difficulty, below which iterations say nothing about it
 _LOG_LARGEST_CHANGE = math.log(LARGEST_CHANGE)
 
@@ -297,18 +298,18 @@ class Beliefs(Estimates):
         """Take in how many iterations an arm took, or would have taken as far as could be seen."""
         power = float(self._power[arm])
         error = math.log(max(iterations, 1.0)) - self._log_iterations(arm, self.log_difficulty)
-        noise = (_EXTRAPOLATED if extrapolated else NOISE) + (ROUNDING / max(iterations, 1.0)) ** 2
+        noise = (_EXTRAPOLATED - _NOISE if extrapolated else 0.0) + noise_of(iterations)
         if not extrapolated and self.plays[arm]:
             self._weigh(error)
         if power > TELLING_POWER:
             self._telling = True
         else:
             power = 0.0
-        if not extrapolated and abs(error) < QUIET and self.plays[arm] >= FAMILIAR:
+        if not extrapolated and is_quiet(error, noise) and self.plays[arm] >= FAMILIAR:
             self._follow(arm, power, error, noise)
             return
         self._allow_for_jumps(arm, power, error, noise)
-        tells = float(self.variance[arm]) > NOISE
+        tells = float(self.variance[arm]) > _NOISE
         before = float(self._strength[arm])
         self._joint.correct(arm, power, error, noise)
         if tells:
@@ -388,3 +389,13 @@ def share_of(start: float, before: float, after: float, target: float) -> float:
     if not (0.0 < target < start < math.inf) or not after < before:
         return 1.0 / _FARTHEST
     return max(math.log(before / max(after, target)) / math.log(start / target), 1.0 / _FARTHEST)
+
+
+def noise_of(iterations: float) -> float:
+    """Variance of log iterations that nothing explains: the fewer there are, the more by where the last one ends."""
+    return _NOISE + (_ROUNDING / max(iterations, 1.0)) ** 2
+
+
+def is_quiet(error: float, noise: float) -> bool:
+    """Whether an error of log iterations, with noise of this variance, tells nothing new of an arm that is familiar."""
+    return error * error < max(_QUIET * _QUIET, _QUIET_NOISE * noise)

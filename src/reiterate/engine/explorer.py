@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reiterate.configuration import Configuration
-from reiterate.contracts import Attempt, Choice, Context, Status
+from reiterate.contracts import Attempt, Choice, Status
 from reiterate.engine.anticipation import Anticipation
 from reiterate.engine.beliefs import share_of
 from reiterate.engine.cost import CostUnit
@@ -124,8 +124,6 @@ class Explorer(Policy):
         self._thinking = 0.0
         self._settled = False
         self._calm = False  # the incumbent plays without a look at the others
-        self._context: Context | None = None  # of the last instance
-        self._context_moved = False
         self._looked_at = math.inf  # what the incumbent was believed to take when it was last compared
         self._expected = 0.0
         self._recalled = 0  # solves of earlier runs
@@ -135,7 +133,7 @@ class Explorer(Policy):
     def turns(self, pursuit: Pursuit, held: frozenset[str]) -> Turns:
         """Arms and their caps, for one solve; beliefs are asked again before every turn."""
         beliefs, context = self.beliefs, pursuit.instance.context
-        different = beliefs.pass_by(self._harder(context), _digits_to_gain(pursuit))
+        different = beliefs.pass_by(self._anticipation.expect(context), _digits_to_gain(pursuit))
         self._trial, self._expected, self._taken_in, self._calm = None, 0.0, 0, False
         if self._settled and not held:
             iterations, cost = beliefs.outlook_of(self._incumbent)
@@ -156,14 +154,6 @@ class Explorer(Policy):
             self._take_in(pursuit)
         yield self.arms[incumbent], self._cap(incumbent, usable & ~beliefs.of_line(incumbent), 0.0)
         yield from self._others(pursuit, usable, incumbent)
-
-    def _harder(self, context: Context) -> float:
-        """By how much log difficulty is expected to have risen."""
-        self._context_moved = context != self._context
-        if not self._context_moved:
-            return 0.0
-        self._context = context
-        return self._anticipation.expect(context)
 
     def _goes_on(self, different: float, cost: float) -> bool:
         """Whether the incumbent, once settled, plays again without a look at the others, which takes time of its own.
@@ -285,8 +275,7 @@ class Explorer(Policy):
         """Take in how the turns of one solve went."""
         if not (self._calm and self._goes_as_usual(pursuit.attempts)):
             self._take_in(pursuit)
-        if self._context_moved:
-            self._learn_context()
+        self._learn_context()
         if self.beliefs.changed():
             self.trials.reopen()
             self._steady = 0
@@ -321,7 +310,7 @@ class Explorer(Policy):
 
     def _learn_context(self) -> None:
         rise = self.beliefs.rise
-        if rise is None or not self._affords_thinking(self.beliefs.outlook_of(self._incumbent)[1]):
+        if rise is None or not self._affords_thinking(self._expected or self.beliefs.running_of(self._incumbent)):
             return
         begin = time.perf_counter()
         self._anticipation.learn(rise)

@@ -11,14 +11,13 @@ from reiterate.engine.beliefs import (
     DOUBTFUL_CHANGE,
     FAMILIAR,
     LARGEST_CHANGE,
-    NOISE,
     OWN_MEASUREMENTS,
-    QUIET,
-    ROUNDING,
     STARTING,
     TELLING_POWER,
     Beliefs,
     Vector,
+    is_quiet,
+    noise_of,
 )
 
 
@@ -79,7 +78,8 @@ class FamiliarBeliefs(Beliefs):
         level = self._joint.level
         log = known.strength + known.power * level + known.digits * self._log_digits
         error = math.log(iterations) - log
-        if not (-QUIET < error < QUIET and iterating > 0.0):
+        noise = noise_of(iterations)
+        if not (is_quiet(error, noise) and iterating > 0.0):
             return False
         factor = math.exp(self._common)
         before = self._deviation
@@ -99,7 +99,7 @@ class FamiliarBeliefs(Beliefs):
         self._common += common
         known.unit *= math.exp(step - common)
         self._weigh(error)
-        self._follow_known(known, error, NOISE + (ROUNDING / iterations) ** 2)
+        self._follow_known(known, error, noise)
         return True
 
     def _follow_known(self, known: _Acquaintance, error: float, noise: float) -> None:
