@@ -190,8 +190,11 @@ class Beliefs(Estimates):
         if max(self._risen, self._fallen) <= _CONVINCING_EVIDENCE:
             return False
         self._risen = self._fallen = 0.0
-        self._joint.widen_all(np.maximum(METHOD_VARIANCE - self.variance, 0.0))
+        self._doubt_all()
         return True
+
+    def _doubt_all(self) -> None:
+        self._joint.widen_all(np.maximum(METHOD_VARIANCE - self.variance, 0.0))
 
     def settle(self) -> None:
         """Apply to all arms what has been put off while only one was played; needed before arms are compared."""
@@ -299,13 +302,14 @@ class Beliefs(Estimates):
         power = float(self._power[arm])
         error = math.log(max(iterations, 1.0)) - self._log_iterations(arm, self.log_difficulty)
         noise = (_EXTRAPOLATED - _NOISE if extrapolated else 0.0) + noise_of(iterations)
+        quiet = not extrapolated and self._is_quiet(error, noise)
         if not extrapolated and self.plays[arm]:
             self._weigh(error)
         if power > TELLING_POWER:
             self._telling = True
         else:
             power = 0.0
-        if not extrapolated and is_quiet(error, noise) and self.plays[arm] >= FAMILIAR:
+        if quiet and self.plays[arm] >= FAMILIAR:
             self._follow(arm, power, error, noise)
             return
         self._allow_for_jumps(arm, power, error, noise)
@@ -315,6 +319,10 @@ class Beliefs(Estimates):
         if tells:
             self._move_line(arm, float(self._strength[arm]) - before, float(self.variance[arm]))
         self.plays[arm] += not extrapolated
+
+    def _is_quiet(self, error: float, noise: float) -> bool:
+        """Whether an error of log iterations, with noise of this variance, tells nothing new."""
+        return error * error < max(_QUIET * _QUIET, _QUIET_NOISE * noise)
 
     def _weigh(self, error: float) -> None:
         """Take an error of log iterations as evidence that they have changed for good."""
@@ -394,8 +402,3 @@ def share_of(start: float, before: float, after: float, target: float) -> float:
 def noise_of(iterations: float) -> float:
     """Variance of log iterations that nothing explains: the fewer there are, the more by where the last one ends."""
     return _NOISE + (_ROUNDING / max(iterations, 1.0)) ** 2
-
-
-def is_quiet(error: float, noise: float) -> bool:
-    """Whether an error of log iterations, with noise of this variance, tells nothing new of an arm that is familiar."""
-    return error * error < max(_QUIET * _QUIET, _QUIET_NOISE * noise)

@@ -112,6 +112,7 @@ class Explorer(Policy):
         self.beliefs = beliefs
         self._unit: CostUnit = unit
         self._number = {arm: k for k, arm in enumerate(self.arms)}
+        self._choices = [Choice(k, 1.0) for k in range(len(self.arms))]
         self.solves = 0
         self.total = 0.0
         self.trials = Trials(beliefs.variance.size)
@@ -132,14 +133,15 @@ class Explorer(Policy):
 
     def turns(self, pursuit: Pursuit, held: frozenset[str]) -> Turns:
         """Arms and their caps, for one solve; beliefs are asked again before every turn."""
-        beliefs, context = self.beliefs, pursuit.instance.context
-        different = beliefs.pass_by(self._anticipation.expect(context), _digits_to_gain(pursuit))
+        beliefs = self.beliefs
+        harder = self._anticipation.expect(pursuit.instance.context)
+        different = beliefs.pass_by(harder, _digits_to_gain(pursuit))
         self._trial, self._expected, self._taken_in, self._calm = None, 0.0, 0, False
         if self._settled and not held:
             iterations, cost = beliefs.outlook_of(self._incumbent)
             if self._goes_on(different, cost):
                 self._expected, self._calm = cost, True
-                self.choice = Choice(self._incumbent, 1.0, context)
+                self.choice = self._choices[self._incumbent]
                 yield self.arms[self._incumbent], self._cap_of_incumbent(self._incumbent, iterations)
                 yield from self._others(pursuit, self._usable(held), self._incumbent)
                 return
@@ -148,7 +150,7 @@ class Explorer(Policy):
             self.choice = None
             return
         incumbent = self._incumbent
-        self.choice = Choice(first, 1.0, context)
+        self.choice = self._choices[first]
         if first != incumbent:
             yield self.arms[first], self._cap_of_trial(first)
             self._take_in(pursuit)

@@ -16,7 +16,6 @@ from reiterate.engine.beliefs import (
     TELLING_POWER,
     Beliefs,
     Vector,
-    is_quiet,
     noise_of,
 )
 
@@ -79,7 +78,7 @@ class FamiliarBeliefs(Beliefs):
         log = known.strength + known.power * level + known.digits * self._log_digits
         error = math.log(iterations) - log
         noise = noise_of(iterations)
-        if not (is_quiet(error, noise) and iterating > 0.0):
+        if not (self._is_quiet(error, noise) and iterating > 0.0):
             return False
         factor = math.exp(self._common)
         before = self._deviation
@@ -166,12 +165,9 @@ class FamiliarBeliefs(Beliefs):
         self._put_back()
         self.ready[arms] = False
 
-    def changed(self) -> bool:
-        """Whether iterations or costs have lately been so far from what was believed that all is in doubt."""
-        changed = super().changed()
-        if changed:
-            self._put_back()
-        return changed
+    def _doubt_all(self) -> None:
+        self._put_back()
+        super()._doubt_all()
 
     def observe_cost(
         self, arm: int, iterations: int, iterating: float, preparing: float, *, anew: bool, in_a_row: bool = True
