@@ -65,7 +65,7 @@ class FamiliarBeliefs(Beliefs):
         return known.setup / known.unit
 
     def take_in_usual(self, arm: int, iterations: int, iterating: float, preparing: float, *, in_a_row: bool) -> bool:
-        """Take in a whole solve, if the arm is familiar and nothing about it is surprising.
+        """Take in a whole solve, if the arm is familiar and its cost does not put that of all arms in doubt.
 
         ``False``: nothing was taken in, and :meth:`observe_cost` and :meth:`observe_iterations` have to.
         """
@@ -74,11 +74,7 @@ class FamiliarBeliefs(Beliefs):
             known = self._get_to_know(arm)
             if known is None:
                 return False
-        level = self._joint.level
-        log = known.strength + known.power * level + known.digits * self._log_digits
-        error = math.log(iterations) - log
-        noise = noise_of(iterations)
-        if not (self._is_quiet(error, noise) and iterating > 0.0):
+        if not iterating > 0.0:
             return False
         factor = math.exp(self._common)
         before = self._deviation
@@ -97,8 +93,15 @@ class FamiliarBeliefs(Beliefs):
         common = step * (1.0 - OWN_MEASUREMENTS / (OWN_MEASUREMENTS + known.measurements))
         self._common += common
         known.unit *= math.exp(step - common)
-        self._weigh(error)
-        self._follow_known(known, error, noise)
+        error = math.log(iterations) - (
+            known.strength + known.power * self._joint.level + known.digits * self._log_digits
+        )
+        noise = noise_of(iterations)
+        if self._is_quiet(error, noise):
+            self._weigh(error)
+            self._follow_known(known, error, noise)
+        else:
+            self.observe_iterations(arm, iterations)
         return True
 
     def _follow_known(self, known: _Acquaintance, error: float, noise: float) -> None:
