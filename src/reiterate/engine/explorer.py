@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Collection, Hashable, Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from reiterate.configuration import Configuration
-from reiterate.contracts import Attempt, Choice, Status
+from reiterate.contracts import Attempt, Choice, Context, Status
 from reiterate.engine.anticipation import Anticipation
 from reiterate.engine.beliefs import share_of
 from reiterate.engine.cost import CostUnit
@@ -23,6 +23,33 @@ from reiterate.engine.trials import Trials
 from reiterate.engine.turn import elapsed
 
 Mask = NDArray[np.bool_]
+
+
+class Target(Protocol):
+    """What is learnt of an instance."""
+
+    @property
+    def context(self) -> Context:
+        """Numbers that may say how hard it is."""
+
+    @property
+    def target(self) -> float:
+        """Merit to reach."""
+
+
+class Solve(Protocol):
+    """What is learnt of a solve: of a pursuit, or of what is left of one."""
+
+    start: float
+
+    @property
+    def instance(self) -> Target:
+        """What was to be solved."""
+
+    @property
+    def attempts(self) -> Sequence[Attempt]:
+        """Who has tried."""
+
 
 _OVERRUN = 3.0  # times its believed iterations, after which even the best arm is doubted
 _SLACK = 0.4  # log of how much more a trial may iterate for than the incumbent: handing over has its price
@@ -36,9 +63,9 @@ _CREDIBLE = 10.0  # times what was expected; a solve that costs more is not beli
 _THINKING = 0.02  # of the time that solves take may be spent on comparing arms and learning from contexts
 _LONGEST_THOUGHT = 0.02  # seconds; more was the clock
 _FIRST_THOUGHTS = 0.25  # of a solve, before 2 % of anything is much
-_DIFFERENT = 0.2  # change of log iterations that is known beforehand, from which on arms are compared again
+DIFFERENT = 0.2  # change of log iterations that is known beforehand, from which on arms are compared again
 _DOUBT = 1.2  # times what it was forecast to take, after which an arm whose iterations were never timed is stopped
-_SURPRISING = 1.5  # times what was believed
+SURPRISING = 1.5  # times what was believed
 _FEW = 10  # iterations: a run that short is not worth stopping
 _LEVELS = np.linspace(0.0, 14.0, 57)
 _UNCERTAIN = 0.3  # variance of the log difficulty from which on the next solve is a race
@@ -134,9 +161,7 @@ class Explorer(Policy):
     def turns(self, pursuit: Pursuit, held: frozenset[str]) -> Turns:
         """Arms and their caps, for one solve; beliefs are asked again before every turn."""
         beliefs = self.beliefs
-        harder = self._anticipation.expect(pursuit.instance.context)
-        different = beliefs.pass_by(harder, _digits_to_gain(pursuit))
-        self._trial, self._expected, self._taken_in, self._calm = None, 0.0, 0, False
+        different = self._pass_by(pursuit)
         if self._settled and not held:
             iterations, cost = beliefs.outlook_of(self._incumbent)
             if self._goes_on(different, cost):
@@ -157,17 +182,23 @@ class Explorer(Policy):
         yield self.arms[incumbent], self._cap(incumbent, usable & ~beliefs.of_line(incumbent), 0.0)
         yield from self._others(pursuit, usable, incumbent)
 
+    def _pass_by(self, pursuit: Solve) -> float:
+        """Learn what an instance tells before it is solved; returns how much is known to be different."""
+        self._trial, self._expected, self._taken_in, self._calm = None, 0.0, 0, False
+        harder = self._anticipation.expect(pursuit.instance.context)
+        return self.beliefs.pass_by(harder, digits_to_gain(pursuit))
+
     def _goes_on(self, different: float, cost: float) -> bool:
         """Whether the incumbent, once settled, plays again without a look at the others, which takes time of its own.
 
         ``cost`` is what it is believed to take.
         """
-        if not self._affords_thinking(cost):
+        if len(self.arms) == 1 or not self._affords_thinking(cost):
             return True
         self._steady -= 1
-        if cost > _SURPRISING * self._looked_at:
+        if cost > SURPRISING * self._looked_at:
             return False
-        return self._steady >= 0 and different < _DIFFERENT
+        return self._steady >= 0 and different < DIFFERENT
 
     def _others(self, pursuit: Pursuit, usable: Mask, played: int) -> Turns:
         """Who goes on when those who played have not finished: always who is cheapest from here, as things look now.
@@ -273,7 +304,7 @@ class Explorer(Policy):
         timed = self._unit != "time" or beliefs.measured(arm)
         return Cap(iterations) if timed else Cap(doubt * iterations, doubt * cost)
 
-    def report(self, pursuit: Pursuit, cost: float) -> None:
+    def report(self, pursuit: Solve, cost: float) -> None:
         """Take in how the turns of one solve went."""
         if not (self._calm and self._goes_as_usual(pursuit.attempts)):
             self._take_in(pursuit)
@@ -283,7 +314,7 @@ class Explorer(Policy):
             self._steady = 0
         if self._trial is not None:
             self.trials.made_one(self._trial, min(cost, _CREDIBLE * self._expected), self._expected, self.solves)
-        elif self._expected and (len(pursuit.attempts) != 1 or cost > _SURPRISING * self._expected):
+        elif self._expected and (len(pursuit.attempts) != 1 or cost > SURPRISING * self._expected):
             self._steady = 0
             self._settled = len(pursuit.attempts) == 1
         self.solves += 1
@@ -361,7 +392,7 @@ class Explorer(Policy):
             for k in np.argsort(running, kind="stable")
         ]
 
-    def _take_in(self, pursuit: Pursuit) -> None:
+    def _take_in(self, pursuit: Solve) -> None:
         """Learn from the attempts that have been made since this was last done."""
         start = pursuit.start
         before = min((attempt.merit for attempt in pursuit.attempts[: self._taken_in]), default=start)
@@ -462,7 +493,7 @@ class Explorer(Policy):
         self._carried = {name: table(arms[name]) for name in others}
 
 
-def _digits_to_gain(pursuit: Pursuit) -> float | None:
+def digits_to_gain(pursuit: Solve) -> float | None:
     """From the start to the target, in natural logarithms; ``None``: not known beforehand."""
     start, target = pursuit.start, pursuit.instance.target
     return math.log(start / target) if 0.0 < target < start < math.inf else None

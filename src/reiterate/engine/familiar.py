@@ -57,6 +57,11 @@ class FamiliarBeliefs(Beliefs):
         cost = (iterations + STARTING) * known.unit + known.upkeep
         return iterations, math.exp(self._common) * cost if self._common else cost
 
+    def plays_of(self, arm: int) -> int:
+        """How often one arm was played to the end."""
+        known = self._known
+        return int(self.plays[arm]) if known is None or known.arm != arm else known.plays
+
     def preparing_in_iterations(self, arm: int) -> float:
         """What preparing it for the first time costs, in iterations of it."""
         known = self._known
@@ -140,8 +145,12 @@ class FamiliarBeliefs(Beliefs):
         return self._known
 
     def _put_back(self) -> None:
-        """Have the arrays say again what is known."""
-        known, self._known = self._known, None
+        """Have the arrays say again what is known, and forget the rest, which may change."""
+        self._copy_back()
+        self._known = None
+
+    def _copy_back(self) -> None:
+        known = self._known
         if known is None:
             return
         arm = known.arm
@@ -155,7 +164,7 @@ class FamiliarBeliefs(Beliefs):
 
     def running(self) -> Vector:
         """Cost of a solve by every arm, once it is prepared."""
-        self._put_back()
+        self._copy_back()
         return super().running()
 
     def settle(self) -> None:

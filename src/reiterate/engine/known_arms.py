@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from reiterate.configuration import Configuration, Parameter
 from reiterate.contracts import Arms, Forecast, Instance, Method
 from reiterate.engine.cost import CostUnit
+from reiterate.engine.deferring import DeferringExplorer
 from reiterate.engine.explorer import Explorer
 from reiterate.engine.familiar import FamiliarBeliefs
 from reiterate.engine.upkeep import state_of
@@ -62,7 +63,7 @@ def explorer_for(
         forecasts.append(methods[arm.method].forecast(instance, arm.values) or _NO_IDEA)
     states = [state_of(methods[arm.method], arm.values) for arm in arms]
     beliefs = FamiliarBeliefs(forecasts, lines, instance.difficulty())
-    return Explorer(arms, beliefs, unit, stops=stops, states=states)
+    return DeferringExplorer(arms, beliefs, unit, stops=stops, states=states)
 
 
 def _point(arm: Configuration, method: Method) -> tuple[float, ...]:
