@@ -333,3 +333,10 @@ def test_an_arm_whose_iterations_take_much_longer_than_forecast_is_stopped_by_th
     assert (str(first.configuration), first.status) == ("slow", Status.TIME_CAP)
     assert str(second.configuration) == "usual"
     assert first.iterations < 50
+
+
+def test_iterations_that_stay_the_same_are_believed_to():
+    built = engine([Priced(*FAST), Priced(*SLOW)])
+    play(built, 150)
+    expected = [record.expected for record in list(built.history)[10:]]
+    np.testing.assert_allclose(expected, 100.0, rtol=0.1)

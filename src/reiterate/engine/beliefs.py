@@ -144,12 +144,17 @@ class Beliefs(Estimates):
         """Standard deviation, lately, of the log iterations of arms that are known, from what was expected."""
         return math.sqrt(self._surprise)
 
+    @property
+    def jumps(self) -> bool:
+        """Whether the difficulty has jumped lately, so that instances are not like those before."""
+        return self._jumps >= _RARE
+
     def measured(self, arm: int) -> bool:
         """Whether what an iteration costs has been seen."""
         return bool(self._measured[arm])
 
-    def pass_by(self, harder: float = 0.0, digits: float | None = None) -> float:
-        """An instance goes by, and what was not played may have changed; returns how much is known to be different.
+    def pass_by(self, harder: float = 0.0, digits: float | None = None, count: int = 1) -> float:
+        """Instances go by, and what was not played may have changed; returns how much is known to be different.
 
         Parameters
         ----------
@@ -157,6 +162,8 @@ class Beliefs(Estimates):
             By how much log difficulty is expected to have risen.
         digits
             To be gained, in natural logarithms; ``None``: as many as last time.
+        count
+            How many instances.
         """
         if self._telling and self._level_at_first is None:
             self._level_at_first = self.log_difficulty
@@ -166,10 +173,10 @@ class Beliefs(Estimates):
         if digits is not None:
             self._log_digits = math.log(max(digits, _FEWEST_DIGITS) / _USUAL_DIGITS)
         self._joint.level += harder
-        self._drifted = min(_DRIFT, max(FIRST_DIFFICULTY - self._joint.level_variance, 0.0))
+        self._drifted = min(count * _DRIFT, max(FIRST_DIFFICULTY - self._joint.level_variance, 0.0))
         self._joint.widen_level(self._drifted)
-        self._passed += 1
-        self._jumps *= _JUMPS_FORGET
+        self._passed += count
+        self._jumps *= _JUMPS_FORGET**count
         self._anew = True
         return abs(harder) + abs(self._log_digits - before)
 
@@ -346,7 +353,7 @@ class Beliefs(Estimates):
         """Take in what was expected: only the difficulty moves, which takes a tenth of the time of a whole step."""
         total = self._joint.variance_of(arm, power, noise)
         gained = (power * self._joint.level_variance) ** 2 / total
-        self._joint.follow(power, error, total)
+        self._joint.follow(power, error, total, noise)
         # No more than what this instance has added, or covariances would no longer fit.
         self._joint.widen_level(-min(gained, self._drifted))
         self._drifted = 0.0

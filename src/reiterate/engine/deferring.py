@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from reiterate.configuration import Configuration
@@ -13,7 +14,7 @@ from reiterate.engine.explorer import DIFFERENT, SURPRISING, Explorer, Solve, di
 from reiterate.engine.policy import Cap, Conduct, Opinion, Turns
 from reiterate.engine.pursuit import Pursuit
 
-_MOST = 8  # solves that are learnt from together
+_MOST = 7  # solves that are learnt from together
 _LIKE = 1.5  # times the digits to gain, or the iterations, up to which an instance is like the last
 
 
@@ -29,6 +30,7 @@ class _Past:
 
     @property
     def instance(self) -> _Past:
+        """Itself."""
         return self
 
 
@@ -37,9 +39,9 @@ class DeferringExplorer(Explorer):
 
     Between two solves of an iteration the processor's caches hold vectors and matrices, and code that has to be fetched
     again takes several times as long. So an incumbent that plays on is not asked what it thinks: as long as instances
-    look like the last one, nobody knows what their context means, and iterations and cost stay within a factor of
-    1.5 of what was believed, what happened is noted. At the eighth of these, at the latest when arms are due to be
-    compared, or as soon as anything else happens, it is all learnt in the order in which it came.
+    look like the last one, the difficulty does not jump, nobody knows what the context means, and iterations and cost
+    stay within a factor of 1.5 of what was believed, what happened is noted. After seven of these, when arms are due to
+    be compared, or as soon as anything else happens, their mean is learnt.
     """
 
     _most = 0  # solves that may be deferred
@@ -63,7 +65,7 @@ class DeferringExplorer(Explorer):
         self._begin_at_last(pursuit)
         yield from self._others(pursuit, self._usable(held), self._incumbent)
 
-    def report(self, pursuit: Solve, cost: float) -> None:
+    def report(self, pursuit: Solve, cost: float, count: int = 1) -> None:
         """Take in how the turns of one solve went, or note it."""
         if self._deferring:
             attempts, instance = pursuit.attempts, pursuit.instance
@@ -71,7 +73,7 @@ class DeferringExplorer(Explorer):
                 self._deferred.append(_Past(instance.context, instance.target, pursuit.start, attempts, cost))
                 return
             self._begin_at_last(pursuit)
-        super().report(pursuit, cost)
+        super().report(pursuit, cost, count)
         self._most = 0
         if self._calm and len(pursuit.attempts) == 1:
             self._expect_the_same(digits_to_gain(pursuit))
@@ -93,31 +95,40 @@ class DeferringExplorer(Explorer):
     def _expect_the_same(self, digits: float | None) -> None:
         """Find out how long the incumbent may go on like this."""
         arm = self._incumbent
-        if not self._settled or self._anticipation.trusted or self.beliefs.plays_of(arm) < FAMILIAR:
+        if not self._settled or self._anticipation.trusted:
+            return
+        if self.beliefs.jumps or self.beliefs.plays_of(arm) < FAMILIAR:
             return
         iterations, cost = self.beliefs.outlook_of(arm)
-        self._most = min(_MOST - 1, self._steady) if self._affords_thinking(cost) else _MOST - 1
+        self._most = min(_MOST, self._steady) if self._affords_thinking(cost) else _MOST
         self._usual_digits, self._usual_iterations = digits, iterations
         self._usual_turn = self.arms[arm], self._cap_of_incumbent(arm, iterations)
 
-    def _begin_at_last(self, pursuit: Solve) -> float:
+    def _begin_at_last(self, pursuit: Solve) -> None:
         """Learn what was deferred, and what is to be learnt of an instance before it is solved."""
         self._deferring = False
         self._catch_up()
-        different = self._pass_by(pursuit)
+        self._pass_by(pursuit)
         self._expected, self._calm = self.beliefs.outlook_of(self._incumbent)[1], True
-        return different
 
     def _catch_up(self) -> None:
-        """Learn what was deferred."""
+        """Learn what was deferred, as of one solve that was like the mean of them."""
         deferred, self._deferred = self._deferred, []
-        for past in deferred:
-            different = self._begin_at_last(past)
-            if self._affords_thinking(self._expected):
-                self._steady -= 1
-            super().report(past, past.cost)
-            if different >= DIFFERENT or self._expected > SURPRISING * self._looked_at:
-                self._steady = 0
+        if not deferred:
+            return
+        count, last = len(deferred), deferred[-1]
+        digits = [gained for past in deferred if (gained := digits_to_gain(past)) is not None]
+        if digits:
+            last.start = last.target * math.exp(sum(digits) / len(digits))
+        last.attempts = (_mean([past.attempts[0] for past in deferred]),)
+        cost = sum([past.cost for past in deferred]) / count
+        different = self._pass_by(last, count)
+        self._expected, self._calm = self.beliefs.outlook_of(self._incumbent)[1], True
+        if self._affords_thinking(self._expected):
+            self._steady -= count
+        super().report(last, cost, count)
+        if different >= DIFFERENT or self._expected > SURPRISING * self._looked_at:
+            self._steady = 0
 
     def forget(self, configurations: Collection[Configuration]) -> None:
         """These arms have to be prepared anew."""
@@ -143,3 +154,16 @@ class DeferringExplorer(Explorer):
         """Begin with the beliefs of an earlier run."""
         self._catch_up()
         super().recall(state, same_stream=same_stream, same_machine=same_machine)
+
+
+def _mean(attempts: Sequence[Attempt]) -> Attempt:
+    """One like the mean of these, which are much alike."""
+    count, last = len(attempts), attempts[-1]
+    return replace(
+        last,
+        iterations=round(sum([attempt.iterations for attempt in attempts]) / count),
+        seconds=sum([attempt.seconds for attempt in attempts]) / count,
+        work=sum([attempt.work for attempt in attempts]) / count,
+        preparing=sum([attempt.preparing for attempt in attempts]) / count,
+        preparing_work=sum([attempt.preparing_work for attempt in attempts]) / count,
+    )

@@ -60,9 +60,9 @@ _NOTHING_GAINED = 0.05
 _LOOKS = 16  # arms are compared again after a sixteenth of the solves so far, or when the incumbent surprises
 _LONGEST_CALM = 64
 _CREDIBLE = 10.0  # times what was expected; a solve that costs more is not believed to have
-_THINKING = 0.02  # of the time that solves take may be spent on comparing arms and learning from contexts
+_THINKING = 0.007  # of the time that solves take may be spent on comparing arms and learning from contexts
 _LONGEST_THOUGHT = 0.02  # seconds; more was the clock
-_FIRST_THOUGHTS = 0.25  # of a solve, before 2 % of anything is much
+_FIRST_THOUGHTS = 0.25  # of a solve, before 0.7 % of anything is much
 DIFFERENT = 0.2  # change of log iterations that is known beforehand, from which on arms are compared again
 _DOUBT = 1.2  # times what it was forecast to take, after which an arm whose iterations were never timed is stopped
 SURPRISING = 1.5  # times what was believed
@@ -182,11 +182,11 @@ class Explorer(Policy):
         yield self.arms[incumbent], self._cap(incumbent, usable & ~beliefs.of_line(incumbent), 0.0)
         yield from self._others(pursuit, usable, incumbent)
 
-    def _pass_by(self, pursuit: Solve) -> float:
-        """Learn what an instance tells before it is solved; returns how much is known to be different."""
+    def _pass_by(self, pursuit: Solve, count: int = 1) -> float:
+        """Learn what an instance, the last of so many, tells before it is solved; returns how much is different."""
         self._trial, self._expected, self._taken_in, self._calm = None, 0.0, 0, False
         harder = self._anticipation.expect(pursuit.instance.context)
-        return self.beliefs.pass_by(harder, digits_to_gain(pursuit))
+        return self.beliefs.pass_by(harder, digits_to_gain(pursuit), count)
 
     def _goes_on(self, different: float, cost: float) -> bool:
         """Whether the incumbent, once settled, plays again without a look at the others, which takes time of its own.
@@ -304,9 +304,9 @@ class Explorer(Policy):
         timed = self._unit != "time" or beliefs.measured(arm)
         return Cap(iterations) if timed else Cap(doubt * iterations, doubt * cost)
 
-    def report(self, pursuit: Solve, cost: float) -> None:
-        """Take in how the turns of one solve went."""
-        if not (self._calm and self._goes_as_usual(pursuit.attempts)):
+    def report(self, pursuit: Solve, cost: float, count: int = 1) -> None:
+        """Take in how the turns of one solve went, or of ``count`` that were much like it."""
+        if not (self._calm and self._goes_as_usual(pursuit.attempts, count)):
             self._take_in(pursuit)
         self._learn_context()
         if self.beliefs.changed():
@@ -317,13 +317,13 @@ class Explorer(Policy):
         elif self._expected and (len(pursuit.attempts) != 1 or cost > SURPRISING * self._expected):
             self._steady = 0
             self._settled = len(pursuit.attempts) == 1
-        self.solves += 1
+        self.solves += count
         if self.solves == 2:
             self.total = min(self.total, _CREDIBLE * cost)
         # A clock that jumped must not fill the budget.
-        self.total += min(cost, _CREDIBLE * self._expected) if self._expected else cost
+        self.total += count * (min(cost, _CREDIBLE * self._expected) if self._expected else cost)
 
-    def _goes_as_usual(self, attempts: Sequence[Attempt]) -> bool:
+    def _goes_as_usual(self, attempts: Sequence[Attempt], count: int) -> bool:
         """Take in, in a short way, that the incumbent went from start to end, if it did, much as was expected."""
         if len(attempts) != 1:
             return False
@@ -335,9 +335,11 @@ class Explorer(Policy):
         if self._unit != "time":
             cost, preparing = attempt.work, attempt.preparing_work
         in_a_row = self._last_played[arm] == self.solves - 1
-        usual = self.beliefs.take_in_usual(arm, attempt.iterations, cost - preparing, preparing, in_a_row=in_a_row)
+        usual = self.beliefs.take_in_usual(
+            arm, attempt.iterations, cost - preparing, preparing, in_a_row=in_a_row, count=count
+        )
         if usual:
-            self._last_played[arm], self._taken_in = self.solves, 1
+            self._last_played[arm], self._taken_in = self.solves + count - 1, 1
             self._failures[arm] = self._barred_until[arm] = 0
         return usual
 

@@ -69,8 +69,12 @@ class FamiliarBeliefs(Beliefs):
             return float(self.setup[arm] / self.iterate_cost[arm])
         return known.setup / known.unit
 
-    def take_in_usual(self, arm: int, iterations: int, iterating: float, preparing: float, *, in_a_row: bool) -> bool:
+    def take_in_usual(
+        self, arm: int, iterations: int, iterating: float, preparing: float, *, in_a_row: bool, count: int = 1
+    ) -> bool:
         """Take in a whole solve, if the arm is familiar and its cost does not put that of all arms in doubt.
+
+        Where there were ``count`` of them, their mean is as telling as one.
 
         ``False``: nothing was taken in, and :meth:`observe_cost` and :meth:`observe_iterations` have to.
         """
@@ -92,8 +96,8 @@ class FamiliarBeliefs(Beliefs):
             keep = min(known.kept_up / (known.kept_up + 1.0), 0.9)
             upkeep = (min(preparing, largest) if largest else preparing) / factor
             known.upkeep = keep * known.upkeep + (1.0 - keep) * upkeep
-            known.kept_up += 1
-        known.measurements += 1
+            known.kept_up += count
+        known.measurements += count
         self._moved += step
         common = step * (1.0 - OWN_MEASUREMENTS / (OWN_MEASUREMENTS + known.measurements))
         self._common += common
@@ -105,8 +109,10 @@ class FamiliarBeliefs(Beliefs):
         if self._is_quiet(error, noise):
             self._weigh(error)
             self._follow_known(known, error, noise)
+            known.plays += count
         else:
             self.observe_iterations(arm, iterations)
+            self.plays[arm] += count - 1
         return True
 
     def _follow_known(self, known: _Acquaintance, error: float, noise: float) -> None:
@@ -116,10 +122,9 @@ class FamiliarBeliefs(Beliefs):
             self._telling = True
             variance = joint.level_variance
             total = power * power * variance + 2.0 * power * known.covariance + known.variance + noise
-            joint.level += power * variance / total * error
+            joint.follow(power, error, total, noise)
             joint.level_variance = variance - min((power * variance) ** 2 / total, self._drifted)
         self._drifted = 0.0
-        known.plays += 1
         self._anew = False
 
     def _get_to_know(self, arm: int) -> _Acquaintance | None:

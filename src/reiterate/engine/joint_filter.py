@@ -111,9 +111,13 @@ class JointFilter:
         self._covariances = covariances
         self.variances[self._index] = covariances.diagonal()[1:]
 
-    def follow(self, power: float, error: float, total: float) -> None:
+    def follow(self, power: float, error: float, total: float, noise: float) -> None:
         """As :meth:`correct`, but all of it is put down to the level; ``total`` as :meth:`variance_of` says."""
-        self.level += power * self.level_variance / total * error
+        if power == 0.0:
+            return
+        # Level and offset may be known less well than their sum, which must not be moved beyond what was observed.
+        gain = min(power * self.level_variance / total, max(1.0 - noise / total, 0.0) / power)
+        self.level += gain * error
 
     def _row_of(self, arm: int) -> int:
         """Where the arm's covariances are; those of whoever was observed longest ago make room if need be."""
