@@ -370,3 +370,10 @@ def test_what_cannot_be_foreseen_is_not_believed(remaining):
 def test_who_went_on_from_anothers_iterate_foresees_the_rest_only():
     attempt = Attempt(arms([Priced(*FAST)])[0], Status.ITERATION_CAP, 10, 1.0, 1.0, 1e-5, remaining=30.0)
     assert foreseen_iterations(attempt, 1.0, 1e-4, 1e-8) == pytest.approx(80.0)
+
+
+def test_iterations_that_stay_the_same_are_believed_to():
+    built = engine([Priced(*FAST), Priced(*SLOW)])
+    play(built, 150)
+    expected = [record.expected for record in list(built.history)[10:]]
+    np.testing.assert_allclose(expected, 100.0, rtol=0.1)

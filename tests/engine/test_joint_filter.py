@@ -88,3 +88,15 @@ def test_what_two_arms_have_in_common_is_no_doubt_of_their_ratio(observations, a
         row[other + 1] += 1.0
         row[arm + 1] -= 1.0
         assert found[other] == pytest.approx(row @ covariance @ row, abs=1e-9)
+
+
+def test_following_the_level_alone_does_not_move_a_sum_beyond_what_was_observed():
+    filtered = JointFilter(3.0, 2.0, np.zeros(2), np.full(2, 2.0))
+    for _ in range(5):
+        filtered.correct(0, 1.0, 0.0, 0.01)
+    for _ in range(20):
+        filtered.widen_level(0.02)
+    error = 0.1
+    before = filtered.level
+    filtered.follow(1.0, error, filtered.variance_of(0, 1.0, 0.01), 0.01)
+    assert before < filtered.level <= before + error

@@ -21,11 +21,11 @@ _EXTRAPOLATED = 0.3  # the same of iterations extrapolated by the digits that a 
 _FORESEEN = 0.15  # the same of what the iteration itself foresaw
 _DRIFT = 0.02  # added to the variance of the log difficulty with every instance
 _FORGETTING = 0.002  # added to the variance of an arm with every instance on which it was not played
-_STARTING = 2.0  # iterations that beginning to iterate costs about as much as
+STARTING = 2.0  # iterations that beginning to iterate costs about as much as
 _KEEP = 0.7  # weight of what was known when a cost is seen again
-_OWN_MEASUREMENTS = 4.0  # of an arm, after which half of a change is put down to the machine
-_LARGEST_CHANGE = 3.0  # times a cost, that one observation may be believed to tell
-_DOUBTFUL_CHANGE = 0.4  # of the log of costs
+OWN_MEASUREMENTS = 4.0  # of an arm, after which half of a change is put down to the machine
+LARGEST_CHANGE = 3.0  # times a cost, that one observation may be believed to tell
+DOUBTFUL_CHANGE = 0.4  # of the log of costs
 _INCREDIBLE = 30.0  # times the forecast of a cost, scaled to the machine
 _SINGLE_CHANGE = 0.25  # of the log of a cost, that is believed at once
 _FARTHEST = 20.0  # times the iterations made, beyond which nothing is extrapolated
@@ -37,12 +37,14 @@ _LARGEST_EVIDENCE = 0.6  # of one error, so that a single outlier does not convi
 _CONVINCING_EVIDENCE = 0.36
 _JUMP = 9.0  # times the variance expected, beyond which the square of an error is no accident
 _QUIET = 0.1  # error of log iterations that tells nothing new of an arm that has played so often:
-_FAMILIAR = 4
+FAMILIAR = 4
 _OWN_JUMP = 0.3  # of the variance of a jump is the arm's, where the difficulty has not jumped lately
 _USUAL_JUMPS = 10.0  # the more it has, the less: by so much for each jump remembered
 _JUMPS_FORGET = 0.97
 _RARE = 0.5  # jumps remembered, below which one more is a change-point
-_TELLING_POWER = 0.1  # of the difficulty, below which iterations say nothing about it
+_QUIET_NOISE = 0.4  # times the variance of noise, up to which the square of an error tells nothing new either
+TELLING_POWER = 0.1  # of the difficulty, below which iterations say nothing about it
+_LOG_LARGEST_CHANGE = math.log(LARGEST_CHANGE)
 
 
 class Beliefs(Estimates):
@@ -99,7 +101,7 @@ class Beliefs(Estimates):
 
     def expect(self, arm: int, cost: float, like: int) -> None:
         """Believe that a solve by an arm, once it is prepared, costs so much, as surely as another one is known."""
-        iterations = (cost - float(self.upkeep[arm])) / float(self.iterate_cost[arm]) - _STARTING
+        iterations = (cost - float(self.upkeep[arm])) / float(self.iterate_cost[arm]) - STARTING
         self._strength[arm] += math.log(max(iterations, 1.0)) - self._log_iterations(arm, self.log_difficulty)
         correlation = _NEIGHBOR ** abs(float(self._place[arm] - self._place[like]))
         self.variance[arm] = float(self.variance[like]) + LINE_VARIANCE * (1.0 - correlation**2)
@@ -126,7 +128,7 @@ class Beliefs(Estimates):
 
     def running(self) -> Vector:
         """Cost of a solve by every arm, once it is prepared."""
-        cost: Vector = (self.iterations() + _STARTING) * self.iterate_cost + self.upkeep
+        cost: Vector = (self.iterations() + STARTING) * self.iterate_cost + self.upkeep
         return cost
 
     def hopeful(self, deviations: Vector, hope: float) -> Vector:
@@ -137,7 +139,7 @@ class Beliefs(Estimates):
         factor = math.exp(-hope * _COST_DEVIATION)
         unit = np.where(self._timed, self.iterate_cost, factor * self.iterate_cost)
         upkeep = np.where(self._kept_up > 0, self.upkeep, factor * self.upkeep)
-        cost: Vector = (np.maximum(self.iterations() * np.exp(-hope * deviations), 1.0) + _STARTING) * unit + upkeep
+        cost: Vector = (np.maximum(self.iterations() * np.exp(-hope * deviations), 1.0) + STARTING) * unit + upkeep
         return cost
 
     def deviations_from(self, arm: int) -> Vector:
@@ -147,7 +149,7 @@ class Beliefs(Estimates):
     def immediate(self, log_difficulty: Vector | None = None) -> Vector:
         """Cost of the next solve by every arm, preparing included; at difficulties (m, 1), shape (m, K)."""
         preparing = np.where(self.ready, self.upkeep, self.setup)
-        cost: Vector = (self.iterations(log_difficulty) + _STARTING) * self.iterate_cost + preparing
+        cost: Vector = (self.iterations(log_difficulty) + STARTING) * self.iterate_cost + preparing
         return cost
 
     def of_line(self, arm: int) -> NDArray[np.bool_]:
@@ -160,12 +162,17 @@ class Beliefs(Estimates):
         """Standard deviation, lately, of the log iterations of arms that are known, from what was expected."""
         return math.sqrt(self._surprise)
 
+    @property
+    def jumps(self) -> bool:
+        """Whether the difficulty has jumped lately, so that instances are not like those before."""
+        return self._jumps >= _RARE
+
     def measured(self, arm: int) -> bool:
         """Whether what an iteration costs has been seen."""
         return bool(self._measured[arm])
 
-    def pass_by(self, harder: float = 0.0, digits: float | None = None) -> float:
-        """An instance goes by, and what was not played may have changed; returns how much is known to be different.
+    def pass_by(self, harder: float = 0.0, digits: float | None = None, count: int = 1) -> float:
+        """Instances go by, and what was not played may have changed; returns how much is known to be different.
 
         Parameters
         ----------
@@ -173,6 +180,8 @@ class Beliefs(Estimates):
             By how much log difficulty is expected to have risen.
         digits
             To be gained, in natural logarithms; ``None``: as many as last time.
+        count
+            How many instances.
         """
         if self._telling and self._level_at_first is None:
             self._level_at_first = self.log_difficulty
@@ -182,10 +191,10 @@ class Beliefs(Estimates):
         if digits is not None:
             self._log_digits = math.log(max(digits, _FEWEST_DIGITS) / _USUAL_DIGITS)
         self._joint.level += harder
-        self._drifted = min(_DRIFT, max(FIRST_DIFFICULTY - self._joint.level_variance, 0.0))
+        self._drifted = min(count * _DRIFT, max(FIRST_DIFFICULTY - self._joint.level_variance, 0.0))
         self._joint.widen_level(self._drifted)
-        self._passed += 1
-        self._jumps *= _JUMPS_FORGET
+        self._passed += count
+        self._jumps *= _JUMPS_FORGET**count
         self._anew = True
         return abs(harder) + abs(self._log_digits - before)
 
@@ -206,8 +215,11 @@ class Beliefs(Estimates):
         if max(self._risen, self._fallen) <= _CONVINCING_EVIDENCE:
             return False
         self._risen = self._fallen = 0.0
-        self._joint.widen_all(np.maximum(METHOD_VARIANCE - self.variance, 0.0))
+        self._doubt_all()
         return True
+
+    def _doubt_all(self) -> None:
+        self._joint.widen_all(np.maximum(METHOD_VARIANCE - self.variance, 0.0))
 
     def settle(self) -> None:
         """Apply to all arms what has been put off while only one was played; needed before arms are compared."""
@@ -232,7 +244,7 @@ class Beliefs(Estimates):
     def running_of(self, arm: int) -> float:
         """Cost of a solve by one arm, once it is prepared."""
         factor = math.exp(self._common)
-        return factor * float((self.iterations_of(arm) + _STARTING) * self.iterate_cost[arm] + self.upkeep[arm])
+        return factor * float((self.iterations_of(arm) + STARTING) * self.iterate_cost[arm] + self.upkeep[arm])
 
     def observe_cost(
         self, arm: int, iterations: int, iterating: float, preparing: float, *, anew: bool, in_a_row: bool = True
@@ -248,13 +260,13 @@ class Beliefs(Estimates):
             self.ready[arm] = self._set_up[arm] = True
         elif in_a_row:
             seen = int(self._kept_up[arm])
-            largest = _LARGEST_CHANGE * math.exp(self._common) * float(max(self.setup[arm], self.upkeep[arm]))
+            largest = LARGEST_CHANGE * math.exp(self._common) * float(max(self.setup[arm], self.upkeep[arm]))
             preparing = min(preparing, largest) if largest else preparing
             keep = min(seen / (seen + 1.0), 0.9)
             self.upkeep[arm] = keep * self.upkeep[arm] + (1.0 - keep) * preparing * math.exp(-self._common)
             self._kept_up[arm] += 1
         if iterations > 0 and iterating > 0.0:
-            self._observe_unit(arm, iterating / (iterations + _STARTING))
+            self._observe_unit(arm, iterating / (iterations + STARTING))
         if anew:
             self._rescale()
 
@@ -285,20 +297,23 @@ class Beliefs(Estimates):
             return
         # A clock that jumps once must not count for much; what lasts is believed the second time.
         believed = float(self.iterate_cost[arm]) * math.exp(self._common)
-        deviation = math.log(unit / believed)
-        before, self._deviation = self._deviation, deviation
-        limit = max(_SINGLE_CHANGE, min(2.0 * math.copysign(before, before * deviation), math.log(_LARGEST_CHANGE)))
-        step = (1.0 - _KEEP) * min(max(deviation, -limit), limit)
+        step = self._credible_step(math.log(unit / believed))
         self._moved += step
-        if abs(self._moved) > _DOUBTFUL_CHANGE:
+        if abs(self._moved) > DOUBTFUL_CHANGE:
             # It may have been the arm after all: others may be hoped to cost what they did.
             self._moved = 0.0
             self._timed[:] = False
             self._costs_doubtful = True
         self._timed[arm] = True
-        common = step * (1.0 - _OWN_MEASUREMENTS / (_OWN_MEASUREMENTS + int(self._measurements[arm])))
+        common = step * (1.0 - OWN_MEASUREMENTS / (OWN_MEASUREMENTS + int(self._measurements[arm])))
         self._common += common
         self.iterate_cost[arm] *= math.exp(step - common)
+
+    def _credible_step(self, deviation: float) -> float:
+        """How far to follow the log of a cost, which deviates from what is believed; larger if it did so before."""
+        before, self._deviation = self._deviation, deviation
+        limit = max(_SINGLE_CHANGE, min(2.0 * math.copysign(before, before * deviation), _LOG_LARGEST_CHANGE))
+        return (1.0 - _KEEP) * min(max(deviation, -limit), limit)
 
     def _incredible(self, arm: int, unit: float) -> bool:
         """Whether an iteration cost so far from its forecast, after those of other arms were seen, as cannot be."""
@@ -316,18 +331,17 @@ class Beliefs(Estimates):
         """
         power = float(self._power[arm])
         error = math.log(max(iterations, 1.0)) - self._log_iterations(arm, self.log_difficulty)
-        noise = (_FORESEEN if foreseen else _EXTRAPOLATED) if extrapolated else _NOISE
-        noise += (_ROUNDING / max(iterations, 1.0)) ** 2
+        noise = noise_of(iterations)
+        if extrapolated:
+            noise += (_FORESEEN if foreseen else _EXTRAPOLATED) - _NOISE
+        quiet = not extrapolated and self._is_quiet(error, noise)
         if not extrapolated and self.plays[arm]:
-            step = min(max(error, -_LARGEST_EVIDENCE), _LARGEST_EVIDENCE)
-            self._risen = max(self._risen + step - _USUAL_ERROR, 0.0)
-            self._fallen = max(self._fallen - step - _USUAL_ERROR, 0.0)
-            self._surprise += (1.0 - _KEEP) * (min(error * error, 4.0) - self._surprise)
-        if power > _TELLING_POWER:
+            self._weigh(error)
+        if power > TELLING_POWER:
             self._telling = True
         else:
             power = 0.0
-        if not extrapolated and abs(error) < _QUIET and self.plays[arm] >= _FAMILIAR:
+        if quiet and self.plays[arm] >= FAMILIAR:
             self._follow(arm, power, error, noise)
             return
         self._allow_for_jumps(arm, power, error, noise)
@@ -338,6 +352,17 @@ class Beliefs(Estimates):
             self._move_line(arm, float(self._strength[arm]) - before, float(self.variance[arm]))
         self.plays[arm] += not extrapolated
 
+    def _is_quiet(self, error: float, noise: float) -> bool:
+        """Whether an error of log iterations, with noise of this variance, tells nothing new."""
+        return error * error < max(_QUIET * _QUIET, _QUIET_NOISE * noise)
+
+    def _weigh(self, error: float) -> None:
+        """Take an error of log iterations as evidence that they have changed for good."""
+        step = min(max(error, -_LARGEST_EVIDENCE), _LARGEST_EVIDENCE)
+        self._risen = max(self._risen + step - _USUAL_ERROR, 0.0)
+        self._fallen = max(self._fallen - step - _USUAL_ERROR, 0.0)
+        self._surprise += (1.0 - _KEEP) * (min(error * error, 4.0) - self._surprise)
+
     def observe_bound(self, arm: int, iterations: float) -> None:
         """Take in that an arm, which hardly got anywhere, would have taken more iterations than that."""
         error = math.log(max(iterations, 1.0)) - self._log_iterations(arm, self.log_difficulty)
@@ -346,14 +371,14 @@ class Beliefs(Estimates):
         power = float(self._power[arm])
         self._seen[arm] = True
         # How many more nobody knows, so that the instance may still be of any difficulty to whoever comes next.
-        self._joint.widen_level((error / max(power, _TELLING_POWER)) ** 2)
+        self._joint.widen_level((error / max(power, TELLING_POWER)) ** 2)
         self._joint.correct(arm, power, error, _BOUND)
 
     def _follow(self, arm: int, power: float, error: float, noise: float) -> None:
         """Take in what was expected: only the difficulty moves, which takes a tenth of the time of a whole step."""
         total = self._joint.variance_of(arm, power, noise)
         gained = (power * self._joint.level_variance) ** 2 / total
-        self._joint.follow(power, error, total)
+        self._joint.follow(power, error, total, noise)
         # No more than what this instance has added, or covariances would no longer fit.
         self._joint.widen_level(-min(gained, self._drifted))
         self._drifted = 0.0
@@ -373,9 +398,9 @@ class Beliefs(Estimates):
         if square <= _JUMP * usual:
             pass
         elif self._anew:
-            self._joint.widen_level(square / max(power, _TELLING_POWER) ** 2)
+            self._joint.widen_level(square / max(power, TELLING_POWER) ** 2)
             self._joint.widen(arm, _OWN_JUMP * square / (1.0 + _USUAL_JUMPS * self._jumps))
-            if self._jumps < _RARE and self.plays[arm] >= _FAMILIAR:
+            if self._jumps < _RARE and self.plays[arm] >= FAMILIAR:
                 self._risen = 2.0 * _CONVINCING_EVIDENCE
             self._jumps += 1.0
         else:
@@ -414,3 +439,8 @@ def share_of(start: float, before: float, after: float, target: float) -> float:
     if not (0.0 < target < start < math.inf) or not after < before:
         return 1.0 / _FARTHEST
     return max(math.log(before / max(after, target)) / math.log(start / target), 1.0 / _FARTHEST)
+
+
+def noise_of(iterations: float) -> float:
+    """Variance of log iterations that nothing explains: the fewer there are, the more by where the last one ends."""
+    return _NOISE + (_ROUNDING / max(iterations, 1.0)) ** 2

@@ -18,6 +18,7 @@ from reiterate.contracts import (
     LearnerBuilder,
     Method,
     Missing,
+    Preparation,
     Record,
     Status,
     Stop,
@@ -341,8 +342,8 @@ class Engine:
 
     def _record(self, index: int, pursuit: Pursuit, group: Policy, kind: int, cost: float, begin: float) -> None:
         attempts, choice = tuple(pursuit.attempts), group.choice
-        # Asking every state what it holds takes longer than deciding, and without preparing little changes.
-        if index & (index - 1) == 0 or any(attempt.preparing_work > 0.0 for attempt in attempts):
+        # Asking every state what it holds takes longer than deciding, and until another one is built little changes.
+        if index & (index - 1) == 0 or any(attempt.preparation is Preparation.BUILT for attempt in attempts):
             self._memory = self.memory
         chosen = None if choice is None else group.arms[choice.arm]
         # What was chosen may have had to sit out: the record names what was played first.

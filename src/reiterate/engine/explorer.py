@@ -5,16 +5,17 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Collection, Hashable, Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from reiterate.configuration import Configuration
-from reiterate.contracts import Attempt, Choice, Method, Status
+from reiterate.contracts import Attempt, Choice, Context, Method, Status
 from reiterate.engine.anticipation import Anticipation
-from reiterate.engine.beliefs import Beliefs, foreseen_iterations, share_of
+from reiterate.engine.beliefs import foreseen_iterations, share_of
 from reiterate.engine.cost import CostUnit
+from reiterate.engine.familiar import FamiliarBeliefs
 from reiterate.engine.plain import table, whole
 from reiterate.engine.policy import Cap, Conduct, Opinion, Policy, Turns
 from reiterate.engine.pursuit import Pursuit
@@ -25,6 +26,33 @@ from reiterate.engine.upkeep import state_of
 
 Mask = NDArray[np.bool_]
 
+
+class Target(Protocol):
+    """What is learnt of an instance."""
+
+    @property
+    def context(self) -> Context:
+        """Numbers that may say how hard it is."""
+
+    @property
+    def target(self) -> float:
+        """Merit to reach."""
+
+
+class Solve(Protocol):
+    """What is learnt of a solve: of a pursuit, or of what is left of one."""
+
+    start: float
+
+    @property
+    def instance(self) -> Target:
+        """What was to be solved."""
+
+    @property
+    def attempts(self) -> Sequence[Attempt]:
+        """Who has tried."""
+
+
 _OVERRUN = 3.0  # times its believed iterations, after which even the best arm is doubted
 _SLACK = 0.4  # log of how much more a trial may iterate for than the incumbent: handing over has its price
 _LARGEST_SLACK = 0.7
@@ -34,12 +62,12 @@ _NOTHING_GAINED = 0.05
 _LOOKS = 16  # arms are compared again after a sixteenth of the solves so far, or when the incumbent surprises
 _LONGEST_CALM = 64
 _CREDIBLE = 10.0  # times what was expected; a solve that costs more is not believed to have
-_THINKING = 0.02  # of the time that solves take may be spent on comparing arms and learning from contexts
+_THINKING = 0.007  # of the time that solves take may be spent on comparing arms and learning from contexts
 _LONGEST_THOUGHT = 0.02  # seconds; more was the clock
-_FIRST_THOUGHTS = 0.25  # of a solve, before 2 % of anything is much
-_DIFFERENT = 0.2  # change of log iterations that is known beforehand, from which on arms are compared again
+_FIRST_THOUGHTS = 0.25  # of a solve, before 0.7 % of anything is much
+DIFFERENT = 0.2  # change of log iterations that is known beforehand, from which on arms are compared again
 _DOUBT = 1.2  # times what it was forecast to take, after which an arm whose iterations were never timed is stopped
-_SURPRISING = 1.5  # times what was believed
+SURPRISING = 1.5  # times what was believed
 _FEW = 10  # iterations: a run that short is not worth stopping
 _LEVELS = np.linspace(0.0, 14.0, 57)
 _UNCERTAIN = 0.3  # variance of the log difficulty from which on the next solve is a race
@@ -101,7 +129,7 @@ class Explorer(Policy):
     def __init__(
         self,
         arms: Sequence[Configuration],
-        beliefs: Beliefs,
+        beliefs: FamiliarBeliefs,
         unit: CostUnit,
         *,
         stops: bool = True,
@@ -118,17 +146,19 @@ class Explorer(Policy):
         self.beliefs = beliefs
         self._unit: CostUnit = unit
         self._number = {arm: k for k, arm in enumerate(self.arms)}
+        self._choices = [Choice(k, 1.0) for k in range(len(self.arms))]
         self.solves = 0
         self.total = 0.0
         self.trials = Trials(beliefs.variance.size)
         self._failures = np.zeros(beliefs.variance.size, dtype=np.int64)
         self._barred_until = np.zeros(beliefs.variance.size, dtype=np.int64)
-        self._last_played = np.full(len(self.arms), -1)
+        self._last_played = [-1] * len(self.arms)
         self._trial: int | None = None
         self._incumbent = 0
         self._steady = 0
         self._thinking = 0.0
         self._settled = False
+        self._calm = False  # the incumbent plays without a look at the others
         self._looked_at = math.inf  # what the incumbent was believed to take when it was last compared
         self._expected = 0.0
         self._recalled = 0  # solves of earlier runs
@@ -137,37 +167,45 @@ class Explorer(Policy):
 
     def turns(self, pursuit: Pursuit, held: frozenset[str]) -> Turns:
         """Arms and their caps, for one solve; beliefs are asked again before every turn."""
-        beliefs, context = self.beliefs, pursuit.instance.context
-        different = beliefs.pass_by(self._anticipation.expect(context), _digits_to_gain(pursuit))
-        self._trial, self._expected, self._taken_in = None, 0.0, 0
-        if not held and self._goes_on(different):
-            self._expected = beliefs.running_of(self._incumbent)
-            self.choice = Choice(self._incumbent, 1.0, context)
-            yield self.arms[self._incumbent], self._cap_of_incumbent(self._incumbent)
-            yield from self._others(pursuit, self._usable(held), self._incumbent)
-            return
+        beliefs = self.beliefs
+        different = self._pass_by(pursuit)
+        if self._settled and not held:
+            iterations, cost = beliefs.outlook_of(self._incumbent)
+            if self._goes_on(different, cost):
+                self._expected, self._calm = cost, True
+                self.choice = self._choices[self._incumbent]
+                yield self.arms[self._incumbent], self._cap_of_incumbent(self._incumbent, iterations)
+                yield from self._others(pursuit, self._usable(held), self._incumbent)
+                return
         first, usable = self._look_around(held)
         if first is None:
             self.choice = None
             return
         incumbent = self._incumbent
-        self.choice = Choice(first, 1.0, context)
+        self.choice = self._choices[first]
         if first != incumbent:
             yield self.arms[first], self._cap_of_trial(first)
             self._take_in(pursuit)
         yield self.arms[incumbent], self._cap(incumbent, usable & ~beliefs.of_line(incumbent), 0.0)
         yield from self._others(pursuit, usable, incumbent)
 
-    def _goes_on(self, different: float) -> bool:
-        """Whether the incumbent plays again without a look at the others, which takes time of its own."""
-        if not self._settled:
-            return False
-        if not self._affords_thinking():
+    def _pass_by(self, pursuit: Solve, count: int = 1) -> float:
+        """Learn what an instance, the last of so many, tells before it is solved; returns how much is different."""
+        self._trial, self._expected, self._taken_in, self._calm = None, 0.0, 0, False
+        harder = self._anticipation.expect(pursuit.instance.context)
+        return self.beliefs.pass_by(harder, digits_to_gain(pursuit), count)
+
+    def _goes_on(self, different: float, cost: float) -> bool:
+        """Whether the incumbent, once settled, plays again without a look at the others, which takes time of its own.
+
+        ``cost`` is what it is believed to take.
+        """
+        if len(self.arms) == 1 or not self._affords_thinking(cost):
             return True
         self._steady -= 1
-        if self.beliefs.running_of(self._incumbent) > _SURPRISING * self._looked_at:
+        if cost > SURPRISING * self._looked_at:
             return False
-        return self._steady >= 0 and different < _DIFFERENT
+        return self._steady >= 0 and different < DIFFERENT
 
     def _others(self, pursuit: Pursuit, usable: Mask, played: int) -> Turns:
         """Who goes on when those who played have not finished: always who is cheapest from here, as things look now.
@@ -197,11 +235,9 @@ class Explorer(Policy):
             usable &= np.array([arm.method not in held for arm in self.arms], dtype=bool)
         return usable
 
-    def _affords_thinking(self) -> bool:
-        """Whether thinking has taken little time, compared with solving; always where time does not count."""
-        if self._unit != "time":
-            return True
-        return self._thinking <= _THINKING * self.total + _FIRST_THOUGHTS * self.beliefs.running_of(self._incumbent)
+    def _affords_thinking(self, cost: float) -> bool:
+        """Whether thinking has taken little time, compared with solves of this cost; always where time is no matter."""
+        return self._unit != "time" or self._thinking <= _THINKING * self.total + _FIRST_THOUGHTS * cost
 
     def _look_around(self, held: frozenset[str]) -> tuple[int | None, Mask]:
         """The arm that plays first, the incumbent or one to try, and those that may play."""
@@ -244,7 +280,7 @@ class Explorer(Policy):
         if not others.any() or not self._stops:
             return Cap()
         if beliefs.plays[arm] and beliefs.difficulty_variance < _UNCERTAIN:
-            return self._cap_of_incumbent(arm)
+            return self._cap_of_incumbent(arm, beliefs.iterations_of(arm))
         levels = beliefs.log_difficulty + _LEVELS
         costs = beliefs.immediate(levels[:, None])
         later = np.flatnonzero(costs[:, others].min(axis=1) < costs[:, arm])
@@ -254,13 +290,12 @@ class Explorer(Policy):
         crossing = beliefs.iterations_of(arm, float(levels[later[0]]))
         return self._cap_of_cost(arm, max(crossing * float(beliefs.iterate_cost[arm]), least), _FEW, _DOUBT)
 
-    def _cap_of_incumbent(self, arm: int) -> Cap:
+    def _cap_of_incumbent(self, arm: int, iterations: float) -> Cap:
         """Several times what is believed. Renewing an aged state in the middle of a solve is the arm's own affair."""
-        beliefs = self.beliefs
         if not self._stops:
             return Cap()
-        renewing = float(beliefs.setup[arm] / beliefs.iterate_cost[arm])
-        return Cap(math.ceil(max(_OVERRUN * math.exp(beliefs.spread) * beliefs.iterations_of(arm), _FEW) + renewing))
+        most = max(_OVERRUN * math.exp(self.beliefs.spread) * iterations, _FEW)
+        return Cap(math.ceil(most + self.beliefs.preparing_in_iterations(arm)))
 
     def _cap_of_trial(self, arm: int) -> Cap:
         """Iterations that cost somewhat more than the incumbent takes in all."""
@@ -276,28 +311,49 @@ class Explorer(Policy):
         timed = self._unit != "time" or beliefs.measured(arm)
         return Cap(iterations) if timed else Cap(doubt * iterations, doubt * cost)
 
-    def report(self, pursuit: Pursuit, cost: float) -> None:
-        """Take in how the turns of one solve went."""
-        self._take_in(pursuit)
+    def report(self, pursuit: Solve, cost: float, count: int = 1) -> None:
+        """Take in how the turns of one solve went, or of ``count`` that were much like it."""
+        if not (self._calm and self._goes_as_usual(pursuit.attempts, count)):
+            self._take_in(pursuit)
         self._learn_context()
         if self.beliefs.changed():
             self.trials.reopen()
             self._steady = 0
         if self._trial is not None:
             self.trials.made_one(self._trial, min(cost, _CREDIBLE * self._expected), self._expected, self.solves)
-        elif self._expected and (len(pursuit.attempts) != 1 or cost > _SURPRISING * self._expected):
+        elif self._expected and (len(pursuit.attempts) != 1 or cost > SURPRISING * self._expected):
             self._steady = 0
             self._settled = len(pursuit.attempts) == 1
-        self.solves += 1
+        self.solves += count
         if self.solves == 2:
             self.total = min(self.total, _CREDIBLE * cost)
         # A clock that jumped must not fill the budget.
-        self.total += min(cost, _CREDIBLE * self._expected) if self._expected else cost
+        self.total += count * (min(cost, _CREDIBLE * self._expected) if self._expected else cost)
         self._refine()
+
+    def _goes_as_usual(self, attempts: Sequence[Attempt], count: int) -> bool:
+        """Take in, in a short way, that the incumbent went from start to end, if it did, much as was expected."""
+        if len(attempts) != 1:
+            return False
+        attempt, arm = attempts[0], self._incumbent
+        alone = attempt.status is Status.CONVERGED and attempt.configuration is self.arms[arm]
+        if not alone or not attempt.iterations:
+            return False
+        cost, preparing = attempt.seconds, attempt.preparing
+        if self._unit != "time":
+            cost, preparing = attempt.work, attempt.preparing_work
+        in_a_row = self._last_played[arm] == self.solves - 1
+        usual = self.beliefs.take_in_usual(
+            arm, attempt.iterations, cost - preparing, preparing, in_a_row=in_a_row, count=count
+        )
+        if usual:
+            self._last_played[arm], self._taken_in = self.solves + count - 1, 1
+            self._failures[arm] = self._barred_until[arm] = 0
+        return usual
 
     def _refine(self) -> None:
         """Add a point to the incumbent's line if that promises to be worth it; who tries it is decided later."""
-        if self._trial is not None or not self._settled or not self._affords_thinking():
+        if self._trial is not None or not self._settled or not self._affords_thinking(self._expected):
             return
         if not self.refinement.due(self.arms[self._incumbent], self._incumbent):
             return
@@ -328,14 +384,15 @@ class Explorer(Policy):
         self._number[arm] = number
         self.arms, self._states = (*self.arms, arm), (*self._states, state)
         self._failures, self._barred_until = np.append(self._failures, 0), np.append(self._barred_until, 0)
-        self._last_played = np.append(self._last_played, -1)
+        self._last_played.append(-1)
+        self._choices.append(Choice(number, 1.0))
         self.trials.grow()
         self.refinement.added.append(arm)
         return number
 
     def _learn_context(self) -> None:
         rise = self.beliefs.rise
-        if rise is None or not self._affords_thinking():
+        if rise is None or not self._affords_thinking(self._expected or self.beliefs.running_of(self._incumbent)):
             return
         begin = time.perf_counter()
         self._anticipation.learn(rise)
@@ -349,8 +406,7 @@ class Explorer(Policy):
 
     def forget(self, configurations: Collection[Configuration]) -> None:
         """These arms have to be prepared anew."""
-        for configuration in configurations:
-            self.beliefs.ready[self._number[configuration]] = False
+        self.beliefs.forget([self._number[configuration] for configuration in configurations])
 
     @property
     def trial(self) -> bool:
@@ -364,7 +420,7 @@ class Explorer(Policy):
 
     def costs(self) -> NDArray[np.float64]:
         """Of every arm, in their order; of none before one has played: forecasts are in a unit of their own."""
-        if (self._last_played < 0).all():
+        if max(self._last_played, default=-1) < 0:
             return super().costs()
         return self.beliefs.running() * self.beliefs.common_factor
 
@@ -380,13 +436,13 @@ class Explorer(Policy):
                 preparing=0.0 if beliefs.ready[k] else float(beliefs.setup[k]),
                 iterations=float(iterations[k]),
                 plays=int(beliefs.plays[k]),
-                since=None if self._last_played[k] < 0 else int(self.solves - 1 - self._last_played[k]),
+                since=None if self._last_played[k] < 0 else self.solves - 1 - self._last_played[k],
                 failing=bool(self._barred_until[k] > self.solves),
             )
             for k in np.argsort(running, kind="stable")
         ]
 
-    def _take_in(self, pursuit: Pursuit) -> None:
+    def _take_in(self, pursuit: Solve) -> None:
         """Learn from the attempts that have been made since this was last done."""
         start = pursuit.start
         before = min((attempt.merit for attempt in pursuit.attempts[: self._taken_in]), default=start)
@@ -421,7 +477,7 @@ class Explorer(Policy):
         ``foreseen`` is how many iterations such a solve would have taken, where it was stopped and could tell.
         """
         beliefs = self.beliefs
-        in_a_row = int(self._last_played[arm]) == self.solves - 1
+        in_a_row = self._last_played[arm] == self.solves - 1
         self._last_played[arm] = self.solves
         finished = attempt.status is Status.CONVERGED
         if not attempt.iterations:
@@ -515,7 +571,7 @@ class Explorer(Policy):
                     self._add(point)
 
 
-def _digits_to_gain(pursuit: Pursuit) -> float | None:
+def digits_to_gain(pursuit: Solve) -> float | None:
     """From the start to the target, in natural logarithms; ``None``: not known beforehand."""
     start, target = pursuit.start, pursuit.instance.target
     return math.log(start / target) if 0.0 < target < start < math.inf else None

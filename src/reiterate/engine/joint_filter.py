@@ -26,15 +26,17 @@ class JointFilter:
 
     Attributes
     ----------
-    level : float
+    level, level_variance : float
+        Of x; plain numbers, so that following the level alone is cheap.
     offsets, variances : arrays of shape (K,)
     """
 
     def __init__(self, level: float, variance: float, offsets: Vector, variances: Vector) -> None:
         self.level = level
+        self.level_variance = variance
         self.offsets = offsets
         self.variances = variances
-        self._covariances = np.array([[variance]])
+        self._matrix = np.array([[variance]])
         self._arms: list[int] = []  # in the order of rows, from the second on
         self._rows: dict[int, int] = {}
         self._index = np.empty(0, dtype=np.intp)
@@ -45,38 +47,48 @@ class JointFilter:
         self.variances = np.append(self.variances, variance)
 
     @property
-    def level_variance(self) -> float:
-        """Of x."""
-        return float(self._covariances[0, 0])
+    def _covariances(self) -> Vector:
+        """Of x, and of the arms observed last, in the order of their rows."""
+        self._matrix[0, 0] = self.level_variance
+        return self._matrix
+
+    @_covariances.setter
+    def _covariances(self, matrix: Vector) -> None:
+        self._matrix = matrix
+        self.level_variance = float(matrix[0, 0])
 
     def restart(self, level: float, variance: float) -> None:
         """Begin with another level; before the first observation."""
         self.level = level
-        self._covariances[0, 0] = variance
+        self.level_variance = variance
 
     def widen_level(self, by: float) -> None:
         """The level may have moved."""
-        self._covariances[0, 0] += by
+        self.level_variance += by
 
     def widen(self, arm: int, by: float) -> None:
         """An offset may have changed."""
         self.variances[arm] += by
         if arm in self._rows:
             row = self._rows[arm]
-            self._covariances[row, row] += by
+            self._matrix[row, row] += by
 
     def widen_all(self, by: Vector) -> None:
         """Every offset may have changed, each as much as its entry of ``by`` says, shape (K,)."""
         self.variances += by
         if self._arms:
             rows = np.arange(1, len(self._arms) + 1)
-            self._covariances[rows, rows] += by[self._index]
+            self._matrix[rows, rows] += by[self._index]
 
     def variance_of(self, arm: int, power: float, noise: float) -> float:
         """Of an observation of this arm."""
-        row = self._rows.get(arm)
-        covariance = 0.0 if row is None else float(self._covariances[0, row])
+        covariance = self.covariance_of(arm)
         return power * power * self.level_variance + 2.0 * power * covariance + float(self.variances[arm]) + noise
+
+    def covariance_of(self, arm: int) -> float:
+        """Of the level and the offset of this arm."""
+        row = self._rows.get(arm)
+        return 0.0 if row is None else float(self._matrix[0, row])
 
     def variances_against(self, arm: int, powers: Vector) -> Vector:
         """Of p_k x + s_k − (p_a x + s_a) for every arm k, shape (K,), and this arm a."""
@@ -95,17 +107,22 @@ class JointFilter:
 
     def correct(self, arm: int, power: float, error: float, noise: float) -> None:
         """An observation of this arm differed from what was expected by ``error``."""
-        row = self._row_of(arm)
-        covariance = power * self._covariances[0] + self._covariances[row]
+        row, covariances = self._row_of(arm), self._covariances
+        covariance = power * covariances[0] + covariances[row]
         gains = covariance / (power * covariance[0] + covariance[row] + noise)
         self.level += float(gains[0]) * error
         self.offsets[self._index] += gains[1:] * error
-        self._covariances -= np.multiply.outer(gains, covariance)
-        self.variances[self._index] = self._covariances.diagonal()[1:]
+        covariances -= np.multiply.outer(gains, covariance)
+        self._covariances = covariances
+        self.variances[self._index] = covariances.diagonal()[1:]
 
-    def follow(self, power: float, error: float, total: float) -> None:
+    def follow(self, power: float, error: float, total: float, noise: float) -> None:
         """As :meth:`correct`, but all of it is put down to the level; ``total`` as :meth:`variance_of` says."""
-        self.level += power * self.level_variance / total * error
+        if power == 0.0:
+            return
+        # Level and offset may be known less well than their sum, which must not be moved beyond what was observed.
+        gain = min(power * self.level_variance / total, max(1.0 - noise / total, 0.0) / power)
+        self.level += gain * error
 
     def _row_of(self, arm: int) -> int:
         """Where the arm's covariances are; those of whoever was observed longest ago make room if need be."""

@@ -8,9 +8,10 @@ from collections.abc import Collection, Mapping, Sequence
 
 from reiterate.configuration import Configuration, Parameter
 from reiterate.contracts import Arms, Forecast, Instance, Method
-from reiterate.engine.beliefs import Beliefs
 from reiterate.engine.cost import CostUnit
+from reiterate.engine.deferring import DeferringExplorer
 from reiterate.engine.explorer import Explorer
+from reiterate.engine.familiar import FamiliarBeliefs
 from reiterate.engine.upkeep import state_of
 
 _NO_IDEA = Forecast(setup=1.0, upkeep=1.0, iteration=1.0, strength=1.0, power=1.0)
@@ -70,9 +71,9 @@ def explorer_for(
         places[arm.method] += 1
         forecasts.append(methods[arm.method].forecast(instance, arm.values) or _NO_IDEA)
     states = [state_of(methods[arm.method], arm.values) for arm in arms]
-    beliefs = Beliefs(forecasts, lines, instance.difficulty())
+    beliefs = FamiliarBeliefs(forecasts, lines, instance.difficulty())
     refined = {name: methods[name] for name in numbers if name in refines}
-    return Explorer(arms, beliefs, unit, stops=stops, states=states, refines=refined)
+    return DeferringExplorer(arms, beliefs, unit, stops=stops, states=states, refines=refined)
 
 
 def _point(arm: Configuration, method: Method) -> tuple[float, ...]:

@@ -111,7 +111,7 @@ class Upkeep:
             The method cannot be prepared for this instance.
         """
         held = self._slot(state_of(method, values), instance.version)
-        if held.prepared is not None and held.prepared.process not in (None, os.getpid()):
+        if held.prepared is not None and held.prepared.process is not None and held.prepared.process != os.getpid():
             held.prepared, held.version = None, None
         held.uses += 1
         prepared, version = held.prepared, instance.version

@@ -254,6 +254,11 @@ def admit_vector(argument: str, vector: ArrayLike, size: int, dtype: DTypeLike =
 
 def _admit_vector(argument: str, vector: ArrayLike, size: int, dtype: DTypeLike) -> tuple[Vector, float]:
     """As :func:`admit_vector`, and the norm, which may be infinite."""
+    if type(vector) is np.ndarray and vector.shape == (size,) and vector.dtype == dtype and vector.flags.carray:
+        # The usual case; the rest takes longer than reading a vector of a thousand entries.
+        length = norm(vector)
+        if math.isfinite(length):
+            return vector, length
     array = as_array(argument, vector)
     if array.shape not in ((size,), (size, 1)):
         shapes = f"({size},)" if argument == "x0" else f"({size},) or ({size}, k) with k > 0"
