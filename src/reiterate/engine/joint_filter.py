@@ -98,9 +98,18 @@ class JointFilter:
         self._covariances -= np.multiply.outer(gains, covariance)
         self.variances[self._index] = self._covariances.diagonal()[1:]
 
-    def follow(self, power: float, error: float, total: float) -> None:
-        """As :meth:`correct`, but all of it is put down to the level; ``total`` as :meth:`variance_of` says."""
-        self.level += power * self.level_variance / total * error
+    def follow(self, arm: int, power: float, error: float, noise: float) -> float:
+        """As :meth:`correct`, but only the level moves; returns how much of its variance the observation explains.
+
+        Where level and offset are hardly known apart, most of the variance of one is that of the other, which an
+        observation of their sum says nothing about: the level moves by no more than what would explain all of it.
+        """
+        row = self._rows.get(arm)
+        covariance = power * self.level_variance + (0.0 if row is None else float(self._covariances[0, row]))
+        total = self.variance_of(arm, power, noise)
+        gain = min(max(covariance / total, 0.0), 1.0 / power) if power else 0.0
+        self.level += gain * error
+        return gain * gain * total
 
     def _row_of(self, arm: int) -> int:
         """Where the arm's covariances are; those of whoever was observed longest ago make room if need be."""
