@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reiterate.configuration import Configuration
-from reiterate.contracts import Attempt, Choice, Status
+from reiterate.contracts import Attempt, Choice, Instance, Status
 from reiterate.engine.anticipation import Anticipation
 from reiterate.engine.beliefs import Beliefs, share_of
 from reiterate.engine.cost import CostUnit
@@ -131,7 +131,7 @@ class Explorer(Policy):
     def turns(self, pursuit: Pursuit, held: frozenset[str]) -> Turns:
         """Arms and their caps, for one solve; beliefs are asked again before every turn."""
         beliefs, context = self.beliefs, pursuit.instance.context
-        different = beliefs.pass_by(self._anticipation.expect(context), _digits_to_gain(pursuit))
+        different = beliefs.pass_by(self._anticipate(pursuit.instance), _digits_to_gain(pursuit))
         self._trial, self._expected, self._taken_in = None, 0.0, 0
         if not held and self._goes_on(different):
             self._expected = beliefs.running_of(self._incumbent)
@@ -150,6 +150,18 @@ class Explorer(Policy):
             self._take_in(pursuit)
         yield self.arms[incumbent], self._cap(incumbent, usable & ~beliefs.of_line(incumbent), 0.0)
         yield from self._others(pursuit, usable, incumbent)
+
+    def _anticipate(self, instance: Instance) -> float:
+        """By how much harder it is than the last one; numbers beyond the context are looked at while difficulty moves.
+
+        The index of the instance is one. What the last solve took is none: it is where beliefs begin anyway.
+        """
+        if not (self._anticipation.restless and self._affords_thinking()):
+            return self._anticipation.expect(instance.context)
+        begin = time.perf_counter()
+        harder = self._anticipation.expect(instance.context, {"index": self.solves + 1.0, **instance.features})
+        self._thinking += min(elapsed(begin), _LONGEST_THOUGHT)
+        return harder
 
     def _goes_on(self, different: float) -> bool:
         """Whether the incumbent plays again without a look at the others, which takes time of its own."""
