@@ -21,6 +21,7 @@ _FORGETTING = 0.95
 _RIDGE = 0.5  # observations that say that a number means nothing
 _LARGEST_SQUARE = 4.0  # of an error
 _CONVINCING = 0.5  # of the errors made without the context, those made with it must fall below
+_SIMPLER = 1.05  # times the errors of several numbers, up to which one alone is preferred
 _FEWEST = 6  # changes of the context, before it is listened to
 _LARGEST_SHIFT = 7.0
 _LARGEST_MOVE = 14.0  # that is learnt from: what is farther is an estimate gone astray
@@ -43,7 +44,8 @@ class Anticipation:
     does not seem to help by being fitted.
 
     Numbers beyond the context, which cost a look at the instance, are worth it only where the difficulty moves: see
-    :attr:`restless`.
+    :attr:`restless`. Only here are they used: what means nothing is left out again, while a learner that regresses on
+    all numbers pays for every one.
 
     Cost: nothing while the context stays the same; else O(F³) for F ≤ 16 numbers.
     """
@@ -132,6 +134,9 @@ class Anticipation:
         self._seen += 1
         self._refit()
         best = int(self._losses.argmin())
+        if _NONE < best < _FIRST:
+            single = _FIRST + int(self._losses[_FIRST:].argmin())
+            best = single if self._losses[single] <= _SIMPLER * self._losses[best] else best
         convincing = self._seen >= _FEWEST and self._losses[best] < _CONVINCING * self._losses[_NONE]
         self._trusted = best if convincing else _NONE
 
