@@ -194,6 +194,10 @@ class Instance(Protocol):
         """Numbers that may predict what a configuration costs."""
 
     @property
+    def features(self) -> Context:
+        """More such numbers, which take a look at the instance: asked for, before solving, only where they may help."""
+
+    @property
     def target(self) -> float:
         """The instance is solved when ``merit(x) <= target``."""
 

@@ -82,3 +82,34 @@ def test_thousands_of_numbers_are_cut_to_the_first():
         anticipation.expect({f"u{k}": rng.normal() for k in range(3000)})
         anticipation.learn(rng.normal())
     assert len(anticipation.trusted) <= 16
+
+
+def test_what_is_looked_for_later_is_taken_in_and_what_is_missed_is_not_made_up():
+    rng, anticipation, level = np.random.default_rng(3), Anticipation(), 0.0
+    for t in range(80):
+        size = float(np.exp(rng.normal()))
+        looked = t > 20 and t % 10 != 0
+        expected = anticipation.expect({"dt": 0.1}, {"size": size} if looked else None)
+        assert expected == 0.0 or (looked and (t - 1) % 10 != 0)
+        anticipation.learn(math.log(size) - level)
+        level = math.log(size)
+    assert anticipation.trusted == ("size",)
+
+
+def test_it_is_restless_while_difficulty_moves():
+    anticipation, seen = Anticipation(), []
+    for moved in [0.01] * 20 + [1.0] + [0.01] * 60:
+        anticipation.learn(moved)
+        seen.append(anticipation.restless)
+    assert not any(seen[:20])
+    assert seen[20]
+    assert not seen[-1]
+
+
+def test_an_estimate_gone_astray_is_not_learnt_from_as_it_is():
+    rng = np.random.default_rng(4)
+    steps = 10.0 ** rng.uniform(-2, 2, 100)
+    levels = np.log(steps)
+    levels[40:] += 1e6
+    told, untold, _ = follow([{"dt": dt} for dt in steps], levels)
+    assert told < 0.3 * untold

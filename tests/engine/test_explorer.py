@@ -268,6 +268,64 @@ def test_what_means_nothing_in_a_context_does_no_harm(seed):
     assert told < 1.05 * min(fast, steady)
 
 
+def harder_where_more_changed(solves, seed, told=True, useless=0):
+    """Cost, and mean error of log iterations, where difficulty follows a feature of the instances."""
+    rng = np.random.default_rng(seed)
+    built = engine([Priced(*FAST), Priced("steady", 5.0, 3.0, 10.0, 0.3)])
+    errors = []
+    for _ in range(solves):
+        change = 10.0 ** rng.uniform(-4.0, 0.0)
+        actual = 1e4 * change**0.75 * math.exp(0.1 * rng.normal())
+        features = {f"useless{k}": float(rng.lognormal()) for k in range(useless)}
+        if told:
+            features["rhs_change"] = change
+        built.solve(Hard(actual=actual, version=object(), features=features), 1.0)
+        record = built.history.last
+        if record.expected and not record.trial and len(record.attempts) == 1:
+            errors.append(abs(math.log(record.expected / record.cost)))
+    return sum(record.cost for record in built.history), float(np.mean(errors[-solves // 2 :]))
+
+
+@pytest.mark.parametrize("useless", [0, 9])
+def test_features_that_tell_the_difficulty_make_forecasts_better_and_solves_cheaper(useless):
+    told = np.array([harder_where_more_changed(200, seed, useless=useless) for seed in range(4)]).mean(axis=0)
+    untold = np.array([harder_where_more_changed(200, seed, told=False) for seed in range(4)]).mean(axis=0)
+    assert told[0] < 0.97 * untold[0]
+    assert told[1] < 0.5 * untold[1]
+
+
+def test_features_that_mean_nothing_do_no_harm():
+    plain = sum(harder_where_more_changed(200, seed, told=False)[0] for seed in range(4))
+    crowded = sum(harder_where_more_changed(200, seed, told=False, useless=10)[0] for seed in range(4))
+    assert crowded <= 1.05 * plain
+
+
+class Shy(Hard):
+    """Counts who looks at its features."""
+
+    looks = 0
+
+    @property
+    def features(self):
+        Shy.looks += 1
+        return {"rhs_change": 0.5}
+
+    @features.setter
+    def features(self, given):
+        pass
+
+
+def test_nobody_looks_at_features_while_the_difficulty_stays_as_it_is():
+    built, rng = engine([Priced(*FAST), Priced(*SLOW)]), np.random.default_rng(0)
+    for _ in range(60):
+        built.solve(Shy(actual=float(rng.uniform(99.0, 101.0)), version=object()), 1.0)
+    assert Shy.looks < 20
+    before = Shy.looks
+    for _ in range(10):
+        built.solve(Shy(actual=float(rng.choice([50.0, 200.0])), version=object()), 1.0)
+    assert Shy.looks > before + 5
+
+
 def test_the_digits_to_gain_are_known_before_and_not_mistaken_for_difficulty():
     built = engine([Priced(*FAST), Priced("exact", 5.0, 12.0, 5.0, 0.0)])
     rng = np.random.default_rng(0)

@@ -91,12 +91,33 @@ def test_what_two_arms_have_in_common_is_no_doubt_of_their_ratio(observations, a
 
 
 def test_following_the_level_alone_does_not_move_a_sum_beyond_what_was_observed():
-    filtered = JointFilter(3.0, 2.0, np.zeros(2), np.full(2, 2.0))
+    joint = JointFilter(3.0, 2.0, np.zeros(2), np.full(2, 2.0))
     for _ in range(5):
-        filtered.correct(0, 1.0, 0.0, 0.01)
+        joint.correct(0, 1.0, 0.0, 0.01)
     for _ in range(20):
-        filtered.widen_level(0.02)
+        joint.widen_level(0.02)
     error = 0.1
-    before = filtered.level
-    filtered.follow(1.0, error, filtered.variance_of(0, 1.0, 0.01), 0.01)
-    assert before < filtered.level <= before + error
+    before = joint.level
+    joint.follow(0, 1.0, error, 0.01)
+    assert before < joint.level <= before + error
+
+
+@given(st.lists(observed, min_size=1, max_size=15), observed, st.floats(0.0, 0.1))
+@settings(max_examples=60, deadline=None)
+def test_following_never_goes_farther_than_the_error(observations, last, drift):
+    joint, _ = filtered(observations)
+    joint.widen_level(drift)
+    arm, power, value, noise = last
+    level, error = joint.level, value - power * joint.level - joint.offsets[arm]
+    assert 0.0 <= joint.follow(arm, power, error, noise) <= joint.level_variance * (1.0 + 1e-9)
+    assert abs(power * (joint.level - level)) <= abs(error) * (1.0 + 1e-9)
+    assert (joint.level - level) * error >= 0.0
+
+
+def test_a_level_that_is_hardly_known_apart_from_the_arm_is_not_moved_by_noise():
+    joint = JointFilter(0.0, 4.0, np.zeros(1), np.full(1, 4.0))
+    for _ in range(20):
+        joint.correct(0, 1.0, 0.0, 0.01)
+    assert joint.level_variance > 1.9
+    joint.follow(0, 1.0, 0.05, 0.01)
+    assert abs(joint.level) < 0.005

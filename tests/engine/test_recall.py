@@ -246,6 +246,46 @@ def test_the_context_goes_on_meaning_what_it_meant():
     assert other.trusted == ()
 
 
+def test_numbers_beyond_the_context_go_on_meaning_what_they_meant():
+    first, rng, level = Anticipation(), np.random.default_rng(0), 0.0
+    for _ in range(40):
+        size = math.exp(rng.normal())
+        first.expect({"dt": 0.1}, {"index": 1.0, "size": size})
+        first.learn(math.log(size) - level)
+        level = math.log(size)
+    assert first.trusted == ("size",)
+    second = Anticipation()
+    second.recall(json.loads(json.dumps(first.state_dict())))
+    assert not second.restless
+    second.expect({"dt": 0.1}, {"size": 1.0})
+    assert second.restless
+    assert second.trusted == ("size",)
+    assert second.expect({"dt": 0.1}, {"size": math.e}) == pytest.approx(1.0, abs=0.15)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"names": ["dt"] * 3},
+        {"names": ["dt", 1, "size"]},
+        {"names": ["dt", *map(str, range(40))]},
+        {"given": 2},
+        {"unrest": "no"},
+        {"gram": [[1.0]]},
+    ],
+)
+def test_no_damage_of_what_was_anticipated_does_harm(damage):
+    first, rng = Anticipation(), np.random.default_rng(0)
+    for _ in range(20):
+        first.expect({"dt": 0.1}, {"index": rng.random(), "size": rng.random()})
+        first.learn(rng.normal())
+    second = Anticipation()
+    second.recall({**first.state_dict(), **damage})
+    for _ in range(10):
+        assert math.isfinite(second.expect({"dt": rng.random()}, {"size": rng.random()}))
+        second.learn(rng.normal())
+
+
 @pytest.mark.parametrize("name", sorted(LEARNERS))
 def test_learners_go_on_where_they_were(name):
     methods = [Priced(*FAST), Priced(*SLOW), Priced("third", 5.0, 1.0, 2.0)]

@@ -15,6 +15,7 @@ class Decay:
 
     traits: dict = field(default_factory=dict)
     context: dict = field(default_factory=dict)
+    features: dict = field(default_factory=dict)
     target: float = 1.5e-6
     level: float = 0.0
     version: object = None

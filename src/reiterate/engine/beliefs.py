@@ -376,9 +376,7 @@ class Beliefs(Estimates):
 
     def _follow(self, arm: int, power: float, error: float, noise: float) -> None:
         """Take in what was expected: only the difficulty moves, which takes a tenth of the time of a whole step."""
-        total = self._joint.variance_of(arm, power, noise)
-        gained = (power * self._joint.level_variance) ** 2 / total
-        self._joint.follow(power, error, total, noise)
+        gained = self._joint.follow(arm, power, error, noise)
         # No more than what this instance has added, or covariances would no longer fit.
         self._joint.widen_level(-min(gained, self._drifted))
         self._drifted = 0.0

@@ -29,6 +29,11 @@ class _Past:
     cost: float
 
     @property
+    def features(self) -> Context:
+        """None: they are looked at before a solve, where they may help."""
+        return {}
+
+    @property
     def instance(self) -> _Past:
         """Itself."""
         return self
@@ -95,7 +100,7 @@ class DeferringExplorer(Explorer):
     def _expect_the_same(self, digits: float | None) -> None:
         """Find out how long the incumbent may go on like this."""
         arm = self._incumbent
-        if not self._settled or self._anticipation.trusted:
+        if not self._settled or self._anticipation.trusted or self._anticipation.restless:
             return
         if self.beliefs.jumps or self.beliefs.plays_of(arm) < FAMILIAR:
             return

@@ -35,6 +35,10 @@ class Target(Protocol):
         """Numbers that may say how hard it is."""
 
     @property
+    def features(self) -> Context:
+        """More of them, where they are asked for."""
+
+    @property
     def target(self) -> float:
         """Merit to reach."""
 
@@ -192,8 +196,20 @@ class Explorer(Policy):
     def _pass_by(self, pursuit: Solve, count: int = 1) -> float:
         """Learn what an instance, the last of so many, tells before it is solved; returns how much is different."""
         self._trial, self._expected, self._taken_in, self._calm = None, 0.0, 0, False
-        harder = self._anticipation.expect(pursuit.instance.context)
-        return self.beliefs.pass_by(harder, digits_to_gain(pursuit), count)
+        return self.beliefs.pass_by(self._anticipate(pursuit.instance), digits_to_gain(pursuit), count)
+
+    def _anticipate(self, instance: Target) -> float:
+        """By how much harder it is than the last one; numbers beyond the context are looked at while difficulty moves.
+
+        The index of the instance is one. What the last solve took is none: it is where beliefs begin anyway.
+        """
+        anticipation = self._anticipation
+        if not (anticipation.restless and self._affords_thinking(self.beliefs.outlook_of(self._incumbent)[1])):
+            return anticipation.expect(instance.context)
+        begin = time.perf_counter()
+        harder = anticipation.expect(instance.context, {"index": self.solves + 1.0, **instance.features})
+        self._thinking += min(elapsed(begin), _LONGEST_THOUGHT)
+        return harder
 
     def _goes_on(self, different: float, cost: float) -> bool:
         """Whether the incumbent, once settled, plays again without a look at the others, which takes time of its own.

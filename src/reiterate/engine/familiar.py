@@ -122,8 +122,8 @@ class FamiliarBeliefs(Beliefs):
             self._telling = True
             variance = joint.level_variance
             total = power * power * variance + 2.0 * power * known.covariance + known.variance + noise
-            joint.follow(power, error, total, noise)
-            joint.level_variance = variance - min((power * variance) ** 2 / total, self._drifted)
+            gained = joint.follow_with(power, known.covariance, total, error)
+            joint.level_variance = variance - min(gained, self._drifted)
         self._drifted = 0.0
         self._anew = False
 

@@ -116,13 +116,21 @@ class JointFilter:
         self._covariances = covariances
         self.variances[self._index] = covariances.diagonal()[1:]
 
-    def follow(self, power: float, error: float, total: float, noise: float) -> None:
-        """As :meth:`correct`, but all of it is put down to the level; ``total`` as :meth:`variance_of` says."""
+    def follow(self, arm: int, power: float, error: float, noise: float) -> float:
+        """As :meth:`correct`, but only the level moves; returns how much of its variance the observation explains."""
+        return self.follow_with(power, self.covariance_of(arm), self.variance_of(arm, power, noise), error)
+
+    def follow_with(self, power: float, covariance: float, total: float, error: float) -> float:
+        """The same of an arm whose covariance with the level is known; ``total`` is as :meth:`variance_of` says.
+
+        Where level and offset are hardly known apart, most of the variance of one is that of the other, which an
+        observation of their sum says nothing about: the level moves by no more than what would explain all of it.
+        """
         if power == 0.0:
-            return
-        # Level and offset may be known less well than their sum, which must not be moved beyond what was observed.
-        gain = min(power * self.level_variance / total, max(1.0 - noise / total, 0.0) / power)
+            return 0.0
+        gain = min(max((power * self.level_variance + covariance) / total, 0.0), 1.0 / power)
         self.level += gain * error
+        return gain * gain * total
 
     def _row_of(self, arm: int) -> int:
         """Where the arm's covariances are; those of whoever was observed longest ago make room if need be."""

@@ -49,7 +49,9 @@ class BlockInstance(LinearInstance):
         self.data, self.operator, self.threads = columns[0].data, columns[0].operator, columns[0].threads
         self.memory_limit, self.recycles = columns[0].memory_limit, columns[0].recycles
         self.b = np.stack([column.b for column in columns], axis=1)
+        self.look = columns[0].look
         self.norms = np.array([column.norm_b for column in columns])
+        self.norm_b = float(norm(self.norms))
         targets = np.array([column.target for column in columns])
         self._target = float(min(targets[targets > 0.0], default=0.0))
         with np.errstate(divide="ignore"):

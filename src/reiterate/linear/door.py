@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from reiterate.errors import InvalidInput
 from reiterate.linear.block import Block, BlockInstance
+from reiterate.linear.changes import Changes
 from reiterate.linear.condensed import CondensedBlock, CondensedFacts, CondensedInstance
 from reiterate.linear.free import admit_operator, inspect_operator, is_free
 from reiterate.linear.given_null_space import GivenNullSpace
@@ -56,6 +57,7 @@ class Door:
         self._threads = threads
         self._patterns = KnownPatterns()
         self._matrices = KnownMatrices(self._patterns, self._null_space, recognizes=recognizes, condenses=condenses)
+        self._look = Changes().look
 
     def admit(
         self, A: Any, b: ArrayLike, context: Mapping[str, float] | None, *, rtol: float, atol: float
@@ -162,7 +164,7 @@ class Door:
             instance = LinearInstance(
                 facts, rhs, context=context, rtol=rtol, atol=atol, threads=self._threads, size=size
             )
-        instance.memory_limit, instance.recycles = self._memory_limit, self._recycles
+        instance.memory_limit, instance.recycles, instance.look = self._memory_limit, self._recycles, self._look
         return instance
 
     def _admit(self, A: Any) -> tuple[Any, bool, int | None]:

@@ -217,6 +217,8 @@ class LinearInstance:
         When, by ``time.perf_counter()``, factoring is to be given up.
     recycles : bool
         Whether methods may use what solves of earlier instances have learnt.
+    look : function or None
+        Finds the features of an instance, which compare it with the last one that was looked at.
     threads : int
         Parts into which iterations may cut their work, for as many threads.
     moderate : bool
@@ -227,6 +229,8 @@ class LinearInstance:
     deadline: float | None = None
     recycles: bool = True
     moderate: bool = True
+    look: Callable[[LinearInstance], Mapping[str, float]] | None = None
+    _features: Mapping[str, float] | None = None
     _known: tuple[Vector, Vector, float] | None = None
     _operator: Operator | None = None
 
@@ -281,6 +285,13 @@ class LinearInstance:
     def context(self) -> Mapping[str, float]:
         """The user's numbers, then the features that come with the matrix."""
         return self._context
+
+    @property
+    def features(self) -> Mapping[str, float]:
+        """Norms of A and b, and how far they have changed: see :class:`~reiterate.linear.changes.Changes`."""
+        if self._features is None:
+            self._features = {} if self.look is None else self.look(self)
+        return self._features
 
     @property
     def version(self) -> Hashable:
@@ -401,6 +412,7 @@ class LinearInstance:
             twin.A, pattern, twin.diagonal, self.traits, facts.features, facts.version, null_space=facts.null_space
         )
         twin._operator, twin._known, twin.deadline, twin.recycles = None, None, None, False
+        twin._features, twin.look = None, None
         return twin
 
     def origin(self) -> Vector:
