@@ -1,4 +1,4 @@
-"""PETSc's half of ``benchmarks/linear_portfolio.py``: a process that takes commands and answers, a JSON object a line.
+"""PETSc's half of benchmarks: a process that takes commands and answers, a JSON object a line.
 
 Runs under whatever Python has petsc4py, often the system's, and needs nothing but that and NumPy. It is started and
 talked to by ``petsc_client.py``.
@@ -130,7 +130,8 @@ def main() -> None:
     os.dup2(2, 1)
     peer = Peer()
     version = ".".join(map(str, PETSc.Sys.getVersion()))
-    print(json.dumps({"version": version}), file=answers, flush=True)
+    scalar = "complex" if np.issubdtype(PETSc.ScalarType, np.complexfloating) else "real"
+    print(json.dumps({"version": version, "scalar": scalar}), file=answers, flush=True)
     for line in sys.stdin:
         command = json.loads(line)
         try:
