@@ -84,7 +84,7 @@ class PetscClient:
 
 
 def find_petsc(scalar: Scalar = "real") -> PetscClient | None:
-    """A process with a PETSc of such numbers: of this Python, or of the system's with Debian's package, if there is one.
+    """A process with a PETSc of such numbers: of this Python, or of the system's; ``None`` if there is none.
 
     Debian has ``python3-petsc4py-real`` and ``python3-petsc4py-complex``, which may be installed side by side.
     """

@@ -6,6 +6,7 @@ talked to by ``petsc_client.py``.
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import sys
@@ -30,9 +31,12 @@ class Peer:
         self.matrices = {}
         self.vectors = {}
         self.solvers = {}
+        self.prefixes = itertools.count()
 
     def load(self, name: str, path: str, definite: bool) -> dict:
-        """A matrix in CSR and a right-hand side, from files in a directory."""
+        """A matrix in CSR and a right-hand side, from files in a directory; instead of what had this name before."""
+        if name in self.matrices:
+            self.forget(name)
         indptr, indices, data, b = _read(path, "indptr", "indices", "data", "b")
         size = indptr.size - 1
         A = PETSc.Mat().createAIJ((size, size), csr=(indptr, indices, data), comm=PETSc.COMM_SELF)
@@ -71,7 +75,7 @@ class Peer:
         key = (name, json.dumps(options, sort_keys=True))
         if key not in self.solvers:
             ksp = PETSc.KSP().create(PETSc.COMM_SELF)
-            prefix = f"s{len(self.solvers)}_"
+            prefix = f"s{next(self.prefixes)}_"
             ksp.setOptionsPrefix(prefix)
             database = PETSc.Options(prefix)
             for option, value in options.items():
