@@ -131,7 +131,8 @@ def best_elsewhere(runs: dict[str, Run], steps: int) -> float:
     """As long as :func:`best`, where choosing does not flatter: chosen by all rounds but one, and measured by that one.
 
     The least of many noisy totals is too low by luck; what another round says of whoever has it is not. It is rather
-    too high, since fewer rounds choose and may miss the best. The median over the rounds; not a number where there is one only, infinite where nobody got to the end in all of them.
+    too high, since fewer rounds choose and may miss the best. The median over the rounds; not a number where there is
+    one only, infinite where nobody got to the end in all of them.
     """
     totals = np.array([run.totals(steps) for run in runs.values()])
     totals = totals[np.isfinite(totals).all(axis=1)] if totals.size else totals
