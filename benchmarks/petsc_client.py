@@ -65,6 +65,8 @@ class PetscClient:
         assert self._process.stdin is not None
         self._process.stdin.close()
         self._process.wait(60)
+        assert self._process.stdout is not None
+        self._process.stdout.close()
         self._files.cleanup()
 
     def _answer(self) -> dict[str, Any]:
