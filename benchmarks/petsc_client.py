@@ -10,12 +10,15 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 _PEER = Path(__file__).parent / "petsc_peer.py"
-_DEBIAN = "/usr/lib/petscdir/*/*-linux-gnu-real"
+_DEBIAN = "/usr/lib/petscdir/*/*-linux-gnu-{scalar}"
+
+Scalar = Literal["real", "complex"]
+"""What PETSc computes with is fixed when it is built."""
 
 
 class PeerError(Exception):
@@ -36,7 +39,9 @@ class PetscClient:
             [python, str(_PEER)],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment,
         )  # fmt: skip
-        self.version = self._answer()["version"]
+        greeting = self._answer()
+        self.version: str = greeting["version"]
+        self.scalar: Scalar = greeting["scalar"]
 
     def load(self, name: str, A: Any, b: Any, *, definite: bool) -> None:
         """Hand over a matrix and a right-hand side."""
@@ -60,6 +65,8 @@ class PetscClient:
         assert self._process.stdin is not None
         self._process.stdin.close()
         self._process.wait(60)
+        assert self._process.stdout is not None
+        self._process.stdout.close()
         self._files.cleanup()
 
     def _answer(self) -> dict[str, Any]:
@@ -78,17 +85,23 @@ class PetscClient:
             np.save(Path(self._files.name) / f"{name}.npy", array)
 
 
-def find_petsc() -> PetscClient | None:
-    """A process with PETSc: of this Python, or of the system's with Debian's package; ``None`` if there is none."""
+def find_petsc(scalar: Scalar = "real") -> PetscClient | None:
+    """A process with a PETSc of such numbers: of this Python, or of the system's; ``None`` if there is none.
+
+    Debian has ``python3-petsc4py-real`` and ``python3-petsc4py-complex``, which may be installed side by side.
+    """
     places: list[tuple[str, str | None]] = []
     if importlib.util.find_spec("petsc4py") is not None:
         places.append((sys.executable, os.environ.get("PETSC_DIR")))
     directories = [os.environ["PETSC_DIR"]] if "PETSC_DIR" in os.environ else []
-    for directory in [*directories, *sorted(glob.glob(_DEBIAN), reverse=True)]:
+    for directory in [*directories, *sorted(glob.glob(_DEBIAN.format(scalar=scalar)), reverse=True)]:
         places += [(python, directory) for python in ("/usr/bin/python3", sys.executable)]
     for python, directory in places:
         try:
-            return PetscClient(python, directory)
+            client = PetscClient(python, directory)
         except (PeerError, OSError):
             continue
+        if client.scalar == scalar:
+            return client
+        client.close()
     return None

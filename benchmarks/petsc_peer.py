@@ -1,4 +1,4 @@
-"""PETSc's half of ``benchmarks/linear_portfolio.py``: a process that takes commands and answers, a JSON object a line.
+"""PETSc's half of benchmarks: a process that takes commands and answers, a JSON object a line.
 
 Runs under whatever Python has petsc4py, often the system's, and needs nothing but that and NumPy. It is started and
 talked to by ``petsc_client.py``.
@@ -6,6 +6,7 @@ talked to by ``petsc_client.py``.
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import sys
@@ -30,9 +31,12 @@ class Peer:
         self.matrices = {}
         self.vectors = {}
         self.solvers = {}
+        self.prefixes = itertools.count()
 
     def load(self, name: str, path: str, definite: bool) -> dict:
-        """A matrix in CSR and a right-hand side, from files in a directory."""
+        """A matrix in CSR and a right-hand side, from files in a directory; instead of what had this name before."""
+        if name in self.matrices:
+            self.forget(name)
         indptr, indices, data, b = _read(path, "indptr", "indices", "data", "b")
         size = indptr.size - 1
         A = PETSc.Mat().createAIJ((size, size), csr=(indptr, indices, data), comm=PETSc.COMM_SELF)
@@ -71,7 +75,7 @@ class Peer:
         key = (name, json.dumps(options, sort_keys=True))
         if key not in self.solvers:
             ksp = PETSc.KSP().create(PETSc.COMM_SELF)
-            prefix = f"s{len(self.solvers)}_"
+            prefix = f"s{next(self.prefixes)}_"
             ksp.setOptionsPrefix(prefix)
             database = PETSc.Options(prefix)
             for option, value in options.items():
@@ -130,7 +134,8 @@ def main() -> None:
     os.dup2(2, 1)
     peer = Peer()
     version = ".".join(map(str, PETSc.Sys.getVersion()))
-    print(json.dumps({"version": version}), file=answers, flush=True)
+    scalar = "complex" if np.issubdtype(PETSc.ScalarType, np.complexfloating) else "real"
+    print(json.dumps({"version": version, "scalar": scalar}), file=answers, flush=True)
     for line in sys.stdin:
         command = json.loads(line)
         try:

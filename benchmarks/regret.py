@@ -3,6 +3,7 @@
     python benchmarks/regret.py                     # both sections
     python benchmarks/regret.py tables              # every learner replayed on tables of costs; minutes
     python benchmarks/regret.py live                # the default solver on whole streams; a quarter of an hour
+    python benchmarks/regret.py live --keep /tmp/x  # keeps every stream's seconds: goes on where it was interrupted
     python benchmarks/regret.py live --only heat    # some streams; tables have scenarios besides
     python benchmarks/regret.py live --steps 500    # longer streams
 
@@ -32,7 +33,10 @@ def main() -> None:
     parser.add_argument("sections", nargs="*", help=f"of {', '.join(SECTIONS)}; default: all")
     parser.add_argument("--only", nargs="+", default=[], metavar="NAME", help="streams, or scenarios of the tables")
     parser.add_argument("--steps", type=int, default=100, help="longest stream")
-    parser.add_argument("--rounds", type=int, default=3, help="of the live comparison")
+    parser.add_argument("--rounds", type=int, default=3, help="of the live comparison; fewer than 3 say little")
+    parser.add_argument(
+        "--keep", type=Path, metavar="DIRECTORY", help="where live seconds are kept: streams there are not run again"
+    )
     parser.add_argument("--seeds", type=int, default=20, help="for which every learner is replayed on every table")
     parser.add_argument("--record", action="store_true", help="record tables of streams anew where there are some")
     parser.add_argument("--streams", type=Path, default=STREAMS, help="directory of stored streams (.npz)")

@@ -6,19 +6,22 @@ import gc
 import math
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any
+from functools import partial
+from typing import Any, Literal
 
 import numpy as np
 import scipy.sparse.linalg as spla
 
 import reiterate as rt
 from machine import processor_time
-from petsc_client import PeerError, PetscClient
+from petsc_client import PeerError, PetscClient, Scalar, find_petsc
 from portfolio_systems import Stream
+from regret_runs import Comparison, Run, Shares
 from reiterate.linear.portfolio import DEFAULT, configurations
 
 OURS = "reiterate"
+PETSC = "PETSc default (GMRES + ILU)"
+SLOW = "too slow"
 RTOL = 1e-8
 LENGTHS = (1, 5, 20, 100, 500)
 OMEGAS = (1.0, 1.25, 1.5, 1.6, 1.7, 1.8, 1.9)
@@ -27,20 +30,11 @@ HOPELESS_PEER = 12.0
 HOPELESS_AT_ONCE = 20.0  # the same during the first solves, which tables of short streams need
 EARLY = 20  # solves
 
+Kind = Literal["own", "fixed", "rivals"]
+LIMITS: dict[Kind, float] = {"own": math.inf, "fixed": HOPELESS, "rivals": HOPELESS_PEER}
+
 Contender = Callable[[Any, Any, Any], float]
 """Solves a system and returns the seconds it took; raises where it cannot."""
-
-
-@dataclass
-class Run:
-    """Seconds of every solve of one contender, and whether each reached the tolerance."""
-
-    seconds: list[float] = field(default_factory=list)
-    failed: str = ""
-
-    def total(self, steps: int) -> float:
-        """Seconds of the first so many solves; infinite where they were not all made."""
-        return sum(self.seconds[:steps]) if len(self.seconds) >= steps else math.inf
 
 
 def fixed_configurations() -> list[str]:
@@ -50,18 +44,32 @@ def fixed_configurations() -> list[str]:
     return [arm for arm in arms if not arm.startswith("ssor_cg") or arm in kept]
 
 
-def ours(**options: Any) -> Contender:
-    """A solver of ours, from the door to the verified answer."""
-    solver = rt.Solver(rtol=RTOL, seed=0, **options)
+class Ours:
+    """A solver of ours, from the door to the verified answer, and where its time goes."""
 
-    def solve(A: Any, b: Any, x0: Any) -> float:
+    def __init__(self, **options: Any) -> None:
+        self._solver = rt.Solver(rtol=RTOL, seed=0, **options)
+        self.shares = Shares()
+
+    def __call__(self, A: Any, b: Any, x0: Any) -> float:
+        history = self._solver.history
+        deciding, warming = history.deciding, history.compiling
         begin = processor_time()
-        warming = solver.history.compiling
-        solver.solve(A, b, x0)
-        return processor_time() - begin - (solver.history.compiling - warming)
+        self._solver.solve(A, b, x0)
+        seconds = processor_time() - begin - (history.compiling - warming)
+        self._tell_apart(seconds, history.deciding - deciding)
+        return seconds
 
-    solve.solver = solver  # type: ignore[attr-defined]
-    return solve
+    def _tell_apart(self, seconds: float, deciding: float) -> None:
+        record, shares = self._solver.last, self.shares
+        assert record is not None
+        beyond = record.cost - (record.cost if record.expected is None else record.expected)
+        before = sum(attempt.seconds for attempt in record.attempts[:-1])
+        shares.whole.append(seconds)
+        shares.deciding.append(deciding)
+        shares.racing.append(0.0 if record.trial else before)
+        shares.trying.append(max(beyond, 0.0) if record.trial else 0.0)
+        shares.checking.append(max(seconds - record.seconds - deciding, 0.0))
 
 
 def _checked(solve: Callable[[Any, Any, Any], Any]) -> Contender:
@@ -99,11 +107,31 @@ def peers() -> dict[str, Contender]:
     }
 
 
-def petsc_defaults(client: PetscClient, stream: Stream) -> dict[str, Contender]:
+class Petsc:
+    """PETSc for real and for complex numbers, each where it is installed, started when it is needed."""
+
+    def __init__(self) -> None:
+        self._clients: dict[Scalar, PetscClient | None] = {}
+
+    def client(self, stream: Stream) -> PetscClient | None:
+        """For the matrices of a stream."""
+        scalar: Scalar = "complex" if any(np.iscomplexobj(system[0]) for system in stream.systems[:2]) else "real"
+        if scalar not in self._clients:
+            self._clients[scalar] = find_petsc(scalar)
+        return self._clients[scalar]
+
+    def close(self) -> None:
+        """End the processes."""
+        for client in self._clients.values():
+            if client is not None:
+                client.close()
+
+
+def petsc_defaults(client: PetscClient | None, stream: Stream) -> dict[str, Contender]:
     """PETSc's own default, GMRES(30) with ILU(0), and what its manual names for definite matrices."""
-    if any(np.iscomplexobj(system[0]) for system in stream.systems[:2]):
+    if client is None:
         return {}
-    choices = {"PETSc default (GMRES + ILU)": {}, "PETSc CG + ICC": {"ksp_type": "cg", "pc_type": "icc"}}
+    choices = {PETSC: {}, "PETSc CG + ICC": {"ksp_type": "cg", "pc_type": "icc"}}
     loaded: set[str] = set()
 
     def contender(options: dict[str, str]) -> Contender:
@@ -113,7 +141,7 @@ def petsc_defaults(client: PetscClient, stream: Stream) -> dict[str, Contender]:
             if name not in loaded:
                 client.load(name, A, b, definite=False)
                 loaded.add(name)
-            client.renew(name, A, b, np.zeros(b.size) if x0 is None else x0)
+            client.renew(name, A, b, np.zeros_like(b) if x0 is None else x0)
             answer = client.call("solve", name=name, options=options, rtol=RTOL)
             if not answer["residual"] <= 10.0 * RTOL:
                 raise PeerError("does not reach the tolerance")
@@ -124,12 +152,15 @@ def petsc_defaults(client: PetscClient, stream: Stream) -> dict[str, Contender]:
     return {name: contender(options) for name, options in choices.items()}
 
 
-def play(stream: Stream, contender: Contender, pace: list[float] | None = None, hopeless: float = HOPELESS) -> Run:
-    """All systems in order; stops at the first that fails, or when it has fallen hopelessly behind a pace.
+def play(
+    stream: Stream, contender: Contender, pace: list[float] | None = None, hopeless: float = HOPELESS
+) -> tuple[list[float], str]:
+    """Seconds of all systems in order; stops at the first that fails, or when it has fallen hopelessly behind a pace.
 
     ``pace`` are the seconds of every solve of whoever sets it; ``hopeless`` is how many times as long is too long.
+    Why it stopped, if it did, comes second.
     """
-    run = Run()
+    seconds: list[float] = []
     limits = [math.inf] * len(stream.systems)
     if pace is not None:
         limits = (hopeless * np.cumsum(pace)).tolist()
@@ -140,49 +171,61 @@ def play(stream: Stream, contender: Contender, pace: list[float] | None = None, 
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                run.seconds.append(contender(A, b, x0))
+                seconds.append(contender(A, b, x0))
         except (rt.ReiterateError, PeerError, ValueError, RuntimeError, np.linalg.LinAlgError) as error:
-            run.failed = str(error).split("\n")[0][:80]
-            break
-        spent += run.seconds[-1]
-        if spent > limits[len(run.seconds) - 1]:
-            run.failed = "too slow"
-            break
-    return run
+            return seconds, str(error).split("\n")[0][:80] or type(error).__name__
+        spent += seconds[-1]
+        if spent > limits[len(seconds) - 1]:
+            return seconds, SLOW
+    return seconds, ""
 
 
-@dataclass
-class Comparison:
-    """Runs of ours, of fixed configurations and of peers on one stream, and how our default ended."""
+def compare(stream: Stream, petsc: Petsc, rounds: int) -> Comparison:
+    """Everybody on one stream, once a round, in reverse order every second time.
 
-    stream: Stream
-    own: dict[str, Run]
-    fixed: dict[str, Run]
-    rivals: dict[str, Run]
-    solver: rt.Solver
-
-
-def compare(stream: Stream, client: PetscClient | None, rounds: int) -> Comparison:
-    """Everybody on one stream, once a round; seconds of every solve are medians over rounds."""
+    Our default of the first round sets the pace.
+    """
+    result = Comparison(stream.name, stream.size, len(stream.systems))
     # Not counted: whoever plays first pays for what is loaded once a process, and for cold caches.
-    play(stream, ours())
-    petsc = {} if client is None else petsc_defaults(client, stream)
-    played: list[tuple[dict[str, Run], dict[str, Run], dict[str, Run]]] = []
-    for _ in range(rounds):
-        default = ours()
-        own = {OURS: play(stream, default)}
-        pace = own[OURS].seconds
-        fixed = {arm: play(stream, ours(methods=[arm], fallback=None), pace) for arm in fixed_configurations()}
-        own["Tsallis-INF"] = play(stream, ours(learner="tsallis_inf"))
-        own["ChebCB"] = play(stream, ours(learner="cheb_cb"))
-        rivals = {name: play(stream, contender, pace, HOPELESS_PEER) for name, contender in (peers() | petsc).items()}
-        played.append((own, fixed, rivals))
-    own, fixed, rivals = ({name: _median([one[k][name] for one in played]) for name in played[0][k]} for k in range(3))
-    return Comparison(stream, own, fixed, rivals, default.solver)  # type: ignore[attr-defined]
+    play(stream, Ours())
+    pace: list[float] | None = None
+    for number in range(rounds):
+        everybody = _everybody(stream, petsc)
+        for kind, name, make in reversed(everybody) if number % 2 else everybody:
+            run = getattr(result, kind).setdefault(name, Run())
+            if number and not run.rounds[0]:
+                run.rounds.append([])  # who failed on the first system would fail again, which can take long
+                continue
+            contender = make()
+            hopeless = LIMITS[kind]
+            seconds, failed = play(stream, contender, None if math.isinf(hopeless) else pace, hopeless)
+            run.rounds.append(seconds)
+            run.slow = run.slow or failed == SLOW
+            run.failed = run.failed or ("" if failed == SLOW else failed)
+            if name == OURS:
+                assert isinstance(contender, Ours)
+                pace = pace or seconds
+                result.shares.append(contender.shares)
+    return result
 
 
-def _median(runs: list[Run]) -> Run:
-    """Of the seconds of every solve that all of them made."""
-    length = min(len(run.seconds) for run in runs)
-    seconds = np.median([run.seconds[:length] for run in runs], axis=0)
-    return Run(np.atleast_1d(seconds).tolist() if length else [], runs[0].failed)
+def _everybody(stream: Stream, petsc: Petsc) -> list[tuple[Kind, str, Callable[[], Contender]]]:
+    """Kind, name and maker of all contenders of a round, our default first.
+
+    What one contender has prepared is gone before the next one is made.
+    """
+    own: dict[str, Callable[[], Contender]] = {
+        OURS: Ours,
+        "Tsallis-INF": partial(Ours, learner="tsallis_inf"),
+        "ChebCB": partial(Ours, learner="cheb_cb"),
+    }
+    fixed = {arm: partial(Ours, methods=[arm], fallback=None) for arm in fixed_configurations()}
+    rivals = peers() | petsc_defaults(petsc.client(stream), stream)
+    everybody: list[tuple[Kind, str, Callable[[], Contender]]] = [("own", name, make) for name, make in own.items()]
+    everybody += [("fixed", name, make) for name, make in fixed.items()]
+    everybody += [("rivals", name, partial(_same, solve)) for name, solve in rivals.items()]
+    return everybody
+
+
+def _same(contender: Contender) -> Contender:
+    return contender

@@ -43,9 +43,18 @@ class Kernel:
 
 def correlation(a: Matrix, b: Matrix, length: float) -> Matrix:
     """The Matérn-5/2 correlation of every point of a (n, d) with every point of b (m, d), shape (n, m)."""
-    squares = ((a[:, None, :] - b[None, :, :]) ** 2).sum(axis=2)
-    r = np.sqrt(5.0 * squares) / length
-    result: Matrix = (1.0 + r + r * r / 3.0) * np.exp(-r)
+    strayed = a[:, None, :] - b[None, :, :]
+    strayed *= strayed
+    # On a line there is nothing to add up. What follows is done in place: with many points, memory is what takes time.
+    r = strayed[:, :, 0] if strayed.shape[2] == 1 else strayed.sum(axis=2)
+    r *= 5.0
+    np.sqrt(r, out=r)
+    r /= length
+    result: Matrix = r * r
+    result /= 3.0
+    result += 1.0 + r
+    np.negative(r, out=r)
+    result *= np.exp(r, out=r)
     return result
 
 
@@ -164,22 +173,23 @@ def posterior(pool: Pool, kernel: Kernel, places: Matrix, due: Vector) -> tuple[
     What is to come narrows the deviations and leaves the means. The constant mean is estimated by generalized least
     squares and then taken as known. Takes O(m³ + K m²) time for m places with observations or some due.
     """
-    means = np.zeros(len(places))
-    factor = np.empty((0, 0))
-    if len(pool.weights):
+    means, m, some = np.zeros(len(places)), len(pool.weights), due > 0.0
+    known = np.vstack((pool.places, places[some])) if some.any() else pool.places
+    if not len(known):
+        return means, np.full(len(places), math.sqrt(kernel.variance))
+    correlations = correlation(places, known, kernel.length)
+    cross = np.empty((len(places), 0))
+    if m:
         factor = _inverse_factor(pool.places, pool.weights, kernel)
         values, ones = factor @ pool.means, factor.sum(axis=1)
         level = float(ones.dot(values)) / float(ones.dot(ones))
-        cross = correlation(places, pool.places, kernel.length) @ factor.T
+        cross = correlations[:, :m] @ factor.T
         means = level + cross @ (values - level * ones)
-    some = due > 0.0
-    if some.any():
-        known = np.vstack((pool.places, places[some]))
+    if len(known) > m:
         factor = _inverse_factor(known, np.append(pool.weights, due[some]), kernel)
-        cross = correlation(places, known, kernel.length) @ factor.T
-    elif not len(pool.weights):
-        return means, np.full(len(places), math.sqrt(kernel.variance))
-    variances = kernel.variance * np.maximum(1.0 - (cross * cross).sum(axis=1), 0.0)
+        cross = correlations @ factor.T
+    cross *= cross
+    variances = kernel.variance * np.maximum(1.0 - cross.sum(axis=1), 0.0)
     return means, np.sqrt(variances)
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Mapping
-from typing import Any, ClassVar, Literal, Self, get_args
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar, Literal, NamedTuple, Self, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -29,6 +29,9 @@ JACOBI_GAPS = np.logspace(-4.0, -0.3, 38)
 
 USUAL_VARIANCE, PRIOR_ROUNDS = 0.04, 2.0
 """The prior on the noise variance counts as that many observations of this variance of log-costs."""
+
+BLOCK = 2**15
+"""Numbers that are worked on at a time."""
 
 CONFIDENCE = 0.1
 """δ: the probability that the confidence set may fail."""
@@ -69,6 +72,34 @@ def sor_features(omega: Vector) -> NDArray[np.float64]:
     # Only ratios matter, and coefficients near one keep the penalty small.
     iterations /= iterations.min(axis=1, keepdims=True)
     return np.stack((np.ones_like(iterations), iterations), axis=2)
+
+
+def _grams(features: NDArray[np.float64], weights: Vector) -> NDArray[np.float64]:
+    """``FᵀWF`` and the penalty for every F of (G, K, p), shape (G, p, p)."""
+    weighted = np.empty_like(features)
+    # Column by column, since loops over the few coefficients of each arm would take ten times as long.
+    for column in range(features.shape[2]):
+        np.multiply(features[:, :, column], weights, out=weighted[:, :, column])
+    grams: NDArray[np.float64] = weighted.transpose(0, 2, 1) @ features + RIDGE * np.eye(features.shape[2])
+    return grams
+
+
+def _products(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Inner products along the last of three axes, column by column as above."""
+    products = a[:, :, 0] * b[:, :, 0]
+    for column in range(1, a.shape[2]):
+        products += a[:, :, column] * b[:, :, column]
+    return products
+
+
+class _Fits(NamedTuple):
+    """Fits of the formula at every point of the grid, (G, K), and how well they do, (G,)."""
+
+    level: float
+    scales: Vector
+    fits: Matrix
+    misfits: Vector
+    noise: float
 
 
 class Surrogate(LineLearner):
@@ -156,6 +187,7 @@ class Surrogate(LineLearner):
         self._weights: Vector = np.zeros(self._arms)
         self._means: Vector = np.zeros(self._arms)
         self._scatter = 0.0
+        self._fitted: tuple[Vector, float] | None = None
         center = ((unit_box(self._places) - 0.5) ** 2).sum(axis=1)
         self._central_first = center.argsort(kind="stable")
 
@@ -175,36 +207,60 @@ class Surrogate(LineLearner):
 
     def predict(self) -> Vector:
         """The log-cost of every arm by the fit, less what is common to all at a time, (K,)."""
-        return self._fit(np.zeros(self._arms))[0]
+        return self._known()[0].copy()
 
     def choose(self, context: Context | None = None) -> Choice:
         """The arm whose cost could be lowest; the context is carried along, not used."""
-        bounds = self._fit(self._due)[1]
+        bounds = self._bounds(self._fit())
         arm = int(self._central_first[bounds[self._central_first].argmin()])
         return self._play(arm, context)
 
-    def _fit(self, due: Vector) -> tuple[Vector, Vector, float]:
-        """Log-costs (K,), their lower bounds once what is due has come, and the noise variance of one log-cost."""
+    def _known(self) -> tuple[Vector, float]:
+        """Log-costs (K,) by the last fit, and the noise variance of one log-cost."""
+        if self._fitted is None:
+            self._fit()
+        assert self._fitted is not None
+        return self._fitted
+
+    def _fit(self) -> _Fits:
+        """Least squares at every point of the grid."""
         seen = self._weights > 0
         level = float(np.average(self._means, weights=self._weights)) if seen.any() else 0.0
         targets, scales = self._response(level)
         weights = self._weights * scales**2
-        transposed = self._features.transpose(0, 2, 1)
-        ridge = RIDGE * np.eye(self._features.shape[2])
-        grams = (transposed * weights) @ self._features
-        coefficients = np.linalg.solve(grams + ridge, (transposed @ (weights * targets))[..., None])
-        fits = (self._features @ coefficients)[..., 0]
-        misfits = ((targets - fits) ** 2) @ weights + RIDGE * (coefficients[..., 0] ** 2).sum(axis=1)
+        points = len(self._features)
+        fits, misfits = np.empty((points, self._arms)), np.empty(points)
+        for block in self._blocks(np.arange(points)):
+            features = self._features[block]
+            sides = features.transpose(0, 2, 1) @ (weights * targets)
+            coefficients = np.linalg.solve(_grams(features, weights), sides[..., None])
+            fits[block] = (features @ coefficients)[..., 0]
+            misfits[block] = ((targets - fits[block]) ** 2) @ weights
+            misfits[block] += RIDGE * (coefficients[..., 0] ** 2).sum(axis=1)
         best = int(misfits.argmin())
-        total = float(self._weights.sum())
-        free = max(total - self._features.shape[2], 0.0)
+        free = max(float(self._weights.sum()) - self._features.shape[2], 0.0)
         noise = (PRIOR_ROUNDS * USUAL_VARIANCE + float(misfits[best]) + self._scatter) / (PRIOR_ROUNDS + free)
-        radius = self._exploration * self._radius(total)
-        inverses = np.linalg.inv((transposed * (weights + due * scales**2)) @ self._features + ridge)
-        variances = np.maximum(((self._features @ inverses) * self._features).sum(axis=2), 0.0)
-        lows = fits - np.sqrt(radius * noise * variances)
-        possible = misfits <= misfits[best] + radius * noise
-        return self._logarithms(fits[best], level), self._logarithms(lows[possible].min(axis=0), level), noise
+        self._fitted = self._logarithms(fits[best], level), noise
+        return _Fits(level, scales, fits, misfits, noise)
+
+    def _bounds(self, fit: _Fits) -> Vector:
+        """Lower bounds of the log-costs (K,) once what is due has come."""
+        spread = self._exploration * self._radius(float(self._weights.sum())) * fit.noise
+        weights = self._weights * fit.scales**2 + self._due * fit.scales**2
+        possible = np.flatnonzero(fit.misfits <= fit.misfits.min() + spread)
+        lows = np.full(self._arms, np.inf)
+        for block in self._blocks(possible):
+            features = self._features[block]
+            inverses = np.linalg.inv(_grams(features, weights))
+            variances = np.maximum(_products(features @ inverses, features), 0.0)
+            np.minimum(lows, (fit.fits[block] - np.sqrt(spread * variances)).min(axis=0), out=lows)
+        return self._logarithms(lows, fit.level)
+
+    def _blocks(self, points: NDArray[np.intp]) -> Iterator[NDArray[np.intp]]:
+        """Points of the grid in blocks whose features fit into a processor's cache."""
+        size = max(BLOCK // self._features[0].size, 1)
+        for start in range(0, len(points), size):
+            yield points[start : start + size]
 
     def _radius(self, total: float) -> float:
         """The squared radius of the confidence set, in noise variances: β of the linear UCB without the ridge's."""
@@ -224,10 +280,11 @@ class Surrogate(LineLearner):
         return np.log(np.maximum(response, math.exp(-30.0))) + level
 
     def _expect(self, arm: int) -> tuple[float, float, float]:
-        fit, _, noise = self._fit(np.zeros(self._arms))
-        return float(fit[arm]), noise / (1.0 + float(self._weights[arm])), noise
+        logarithms, noise = self._known()
+        return float(logarithms[arm]), noise / (1.0 + float(self._weights[arm])), noise
 
     def _observe(self, arm: int, value: float) -> None:
+        self._fitted = None
         if self._memory is not None:
             self._weights *= 1.0 - 1.0 / self._memory
             self._scatter *= 1.0 - 1.0 / self._memory
