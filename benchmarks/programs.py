@@ -133,7 +133,7 @@ PROGRAMS = {
 
 @dataclass(frozen=True)
 class Found:
-    """Seconds of whole programs, medians; the share of solving, and unknowns; how far results are from plain Python's."""
+    """Seconds of whole programs, medians; share of solving, and unknowns; how far results are from plain ones."""
 
     plain: float
     ours: float
