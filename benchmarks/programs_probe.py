@@ -1,7 +1,8 @@
 """Runs a program and keeps the arrays that it ends with: `programs_probe.py OUT.npz [-m] PROGRAM [ARGS]`.
 
-Kept are arrays among the names of the program, and of its function ``main`` when that returns; values of FiPy's
-variables; what pyMOR's models have solved; and what lies on the meshes that it has written, as SfePy does.
+Kept are arrays among the names of the program, and of its function ``main`` when that returns; what FiPy's terms have
+solved for last, and the values of its variables; what pyMOR's models and scikit-fem have solved; and what lies on the
+meshes that it has written, as SfePy does.
 """
 
 from __future__ import annotations
@@ -13,6 +14,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import FrameType
 from typing import Any
+
+_SOLVING = {("solve", "pymor.models.interface"), ("solve", "skfem.utils")}
+_TERM = "fipy.terms.term"
 
 kept: dict[str, Any] = {}
 
@@ -48,8 +52,10 @@ def watch(frame: FrameType, event: str, returned: Any) -> None:
     name, module = frame.f_code.co_name, frame.f_globals.get("__name__")
     if name == "main" and module == "__main__":
         keep(frame.f_locals)
-    elif name == "solve" and module == "pymor.models.interface":
+    elif (name, module) in _SOLVING:
         keep({f"solution {len(kept)}": returned})
+    elif name in ("solve", "sweep") and module == _TERM and (variable := frame.f_locals.get("var")) is not None:
+        keep({f"variable {variable.name}": variable})
 
 
 def keep_left_behind(error: BaseException) -> None:

@@ -19,6 +19,7 @@ _SECONDS_PER_ENTRY = 2e-9
 _EXPECTED_TO_PAY = 1.0  # seconds that SciPy is expected to take, from which on it need not be measured first
 _DEBT = 3.0  # calls' worth of seconds that may be lost before SciPy takes over
 _FIRST_DEBT = 10.0  # the same during the first few, which have to find out what is best
+_LARGE_DEBT = 1.0  # seconds: of calls that take long, fewer are lost, but one
 _FIRST = 5
 _REST = 50  # calls that SciPy answers then, four times as many every time
 _COARSE = 5000  # unknowns, below which no estimate is worth its time
@@ -89,8 +90,8 @@ class Ledger:
         Calls that were answered by us; of factorizations, the objects and the columns.
     expected : float or None
         Seconds that a call of SciPy's is expected to take, as long as none has been measured.
-    growth : float
-        ‖A‖ ‖x‖ / ‖b‖ of the last solution.
+    growth : float or None
+        ‖A‖ ‖x‖ / ‖b‖ of the last solution; ``None`` before the first.
     strictness : float
         Share of a tolerance in the Euclidean norm that is asked for where one in the maximum norm has to be met.
     barred : bool
@@ -107,7 +108,7 @@ class Ledger:
     products: int = _PRODUCTS
     slow: tuple[float, float] = SLOW_DIRECT
     expected: float | None = None
-    growth: float = 1.0
+    growth: float | None = None
     strictness: float = 0.3
     barred: bool = False
     gained: Mean = field(default_factory=Mean)
@@ -181,9 +182,10 @@ class Ledger:
         self.gained.add(instead_of - seconds)
         self._tries += 1
         self._debt = max(self._debt + seconds - instead_of, -_DEBT * unit)
-        if self._debt > (_DEBT if self._tries > _FIRST else _FIRST_DEBT) * unit:
+        most = min((_DEBT if self._tries > _FIRST else _FIRST_DEBT) * unit, max(unit, _LARGE_DEBT))
+        if self._debt > most:
             self._rest, self._period = self._period, 4 * self._period
-            self._debt = (_DEBT - 1.0) * unit
+            self._debt = max(min(_DEBT * unit, most) - unit, 0.0)
 
     def standing(self) -> tuple[float, int, int, int]:
         """Seconds lost of late, answers tried, calls that SciPy answers before the next try, and how many after it."""

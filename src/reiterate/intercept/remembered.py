@@ -150,7 +150,8 @@ def _resume(ledger: Ledger, state: Mapping[str, Any], *, believed: bool) -> None
     """
     count, recent = _number(state["theirs"][0], 0.0), _number(state["theirs"][1], 0.0)
     gained, calls = _number(state["gained"]), _number(state["calls"], 0.0)
-    growth, strictness = _number(state["growth"], 0.0), min(_number(state["strictness"], 1e-3), 1.0)
+    growth = None if state["growth"] is None else _number(state["growth"], 0.0)
+    strictness = min(_number(state["strictness"], 1e-3), 1.0)
     debt, tries, rest, period = map(_number, state["standing"])
     solving = state["solving"]
     if solving is not None:

@@ -30,6 +30,7 @@ _SMALLEST = 150  # unknowns; below, no method can make up for its own overhead
 _SURE = 10  # calls that were too fast to be improved upon; then systems of up to that size are not looked at any more
 _BELOW_PROMISE = 200.0  # aimed at is so much less than the backward error that is promised, down to rounding errors
 _ROUNDING = 5e-15
+_ROUGH = 1e-6  # of ‖b‖: to so much is solved what nobody knows the size of the solution of
 _MOST_DISAGREEMENT = 1e-2  # relative difference of two answers at which an audit stops us
 
 
@@ -178,25 +179,30 @@ class Site:
     def solve_directly(self, ledger: Ledger, A: Any, b: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any] | None:
         """To the accuracy of a direct solver of this precision; ``None`` where that was not reached.
 
-        A and b are in double precision, and refined is once if need be.
+        A and b are in double precision, and refined is once if need be. What rounding errors allow depends on ‖x‖. So
+        the first solution is begun roughly: what asks for more than can be reached has every method tried in vain.
         """
         promise = max(self.options.direct_tolerance, least_error(dtype))
-        aim = max(promise / _BELOW_PROMISE, _ROUNDING)
         with np.errstate(all="ignore"):
             size, length = norm_of_rows(A), float(np.abs(b).max())
             x: NDArray[Any] | None = None
+            if ledger.growth is None:
+                x, converged = self.solve(A, b, None, _ROUGH, 0.0)
+                if x is None or not converged:
+                    return None
+                ledger.growth = _growth(size, x, length)
             for _ in range(2):
-                wanted = max(promise, aim * ledger.growth)
+                wanted = _wanted(promise, ledger.growth)
                 x, converged = self.solve(A, b, x, min(max(ledger.strictness * wanted, 1e-15), 1e-4), 0.0)
                 if x is None:
                     return None
                 error = backward_error(A, size, x, b)
-                ledger.growth = size * float(np.abs(x).max()) / length if length else 1.0
+                ledger.growth = _growth(size, x, length)
                 if error <= promise:
                     return x
                 if not converged or not np.isfinite(error):
                     return None
-                if max(promise, aim * ledger.growth) > 0.5 * wanted:  # it was not ‖x‖ that was mistaken for another
+                if _wanted(promise, ledger.growth) > 0.5 * wanted:  # it was not ‖x‖ that was mistaken for another
                     ledger.strictness = max(0.3 * ledger.strictness * promise / error, 1e-3)
         return None
 
@@ -261,3 +267,13 @@ def _label(code: CodeType, line: int, function: str) -> str:
     path = Path(code.co_filename)
     within = "" if code.co_qualname == "<module>" else f" in {code.co_qualname}"
     return f"{path.parent.name}/{path.name}:{line} {function}{within}" if path.is_file() else ""
+
+
+def _growth(size: float, x: NDArray[Any], length: float) -> float:
+    """‖A‖ ‖x‖ / ‖b‖, given ‖A‖ and ‖b‖."""
+    return size * float(np.abs(x).max()) / length if length else 1.0
+
+
+def _wanted(promise: float, growth: float) -> float:
+    """Residual to aim at, in units of ‖b‖, for a backward error of ``promise``."""
+    return max(promise, max(promise / _BELOW_PROMISE, _ROUNDING) * growth)
