@@ -123,6 +123,8 @@ class Forecast:
     digits : float
         Power with which iterations grow with the digits to be gained: 1 for what converges linearly, 0 for what is
         exact after one step.
+    exact : bool
+        Whether one iteration is enough where what was prepared belongs to the very instance.
     """
 
     setup: float
@@ -131,6 +133,7 @@ class Forecast:
     strength: float
     power: float
     digits: float = 1.0
+    exact: bool = False
 
 
 class Preparation(enum.Enum):

@@ -22,6 +22,8 @@ _FORESEEN = 0.15  # the same of what the iteration itself foresaw
 _DRIFT = 0.02  # added to the variance of the log difficulty with every instance
 _FORGETTING = 0.002  # added to the variance of an arm with every instance on which it was not played
 STARTING = 2.0  # iterations that beginning to iterate costs about as much as
+_USUAL = 0.9  # weight of how often instances were novel before, when there is one more
+_LEAST_NOVELTY = 0.01
 _KEEP = 0.7  # weight of what was known when a cost is seen again
 OWN_MEASUREMENTS = 4.0  # of an arm, after which half of a change is put down to the machine
 LARGEST_CHANGE = 3.0  # times a cost, that one observation may be believed to tell
@@ -30,6 +32,7 @@ _INCREDIBLE = 30.0  # times the forecast of a cost, scaled to the machine
 _SINGLE_CHANGE = 0.25  # of the log of a cost, that is believed at once
 _FARTHEST = 20.0  # times the iterations made, beyond which nothing is extrapolated
 _COST_DEVIATION = 0.4  # standard deviation of the log of a forecast of costs
+_ONCE_DEVIATION = 0.25  # the same of a cost that was measured once, when code had to be loaded maybe
 _FEWEST_DIGITS = 0.7  # in natural logarithms: even the last step takes an iteration
 _USUAL_DIGITS = 8.0 * math.log(10.0)
 _USUAL_ERROR = 0.25  # of log iterations
@@ -138,6 +141,7 @@ class Beliefs(Estimates):
         """
         factor = math.exp(-hope * _COST_DEVIATION)
         unit = np.where(self._timed, self.iterate_cost, factor * self.iterate_cost)
+        unit[self._timed & (self._measurements == 1)] *= math.exp(-hope * _ONCE_DEVIATION)
         upkeep = np.where(self._kept_up > 0, self.upkeep, factor * self.upkeep)
         cost: Vector = (np.maximum(self.iterations() * np.exp(-hope * deviations), 1.0) + STARTING) * unit + upkeep
         return cost
@@ -171,7 +175,7 @@ class Beliefs(Estimates):
         """Whether what an iteration costs has been seen."""
         return bool(self._measured[arm])
 
-    def pass_by(self, harder: float = 0.0, digits: float | None = None, count: int = 1) -> float:
+    def pass_by(self, harder: float = 0.0, digits: float | None = None, count: int = 1, *, novel: bool = True) -> float:
         """Instances go by, and what was not played may have changed; returns how much is known to be different.
 
         Parameters
@@ -182,6 +186,9 @@ class Beliefs(Estimates):
             To be gained, in natural logarithms; ``None``: as many as last time.
         count
             How many instances.
+        novel
+            Whether states that served the last instance have to be brought up to date for this one. What never is
+            makes arms cheaper whose upkeep is only forecast.
         """
         if self._telling and self._level_at_first is None:
             self._level_at_first = self.log_difficulty
@@ -194,6 +201,7 @@ class Beliefs(Estimates):
         self._drifted = min(count * _DRIFT, max(FIRST_DIFFICULTY - self._joint.level_variance, 0.0))
         self._joint.widen_level(self._drifted)
         self._passed += count
+        self._novelty = max(novel + (self._novelty - novel) * _USUAL**count, _LEAST_NOVELTY)
         self._jumps *= _JUMPS_FORGET**count
         self._anew = True
         return abs(harder) + abs(self._log_digits - before)
@@ -235,6 +243,15 @@ class Beliefs(Estimates):
             self.setup *= factor
             self.upkeep *= factor
             self._common = 0.0
+        if self._novelty != self._novelty_counted:
+            self.upkeep[self._kept_up == 0] *= self._novelty / self._novelty_counted
+            self._novelty_counted = self._novelty
+            exact = self._exact & ~self._seen
+            if exact.any():
+                # Where states never age, as many iterations as of an instance that nobody could be wrong about.
+                log = self._power * self.log_difficulty + self._digits * self._log_digits
+                forecast = self._novelty * (self._forecast_strength + log) - log
+                self._strength[exact] = forecast[exact]
 
     @property
     def common_factor(self) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -23,6 +23,7 @@ class _Past:
     """What is kept of a solve: as much of a pursuit, and of its instance, as is learnt from."""
 
     context: Context
+    version: Hashable
     target: float
     start: float
     attempts: Sequence[Attempt]
@@ -75,7 +76,9 @@ class DeferringExplorer(Explorer):
         if self._deferring:
             attempts, instance = pursuit.attempts, pursuit.instance
             if self._is_usual(attempts, cost):
-                self._deferred.append(_Past(instance.context, instance.target, pursuit.start, attempts, cost))
+                self._deferred.append(
+                    _Past(instance.context, instance.version, instance.target, pursuit.start, attempts, cost)
+                )
                 return
             self._begin_at_last(pursuit)
         super().report(pursuit, cost, count)

@@ -52,6 +52,7 @@ class Estimates:
         self._strength = self._forecast_strength.copy()
         self._power = np.array([forecast.power for forecast in forecasts])
         self._digits = np.array([forecast.digits for forecast in forecasts])
+        self._exact = np.array([forecast.exact for forecast in forecasts], dtype=bool)
         self._forecast_unit = np.array([forecast.iteration for forecast in forecasts])
         self._forecast_setup = np.array([forecast.setup for forecast in forecasts])
         self._forecast_upkeep = np.array([forecast.upkeep for forecast in forecasts])
@@ -68,6 +69,7 @@ class Estimates:
         self.iterate_cost = self._forecast_unit.copy()
         self.setup = self._forecast_setup.copy()
         self.upkeep = self._forecast_upkeep.copy()
+        self._novelty = self._novelty_counted = 1.0  # share of instances that states have to be brought up to date for
         self._guess = math.log(difficulty)
         variances = np.full(count, METHOD_VARIANCE + LINE_VARIANCE)
         self._joint = JointFilter(self._guess, FIRST_DIFFICULTY, self._strength, variances)
@@ -95,6 +97,7 @@ class Estimates:
             "_forecast_strength": strength,
             "_power": mixed(self._power),
             "_digits": mixed(self._digits),
+            "_exact": bool(self._exact[left]),
             "_forecast_unit": mixed(self._forecast_unit),
             "_forecast_setup": mixed(self._forecast_setup),
             "_forecast_upkeep": mixed(self._forecast_upkeep),
@@ -151,7 +154,7 @@ class Estimates:
             self.iterate_cost[free] = self._forecast_unit[free] * own
         self.setup[~self.ready] = self._forecast_setup[~self.ready] * scale
         free = self._kept_up == 0
-        self.upkeep[free] = self._forecast_upkeep[free] * scale
+        self.upkeep[free] = self._forecast_upkeep[free] * scale * self._novelty_counted
 
     def state_dict(self) -> dict[str, Any]:
         """What is worth knowing in another run, relative to the forecasts: plain, finite numbers.

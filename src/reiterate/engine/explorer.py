@@ -39,6 +39,10 @@ class Target(Protocol):
         """More of them, where they are asked for."""
 
     @property
+    def version(self) -> Hashable:
+        """Equal where the same prepared state serves."""
+
+    @property
     def target(self) -> float:
         """Merit to reach."""
 
@@ -63,12 +67,14 @@ _LARGEST_SLACK = 0.7
 _FEWEST = 3
 _TELLING = 0.3  # of the way to the target: who finishes with less than that left says little about itself
 _NOTHING_GAINED = 0.05
-_LOOKS = 16  # arms are compared again after a sixteenth of the solves so far, or when the incumbent surprises
+_LOOKS = 16.0  # arms are compared again after a sixteenth of the solves so far, or when the incumbent surprises;
+_DEAR_LOOKS = 2.0  # after up to half of them, where comparing takes as much of a solve
 _LONGEST_CALM = 64
 _CREDIBLE = 10.0  # times what was expected; a solve that costs more is not believed to have
 _THINKING = 0.007  # of the time that solves take may be spent on comparing arms and learning from contexts
 _LONGEST_THOUGHT = 0.02  # seconds; more was the clock
-_FIRST_THOUGHTS = 0.25  # of a solve, before 0.7 % of anything is much
+_TELLING_TIMES = (16, 48, 144)  # that states served unchanged: what is dear to prepare and then exact may pay now
+_FIRST_THOUGHTS = 1.0  # of a solve, before 0.7 % of anything is much
 DIFFERENT = 0.2  # change of log iterations that is known beforehand, from which on arms are compared again
 _DOUBT = 1.2  # times what it was forecast to take, after which an arm whose iterations were never timed is stopped
 SURPRISING = 1.5  # times what was believed
@@ -165,6 +171,9 @@ class Explorer(Policy):
         self._calm = False  # the incumbent plays without a look at the others
         self._looked_at = math.inf  # what the incumbent was believed to take when it was last compared
         self._expected = 0.0
+        self._version: Hashable = None  # of the last instance
+        self._unchanged = 0  # instances of that version in a row
+        self._must_look = False
         self._recalled = 0  # solves of earlier runs
         self._horizon = 0  # solves that there may be, as far as an earlier run tells
         self._carried: dict[str, Any] = {}
@@ -196,7 +205,12 @@ class Explorer(Policy):
     def _pass_by(self, pursuit: Solve, count: int = 1) -> float:
         """Learn what an instance, the last of so many, tells before it is solved; returns how much is different."""
         self._trial, self._expected, self._taken_in, self._calm = None, 0.0, 0, False
-        return self.beliefs.pass_by(self._anticipate(pursuit.instance), digits_to_gain(pursuit), count)
+        instance = pursuit.instance
+        version, self._version = self._version, instance.version
+        novel = version is None or version != instance.version
+        before, self._unchanged = self._unchanged, 0 if novel else self._unchanged + count
+        self._must_look |= any(before < times <= self._unchanged for times in _TELLING_TIMES)
+        return self.beliefs.pass_by(self._anticipate(instance), digits_to_gain(pursuit), count, novel=novel)
 
     def _anticipate(self, instance: Target) -> float:
         """By how much harder it is than the last one; numbers beyond the context are looked at while difficulty moves.
@@ -216,6 +230,8 @@ class Explorer(Policy):
 
         ``cost`` is what it is believed to take.
         """
+        if self._must_look:
+            return False
         if len(self.arms) == 1 or not self._affords_thinking(cost):
             return True
         self._steady -= 1
@@ -260,6 +276,7 @@ class Explorer(Policy):
         begin = time.perf_counter()
         beliefs = self.beliefs
         beliefs.settle()
+        self._must_look = False
         usable = self._usable(held)
         if not usable.any():
             return None, usable
@@ -270,11 +287,16 @@ class Explorer(Policy):
             self._expected = beliefs.running_of(first)
             self._trial = self.trials.best(beliefs, usable, first, self.solves, self.total)
             if self._trial is None:
-                self._steady = min(self.solves // _LOOKS, _LONGEST_CALM)
                 self._looked_at = self._expected
             else:
                 first = self._trial
-        self._thinking += min(elapsed(begin), _LONGEST_THOUGHT)
+        thought = min(elapsed(begin), _LONGEST_THOUGHT)
+        self._thinking += thought
+        if self._settled and self._trial is None:
+            looks = _LOOKS
+            if self._unit == "time":
+                looks = min(max(self._expected / max(thought, math.ulp(0.0)), _DEAR_LOOKS), _LOOKS)
+            self._steady = min(int(self.solves / looks), _LONGEST_CALM)
         return first, usable
 
     def _best(self, usable: Mask) -> int:

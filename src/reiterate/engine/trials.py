@@ -68,6 +68,8 @@ class Trials:
         """
         running = beliefs.running()
         expected = float(running[incumbent])
+        self._missed += (solves - self._looked) * np.maximum(expected - running, 0.0)
+        self._looked = solves
         deviations = beliefs.deviations_from(incumbent)
         surplus = np.clip(running / expected - 1.0 + 0.4 * deviations, 0.0, 1.0) * expected
         loss = surplus + np.where(beliefs.ready, 0.0, beliefs.setup)
@@ -78,9 +80,11 @@ class Trials:
         worth = usable & (self._waits_until <= solves)
         worth &= (gain > 0.0) & (gain * solves > loss) & ((loss <= bank) | (loss <= self._missed))
         worth[incumbent] = False
+        overdue = worth & (loss <= self._missed) & ((expected - running) * solves > loss)
+        if overdue.any():
+            # Believed to be better, and not only hoped: the longer it waits, the more is lost.
+            worth, gain = overdue, expected - running
         promise = np.where(worth, gain * solves - loss, -math.inf)
-        self._missed += (solves - self._looked) * np.maximum(expected - running, 0.0)
-        self._looked = solves
         return int(np.argmax(promise)) if worth.any() else None
 
     def grow(self) -> None:
