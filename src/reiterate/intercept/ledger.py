@@ -10,13 +10,16 @@ from typing import Any
 import numpy as np
 from scipy.sparse.csgraph import breadth_first_order
 
+from reiterate.intercept.warming import Warming
+
 _BEGIN = 1.2  # seconds that could have been saved: what importing the solver and loading its kernels takes
+_WARM = 0.1  # seconds that could have been saved, from which on it is done beside the program
 _OPEN = 0.03  # the same, for a solver at one more place
 _LEAST = 4e-4  # seconds: what our own overhead comes to
 _PRODUCTS = 20  # products with A that a solve takes at best
 _PRODUCTS_SOLVING = 60  # the same where nothing but solving can be saved, and less is hoped for
 _SECONDS_PER_ENTRY = 2e-9
-_EXPECTED_TO_PAY = 1.0  # seconds that SciPy is expected to take, from which on it need not be measured first
+_EXPECTED_TO_PAY = 2.0  # seconds that SciPy is expected to take, from which on it need not be measured first
 _DEBT = 3.0  # calls' worth of seconds that may be lost before SciPy takes over
 _FIRST_DEBT = 10.0  # the same during the first few, which have to find out what is best
 _LARGE_DEBT = 1.0  # seconds: of calls that take long, fewer are lost, but one
@@ -67,11 +70,18 @@ class Budget:
 
     potential: float = 0.0
     begun: bool = False
+    warming: Warming = field(default_factory=Warming)
 
     @property
     def open(self) -> bool:
         """Whether starting has been paid for, or has happened anyway."""
-        return self.potential >= _BEGIN or "reiterate.solver" in sys.modules
+        here = "reiterate.solver" in sys.modules and not self.warming.running
+        return self.potential >= _BEGIN or self.warming.ready or here
+
+    def expect_more(self) -> None:
+        """One more call like those that something could have been saved by has arrived, and there may be others."""
+        if self.potential >= _WARM and not self.begun:
+            self.warming.begin()
 
 
 @dataclass(slots=True)
@@ -133,6 +143,7 @@ class Ledger:
                 self.expected = 0.0 if A is None else expected_seconds(A)
             return self.expected >= _EXPECTED_TO_PAY
         usual = self.usual
+        self.budget.expect_more()
         if usual < self.least or (self.theirs.count < _SAMPLES and usual < self.slow[self.theirs.count - 1]):
             return False
         if self._saved > self._enough * usual:  # much hangs on few measurements

@@ -126,6 +126,8 @@ class Session:
     def remove(self) -> None:
         """Stop answering; SciPy's functions are back when no other session is installed."""
         patching.remove(self)
+        if "options" in vars(self):
+            self.options.budget.warming.stop()
         remembered = self.options.remembered if "options" in vars(self) else None
         if remembered is not None:
             remembered.close()

@@ -117,6 +117,11 @@ class Background:
         assert self._ready is not None
         return spelling in self._ready.names()
 
+    def is_ready(self, spelling: str) -> bool:
+        """Whether what is spelled like this is known to be compiled."""
+        with self._lock:
+            return self._ready is not None and self._is_ready(spelling)
+
     def note(self, method: str, variant: Hashable) -> None:
         """A method has been warmed up here, so that its kernels are on disk."""
         with self._lock:

@@ -9,13 +9,15 @@ from typing import Final
 from weakref import WeakKeyDictionary
 
 import numpy as np
-import rslab
 import scipy.sparse as sp
 
 from reiterate.errors import Breakdown, OutOfTime
 from reiterate.linear.factor_time import analysis_seconds, refuse_slow, run_until_deadline
 from reiterate.linear.instance import LinearInstance
+from reiterate.linear.lasting_import import import_for_good
 from reiterate.linear.pattern import Pattern
+
+rslab = import_for_good("rslab")
 
 _SHARE: Final = 0.5
 _UNKNOWN_MACHINE: Final = 8 * 2**30

@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
-import rslab
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
@@ -17,7 +16,10 @@ from reiterate.linear.factor_memory import refuse_beyond
 from reiterate.linear.factor_time import analysis_seconds, run_until_deadline
 from reiterate.linear.factors import Factor, Inertia
 from reiterate.linear.instance import LinearInstance
+from reiterate.linear.lasting_import import import_for_good
 from reiterate.linear.pattern import Pattern
+
+rslab = import_for_good("rslab")
 
 _SYMMETRY_TOLERANCE = 1e-12
 _RATE = 2e10  # operations a second, at most: what turns out to be slower can be stopped half-way

@@ -1,0 +1,111 @@
+"""Imports the solver and loads its machine code beside the program, while SciPy computes without Python's lock."""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import importlib
+import os
+import threading
+import weakref
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from reiterate.intercept.patching import inside
+
+_PATIENCE: Final = 2.0  # seconds that whoever stops it waits for the step that goes on
+_FIRST: Final = ("ssor_cg", "amg_cg", "ic_cg", "direct", "factor_cg", "ilu_gmres", "ilu_bicgstab", "factor_gmres")
+"""Methods that large systems are likely to be solved by, the likeliest first."""
+
+_FORK_HOOKS: Final = ("logging", "concurrent.futures.thread")
+"""Modules with hooks around a fork, which must not be imported while one is going on."""
+
+Step = Callable[[], object]
+
+_all: weakref.WeakSet[Warming] = weakref.WeakSet()
+
+
+class Warming:
+    """A thread that makes ready what the first solve would otherwise wait for.
+
+    It never begins where there is one processor only. It stops between two steps, of some tenths of a second at most,
+    before the process forks or ends; what is not there by then is imported by whoever needs it.
+
+    Attributes
+    ----------
+    ready : bool
+        Whether all is there.
+    """
+
+    def __init__(self, steps: Callable[[], Iterator[Step]] | None = None) -> None:
+        self.ready = False
+        self._steps = steps or _steps
+        self._stopping = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    @property
+    def running(self) -> bool:
+        """Whether the thread is at work."""
+        return self._thread is not None and self._thread.is_alive()
+
+    def begin(self) -> None:
+        """Start, the first time."""
+        if self._thread is not None or _processors() < 2:
+            return
+        for name in _FORK_HOOKS:
+            importlib.import_module(name)
+        self._thread = threading.Thread(target=self._work, name="reiterate warming", daemon=True)
+        _all.add(self)
+        with contextlib.suppress(RuntimeError):  # no thread can be started: then there is none
+            self._thread.start()
+
+    def stop(self) -> None:
+        """Take no further step, and wait for the one that goes on."""
+        self._stopping.set()
+        if self._thread is not None and self._thread is not threading.current_thread() and self._thread.is_alive():
+            self._thread.join(_PATIENCE)
+
+    def _work(self) -> None:
+        inside.depth += 1  # what is solved here is no call of the program's
+        # Whatever is wrong will be met, and said, by the first solve.
+        with contextlib.suppress(Exception):
+            for step in self._steps():
+                if self._stopping.is_set():
+                    return
+                step()
+            self.ready = True
+
+
+def _steps() -> Iterator[Step]:
+    yield lambda: importlib.import_module("numba")
+    yield lambda: importlib.import_module("reiterate.solver")
+    from reiterate.linear.background import background
+    from reiterate.linear.block import ColumnByColumn
+    from reiterate.linear.filling import ELEMENTARY, spell
+    from reiterate.linear.method import Variant
+    from reiterate.linear.portfolio import METHODS
+
+    known = background()
+    variant = (Variant(False, True), False)
+    if not known.is_ready(ELEMENTARY):
+        return  # what has to be compiled first is compiled elsewhere
+    for name in _FIRST:
+        method = ColumnByColumn(METHODS[name])
+        if known.is_ready(spell(name, variant)):
+            yield lambda method=method: method.warm_up(variant)  # type: ignore[misc]
+
+
+def _processors() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _stop_all() -> None:
+    for warming in list(_all):
+        warming.stop()
+
+
+atexit.register(_stop_all)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_stop_all)

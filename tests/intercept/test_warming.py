@@ -1,0 +1,103 @@
+"""What is made ready beside the program: begun once, stopped between two steps, and gone before a fork or the end."""
+
+import subprocess
+import sys
+import textwrap
+import threading
+
+import pytest
+
+from reiterate.intercept import warming
+from reiterate.intercept.ledger import Budget, Ledger
+from reiterate.intercept.warming import Warming
+
+
+@pytest.fixture(autouse=True)
+def two_processors(monkeypatch):
+    monkeypatch.setattr(warming, "_processors", lambda: 2)
+
+
+class Steps:
+    """Three steps that wait to be let go on."""
+
+    def __init__(self):
+        self.taken = []
+        self.at_first, self.go_on = threading.Event(), threading.Event()
+
+    def __call__(self):
+        def first():
+            self.at_first.set()
+            assert self.go_on.wait(30.0)
+            self.taken.append(1)
+
+        yield first
+        yield lambda: self.taken.append(2)
+        yield lambda: self.taken.append(3)
+
+
+def test_all_steps_are_taken_once():
+    steps = Steps()
+    steps.go_on.set()
+    warm = Warming(steps)
+    assert not warm.ready
+    warm.begin()
+    warm._thread.join(30.0)
+    warm.begin()
+    assert steps.taken == [1, 2, 3]
+    assert warm.ready
+    assert not warm.running
+
+
+def test_no_step_follows_when_it_is_stopped():
+    steps = Steps()
+    warm = Warming(steps)
+    warm.begin()
+    assert steps.at_first.wait(30.0)
+    assert warm.running
+    threading.Timer(0.05, steps.go_on.set).start()
+    warm.stop()
+    assert steps.taken == [1]
+    assert not warm.ready
+    assert not warm.running
+
+
+def test_an_error_is_left_to_the_first_solve():
+    def failing():
+        yield lambda: 1 / 0
+
+    warm = Warming(failing)
+    warm.begin()
+    warm._thread.join(30.0)
+    assert not warm.ready
+
+
+def test_one_processor_is_left_to_the_program(monkeypatch):
+    monkeypatch.setattr(warming, "_processors", lambda: 1)
+    warm = Warming(Steps())
+    warm.begin()
+    assert not warm.running
+
+
+def test_a_ledger_waits_for_a_second_call(monkeypatch):
+    begun = []
+    monkeypatch.setattr(Warming, "begin", lambda self: begun.append(1))
+    ledger = Ledger(Budget())
+    assert not ledger.ours_next()
+    ledger.by_scipy(0.4, None)
+    assert not begun
+    ledger.ours_next()
+    assert begun
+
+
+@pytest.mark.parametrize("ending", ["", "import os; pid = os.fork(); pid or os._exit(0); os.waitpid(pid, 0)"])
+def test_a_program_ends_as_always_while_it_goes_on(ending):
+    code = f"""
+    import reiterate.intercept.warming as warming
+    warming._processors = lambda: 2
+    warm = warming.Warming()
+    warm.begin()
+    {ending}
+    print("done")
+    """
+    ended = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, timeout=120)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "done\n", "")
