@@ -98,6 +98,8 @@ class Ledger:
         Of factorizations: columns solved when SciPy's factors are there already.
     answered, columns : int
         Calls that were answered by us; of factorizations, the objects and the columns.
+    repeated : int
+        Calls that factors of SciPy's answered, kept from an earlier call.
     expected : float or None
         Seconds that a call of SciPy's is expected to take, as long as none has been measured.
     growth : float or None
@@ -113,6 +115,7 @@ class Ledger:
     audits: Mean = field(default_factory=Mean)
     answered: int = 0
     columns: int = 0
+    repeated: int = 0
     solving: Ledger | None = None
     least: float = _LEAST
     products: int = _PRODUCTS
@@ -160,6 +163,11 @@ class Ledger:
     def settled(self) -> bool:
         """Whether SciPy has proved too fast to be improved upon."""
         return self.barred or (self.theirs.count >= _SAMPLES and self.usual < self.least)
+
+    @property
+    def may_repeat(self) -> bool:
+        """Whether keeping what SciPy has computed is worth a comparison."""
+        return self.theirs.count > 0 and not self.barred and self.usual >= self.least
 
     def for_solving(self) -> Ledger:
         """:attr:`solving`, which is made if need be."""
@@ -213,7 +221,7 @@ class Ledger:
         """What SciPy would have spent on what we answered; ``None``: it was never measured."""
         if self.answered and not self.theirs.count:
             return None
-        spent = self.audits.seconds + (self.answered - self.audits.count) * self.theirs.recent
+        spent = self.audits.seconds + (self.answered + self.repeated - self.audits.count) * self.theirs.recent
         if (solving := self.solving) is None:
             return spent
         unseen = solving.answered + self.columns - solving.audits.count

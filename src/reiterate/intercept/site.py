@@ -20,6 +20,7 @@ from reiterate.intercept.accuracy import KnownParts, backward_error, norm_of_row
 from reiterate.intercept.ledger import Budget, Ledger
 from reiterate.intercept.patching import inside
 from reiterate.intercept.precision import least_error
+from reiterate.intercept.repeated import Repetition
 
 if TYPE_CHECKING:
     from reiterate.intercept.remembered import Remembered
@@ -90,6 +91,7 @@ class Site:
         self.disagreement: float | None = None
         self.solver: Any = None
         self.parts: KnownParts = {}
+        self.repetition = Repetition()
         self._ledgers: dict[tuple[int, int], Ledger] = {}
         self._handler = handler
         self._lock = threading.Lock()
