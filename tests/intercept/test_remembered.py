@@ -73,6 +73,7 @@ def test_a_site_that_gains_begins_at_once(path):
 
 
 def test_nothing_begins_that_has_not_gained_what_starting_takes(path, monkeypatch):
+    monkeypatch.setattr(Ledger, "may_repeat", False)
     run(path, scipy=0.02, ours=0.01)
     monkeypatch.delitem(sys.modules, "reiterate.solver", raising=False)
     assert run(path).answered == 0

@@ -19,13 +19,14 @@ _LEAST = 4e-4  # seconds: what our own overhead comes to
 _PRODUCTS = 20  # products with A that a solve takes at best
 _PRODUCTS_SOLVING = 60  # the same where nothing but solving can be saved, and less is hoped for
 _SECONDS_PER_ENTRY = 2e-9
-_EXPECTED_TO_PAY = 2.0  # seconds that SciPy is expected to take, from which on it need not be measured first
+_EXPECTED_TO_PAY = 3.0  # seconds that SciPy is expected to take, from which on it need not be measured first
 _DEBT = 3.0  # calls' worth of seconds that may be lost before SciPy takes over
 _FIRST_DEBT = 10.0  # the same during the first few, which have to find out what is best
 _LARGE_DEBT = 1.0  # seconds: of calls that take long, fewer are lost, but one
 _FIRST = 5
 _REST = 50  # calls that SciPy answers then, four times as many every time
 _COARSE = 5000  # unknowns, below which no estimate is worth its time
+_LONG_ROW = 14.0  # entries
 _FLOPS = 1e9  # of SuperLU, in a second
 _RECENT = 0.3
 _SAMPLES = 3
@@ -238,10 +239,10 @@ class Ledger:
 
 
 def expected_seconds(A: Any) -> float:
-    """A rough guess, on the low side, of what SuperLU takes to factor A.
+    """A rough guess, within a factor of 2 or so on meshes, of what SuperLU takes to factor A.
 
-    Levels of a breadth-first search are separators. With the widest of them as the order s of the last dense block,
-    10 s³ operations are the right power for meshes in one, two and three dimensions.
+    Levels of a breadth-first search are separators. With the widest of them as the order s of the last dense block, but
+    no more than twice the mean, 10 s³ operations are the right power for meshes in one, two and three dimensions.
     """
     n = A.shape[0]
     if n < _COARSE:
@@ -254,4 +255,8 @@ def expected_seconds(A: Any) -> float:
     widest = int(np.bincount(depth[order]).max())
     # One vertex may see all others, e.g. through a dense row: that says nothing of the rest.
     levels = int(depth.max()) + 1
-    return 10.0 * float(min(widest, 4.0 * n / levels)) ** 3 / _FLOPS if levels > math.log2(n) / 2 else 0.0
+    if levels <= math.log2(n) / 2:
+        return 0.0
+    # Where rows are long, as of finite elements, levels are the surfaces of cubes, of which separators are one side.
+    mean = n / levels * min(max(_LONG_ROW * n / A.nnz, 1.0), 2.0)
+    return float(10.0 * min(widest, mean) ** 3 / _FLOPS)
