@@ -86,6 +86,7 @@ POD = "--alg=pod"
 
 PROGRAMS = {
     "FiPy, growth of polycrystals": Program("fipy", ("-m", "doctest", "{examples}/phase/polyxtal.py")),
+    "FiPy, liquid and vapor": Program("fipy", ("-m", "doctest", "{examples}/reactiveWetting/liquidVapor2D.py")),
     "FiPy, impingement of four grains": Program(
         "fipy",
         (IMPINGEMENT, "--numberOfElements=57600", "--numberOfSteps=5"),
@@ -103,7 +104,6 @@ PROGRAMS = {
         ("-m", "pymordemos.thermalblock", "2", "2", "2", "6", "--grid=170", "--test=2", POD),
         ("-m", "pymordemos.thermalblock", "2", "2", "2", "6", "--grid=30", "--test=2", POD),
     ),
-    "scikit-fem, its table of performance": Program("skfem", ("{examples}/performance.py",)),
     "scikit-fem, H(curl) (ex33)": Program("skfem", ("{examples}/ex33.py",)),
     "scikit-fem, mixed Poisson (ex37)": Program("skfem", ("{examples}/ex37.py",)),
     "scikit-fem, forced convection (ex25)": Program("skfem", ("{examples}/ex25.py",)),
@@ -112,11 +112,6 @@ PROGRAMS = {
         "sfepy",
         (*SFEPY, "{examples}/linear_elasticity/linear_elastic.py", "-O", FINER.format(2)),
         (*SFEPY, "{examples}/linear_elasticity/linear_elastic.py"),
-    ),
-    "SfePy, Laplace in a cube": Program(
-        "sfepy",
-        (*SFEPY, "{examples}/diffusion/cube.py", "-O", FINER.format(2)),
-        (*SFEPY, "{examples}/diffusion/cube.py"),
     ),
     "SfePy, Stokes flow that slips": Program(
         "sfepy",

@@ -125,10 +125,10 @@ def _direct(instance: LinearInstance) -> Forecast:
     n = float(instance.traits.size)
     if quick_by_superlu(instance.pattern):
         setup = _QUICK_STARTS + 1.35e-6 * n * (n / 1e4) ** 0.15
-        solve = 4e-8 * n
+        solve = 5e-8 * n
     elif instance.pattern.planar:
         setup = _FACTOR_STARTS + 2.5e-6 * n * (n / 1e4) ** 0.25
-        solve = 5e-8 * n
+        solve = 8e-8 * n
     else:
         setup = _FACTOR_STARTS + 2e-6 * n + 5e-10 * n * n
         solve = 1.3e-7 * n * max(n / 1e4, 1.0) ** 0.33
