@@ -201,7 +201,8 @@ def _factor(
         args, kwargs = (matrix,), options
     begin = time.perf_counter()
     try:
-        own = splu(*args, **kwargs)
+        with ledger.meanwhile():
+            own = splu(*args, **kwargs)
     finally:
         seconds = time.perf_counter() - begin
         site.seconds += seconds

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import sys
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ from scipy.sparse.csgraph import breadth_first_order
 from reiterate.intercept.warming import Warming
 
 _BEGIN = 1.2  # seconds that could have been saved: what importing the solver and loading its kernels takes
+_LONG = 0.05  # seconds of a call, in which much can be done beside it
 _WARM = 0.1  # seconds that could have been saved, from which on it is done beside the program
 _OPEN = 0.03  # the same, for a solver at one more place
 _LEAST = 4e-4  # seconds: what our own overhead comes to
@@ -67,7 +69,7 @@ class Mean:
 
 @dataclass(slots=True)
 class Budget:
-    """What a session could have saved so far, and whether it has begun to."""
+    """What a session could have saved so far by calls as long as the last ones, and whether it has begun to."""
 
     potential: float = 0.0
     begun: bool = False
@@ -79,9 +81,9 @@ class Budget:
         here = "reiterate.solver" in sys.modules and not self.warming.running
         return self.potential >= _BEGIN or self.warming.ready or here
 
-    def expect_more(self) -> None:
-        """One more call like those that something could have been saved by has arrived, and there may be others."""
-        if self.potential >= _WARM and not self.begun:
+    def expect_more(self, seconds: float) -> None:
+        """One more call has arrived, that SciPy usually takes so long for, and there may be others."""
+        if self.potential >= _WARM and not self.begun and seconds >= _LONG:
             self.warming.begin()
 
 
@@ -127,6 +129,8 @@ class Ledger:
     barred: bool = False
     gained: Mean = field(default_factory=Mean)
     _potential: float = 0.0
+    _prospect: float = 0.0
+    _promised: float = 0.0
     _debt: float = 0.0
     _tries: int = 0
     _rest: int = 0
@@ -147,13 +151,13 @@ class Ledger:
                 self.expected = 0.0 if A is None else expected_seconds(A)
             return self.expected >= _EXPECTED_TO_PAY
         usual = self.usual
-        self.budget.expect_more()
+        self.budget.expect_more(usual)
         if usual < self.least or (self.theirs.count < _SAMPLES and usual < self.slow[self.theirs.count - 1]):
             return False
         if self._saved > self._enough * usual:  # much hangs on few measurements
             self._saved, self._enough = 0.0, 4.0 * self._enough
             return False
-        return self.answered > 0 or usual >= _EXPECTED_TO_PAY or (self.budget.open and self._potential >= _OPEN)
+        return self.answered > 0 or usual >= _EXPECTED_TO_PAY or (self.budget.open and self._prospect >= _OPEN)
 
     @property
     def usual(self) -> float:
@@ -170,6 +174,10 @@ class Ledger:
         """Whether keeping what SciPy has computed is worth a comparison."""
         return self.theirs.count > 0 and not self.barred and self.usual >= self.least
 
+    def meanwhile(self) -> contextlib.AbstractContextManager[None]:
+        """To be entered while SciPy computes, if that takes long: others may use the processor as well."""
+        return self.budget.warming.going_on() if self.usual >= _LONG else contextlib.nullcontext()
+
     def for_solving(self) -> Ledger:
         """:attr:`solving`, which is made if need be."""
         if self.solving is None:
@@ -183,9 +191,13 @@ class Ledger:
         advanced = min(max(saved, 0.0), self._advance)  # counted when the ledger was resumed
         self._advance -= advanced
         saved -= advanced
-        if saved > 0.0:
-            self._potential += saved
-            self.budget.potential += saved
+        self._potential += max(saved, 0.0)
+        # There may be as many calls again, but as long as the last ones rather than the longest.
+        overhead = _LEAST + self.products * _SECONDS_PER_ENTRY * getattr(A, "nnz", 0)
+        prospect = min(self._potential, self.theirs.count * max(self.usual - overhead, 0.0))
+        prospect = max(prospect, self._promised)
+        self.budget.potential += prospect - self._prospect
+        self._prospect = prospect
 
     def by_both(self, seconds: float, columns: int = 1) -> None:
         """SciPy has answered what we had answered already."""
@@ -216,6 +228,7 @@ class Ledger:
         self._debt, self._tries, self._rest, self._period = debt, tries, rest, period
         self._advance = advance
         self._potential += advance
+        self._prospect, self._promised = self._prospect + advance, advance
         self.budget.potential += advance
 
     def instead(self) -> float | None:

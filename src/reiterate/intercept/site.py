@@ -136,7 +136,8 @@ class Site:
         self.left_to_scipy += 1
         begin = time.perf_counter()
         try:
-            return original(*args, **kwargs)
+            with ledger.meanwhile():
+                return original(*args, **kwargs)
         finally:
             seconds = time.perf_counter() - begin
             self.seconds += seconds

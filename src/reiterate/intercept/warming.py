@@ -28,7 +28,8 @@ _all: weakref.WeakSet[Warming] = weakref.WeakSet()
 class Warming:
     """A thread that makes ready what the first solve would otherwise wait for.
 
-    It never begins where there is one processor only. It stops between two steps, of some tenths of a second at most,
+    It never begins where there is one processor only, and takes a step only while SciPy computes, or the program would
+    wait for Python's lock. It stops between two steps, of some tenths of a second at most,
     before the process forks or ends; what is not there by then is imported by whoever needs it.
 
     Attributes
@@ -40,7 +41,7 @@ class Warming:
     def __init__(self, steps: Callable[[], Iterator[Step]] | None = None) -> None:
         self.ready = False
         self._steps = steps or _steps
-        self._stopping = threading.Event()
+        self._stopping, self._may_go_on = threading.Event(), threading.Event()
         self._thread: threading.Thread | None = None
 
     @property
@@ -59,9 +60,19 @@ class Warming:
         with contextlib.suppress(RuntimeError):  # no thread can be started: then there is none
             self._thread.start()
 
+    @contextlib.contextmanager
+    def going_on(self) -> Iterator[None]:
+        """Take steps meanwhile."""
+        self._may_go_on.set()
+        try:
+            yield
+        finally:
+            self._may_go_on.clear()
+
     def stop(self) -> None:
         """Take no further step, and wait for the one that goes on."""
         self._stopping.set()
+        self._may_go_on.set()
         if self._thread is not None and self._thread is not threading.current_thread() and self._thread.is_alive():
             self._thread.join(_PATIENCE)
 
@@ -70,6 +81,7 @@ class Warming:
         # Whatever is wrong will be met, and said, by the first solve.
         with contextlib.suppress(Exception):
             for step in self._steps():
+                self._may_go_on.wait()
                 if self._stopping.is_set():
                     return
                 step()
