@@ -35,7 +35,7 @@ def test_long_calls_are_measured_once():
 
 def test_calls_that_are_expected_to_be_long_are_not_measured_at_all():
     ledger = Ledger(Budget())
-    ledger.expected = 4.0
+    ledger.expected = 9.0
     assert ledger.ours_next(A)
     assert ledger.before() == 0.0
     ledger.by_us(0.1, 4.0)

@@ -7,6 +7,7 @@ import scipy.sparse.linalg as spla
 
 import reiterate as rt
 from reiterate.intercept import ledger, patching
+from reiterate.intercept.repeated import Repetition
 
 
 @pytest.fixture
@@ -67,3 +68,43 @@ def test_the_shape_of_a_column_is_that_of_scipy(factored):
             assert x.shape == expected.shape
             np.testing.assert_allclose(x, expected, rtol=1e-12)
     assert factored
+
+
+def test_nothing_is_factored_for_what_it_cannot_answer():
+    A, b = convection(12), np.ones(144)
+    repetition = Repetition()
+    for _ in range(3):
+        assert repetition.solve(A, b + 1.0j, None, 1e-12) is None
+    assert repetition._last is None
+    assert repetition.solve(A, b, None, 0.0) is None
+    assert repetition.solve(A, b, None, -1.0) is None  # no answer is good enough
+    assert repetition._last.hopeless
+    assert repetition._last.factor is None
+    assert repetition.solve(A, b, None, 1e-12) is None
+    repetition.forget()
+    assert repetition._last is None
+
+
+def test_rows_are_ordered_as_scipy_does():
+    rng = np.random.default_rng(0)
+    A = sp.lil_array((400, 400))
+    A.setdiag(4.0)
+    for row in range(8):
+        A[row, rng.choice(400, 120, replace=False)] = rng.normal(size=120)
+    A = A.tocsr()
+    A.setdiag(40.0)
+    A.sort_indices()
+    b = rng.normal(size=400)
+    repetition = Repetition()
+    assert repetition.solve(A, b, None, 1e-12) is None
+    x = repetition.solve(A, b, None, 1e-12)
+    np.testing.assert_allclose(x, np.linalg.solve(A.toarray(), b), rtol=1e-9)
+    assert repetition._last.factor.nnz == spla.splu(A.T).nnz
+
+
+def test_a_second_thread_is_left_to_scipy():
+    A, b = convection(12), np.ones(144)
+    repetition = Repetition()
+    repetition._lock.acquire()
+    assert repetition.solve(A, b, None, 1e-12) is None
+    assert repetition._last is None

@@ -106,3 +106,41 @@ def test_a_program_ends_as_always_while_it_goes_on(ending):
     """
     ended = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, timeout=120)
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, "done\n", "")
+
+
+def test_a_stop_is_not_missed_when_scipy_returns_meanwhile():
+    steps = Steps()
+    warm = Warming(steps)
+    warm.begin()
+    computing = warm.going_on()
+    computing.__enter__()
+    assert steps.at_first.wait(30.0)
+    stopping = threading.Thread(target=warm.stop)
+    stopping.start()
+    assert warm._stopping.wait(30.0)
+    computing.__exit__(None, None, None)
+    steps.go_on.set()
+    warm._thread.join(30.0)
+    stopping.join(30.0)
+    assert not warm.running
+    assert steps.taken == [1]
+
+
+def test_it_does_not_begin_after_the_main_thread_has_ended():
+    code = """
+    import threading, time
+    import reiterate.intercept.warming as warming
+    warming._processors = lambda: 2
+
+    def work():
+        threading.main_thread().join()
+        time.sleep(0.2)
+        warm = warming.Warming()
+        warm.begin()
+        warm.begin()
+        print("done")
+
+    threading.Thread(target=work).start()
+    """
+    ended = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, timeout=120)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "done\n", "")

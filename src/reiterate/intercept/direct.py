@@ -80,7 +80,7 @@ def _spsolve(site: Site, original: Callable[..., Any], args: tuple[Any, ...], kw
     if n < site.smallest:
         return site.leave(original, args, kwargs)
     ledger = site.ledger(n, _columns(rhs))
-    if (x := _repeated(site, ledger, A, rhs, permc_spec)) is not None:
+    if (x := _repeated(site, ledger, A, rhs, permc_spec, use_umfpack)) is not None:
         return x
     if not ledger.ours_next(A):
         return _left(site, ledger, A, original, args, kwargs)
@@ -102,10 +102,13 @@ def _spsolve(site: Site, original: Callable[..., Any], args: tuple[Any, ...], kw
     return x
 
 
-def _repeated(site: Site, ledger: Ledger, A: Any, rhs: Any, ordering: Any) -> Any:
+def _repeated(site: Site, ledger: Ledger, A: Any, rhs: Any, ordering: Any, use_umfpack: Any) -> Any:
     """The answer of factors that are kept, as long as the solver of this site has not been needed."""
+    if site.solver is not None or ledger.barred:
+        site.repetition.forget()
+        return None
     vector = not sp.issparse(rhs) and _columns(rhs) == 1
-    if not vector or not ledger.may_repeat or site.solver is not None or site.options.recorder is not None:
+    if not vector or not ledger.may_repeat or site.options.recorder is not None:
         return None
     if A.format not in ("csc", "csr") or A.dtype.itemsize != (16 if A.dtype.kind == "c" else 8) or A.dtype.kind in "iu":
         return None
@@ -120,7 +123,7 @@ def _repeated(site: Site, ledger: Ledger, A: Any, rhs: Any, ordering: Any) -> An
     ledger.repeated += 1
     if site.options.audits():
         begin = time.perf_counter()
-        theirs = patching.original("spsolve")(A, rhs, ordering)
+        theirs = patching.original("spsolve")(A, rhs, ordering, use_umfpack)
         ledger.by_both(time.perf_counter() - begin)
         x = _compared(site, ledger, x, theirs)
     return x

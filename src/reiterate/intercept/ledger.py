@@ -21,7 +21,8 @@ _LEAST = 4e-4  # seconds: what our own overhead comes to
 _PRODUCTS = 20  # products with A that a solve takes at best
 _PRODUCTS_SOLVING = 60  # the same where nothing but solving can be saved, and less is hoped for
 _SECONDS_PER_ENTRY = 2e-9
-_EXPECTED_TO_PAY = 3.0  # seconds that SciPy is expected to take, from which on it need not be measured first
+_EXPECTED_TO_PAY = 8.0  # seconds that SciPy is guessed to take, from which on it need not be measured first
+_KNOWN_TO_PAY = 1.0  # the same where it has been measured
 _DEBT = 3.0  # calls' worth of seconds that may be lost before SciPy takes over
 _FIRST_DEBT = 10.0  # the same during the first few, which have to find out what is best
 _LARGE_DEBT = 1.0  # seconds: of calls that take long, fewer are lost, but one
@@ -78,7 +79,7 @@ class Budget:
     @property
     def open(self) -> bool:
         """Whether starting has been paid for, or has happened anyway."""
-        here = "reiterate.solver" in sys.modules and not self.warming.running
+        here = "reiterate.solver" in sys.modules and not self.warming.busy
         return self.potential >= _BEGIN or self.warming.ready or here
 
     def expect_more(self, seconds: float) -> None:
@@ -128,6 +129,7 @@ class Ledger:
     strictness: float = 0.3
     barred: bool = False
     gained: Mean = field(default_factory=Mean)
+    _guessed: bool = False
     _potential: float = 0.0
     _prospect: float = 0.0
     _promised: float = 0.0
@@ -148,8 +150,8 @@ class Ledger:
             return False
         if not self.theirs.count:
             if self.expected is None:
-                self.expected = 0.0 if A is None else expected_seconds(A)
-            return self.expected >= _EXPECTED_TO_PAY
+                self.expected, self._guessed = 0.0 if A is None else expected_seconds(A), True
+            return self.expected >= (_EXPECTED_TO_PAY if self._guessed else _KNOWN_TO_PAY)
         usual = self.usual
         self.budget.expect_more(usual)
         if usual < self.least or (self.theirs.count < _SAMPLES and usual < self.slow[self.theirs.count - 1]):
@@ -157,7 +159,7 @@ class Ledger:
         if self._saved > self._enough * usual:  # much hangs on few measurements
             self._saved, self._enough = 0.0, 4.0 * self._enough
             return False
-        return self.answered > 0 or usual >= _EXPECTED_TO_PAY or (self.budget.open and self._prospect >= _OPEN)
+        return self.answered > 0 or usual >= _KNOWN_TO_PAY or (self.budget.open and self._prospect >= _OPEN)
 
     @property
     def usual(self) -> float:
@@ -252,7 +254,7 @@ class Ledger:
 
 
 def expected_seconds(A: Any) -> float:
-    """A rough guess, within a factor of 2 or so on meshes, of what SuperLU takes to factor A.
+    """A rough guess, within a factor of 2 on most meshes and 6 on some, of what SuperLU takes to factor A.
 
     Levels of a breadth-first search are separators. With the widest of them as the order s of the last dense block, but
     no more than twice the mean, 10 s³ operations are the right power for meshes in one, two and three dimensions.

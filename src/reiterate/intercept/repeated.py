@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import threading
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from reiterate.intercept import patching
@@ -14,17 +15,45 @@ from reiterate.intercept.accuracy import backward_error, norm_of_rows
 _GLANCE = 64  # entries by which a matrix usually differs from the last one
 
 
+@dataclass(slots=True)
+class _Known:
+    """A copy of a matrix, how it is to be ordered, and, from the second time on, its factor and norm."""
+
+    form: str
+    ordering: Any
+    indptr: NDArray[Any]
+    indices: NDArray[Any]
+    data: NDArray[Any]
+    factor: Any = None
+    norm: float = 0.0
+    hopeless: bool = False
+
+    def is_of(self, A: Any, ordering: Any) -> bool:
+        """Whether A, to be ordered like this, is that matrix."""
+        data = self.data
+        if (self.form, self.ordering, data.dtype, data.size) != (A.format, ordering, A.data.dtype, A.data.size):
+            return False
+        if not np.array_equal(data[:_GLANCE], A.data[:_GLANCE]):
+            return False
+        same = np.array_equal(data, A.data) and np.array_equal(self.indices, A.indices)
+        return same and np.array_equal(self.indptr, A.indptr)
+
+
 class Repetition:
     """What ``spsolve`` was last given at one place, and factors of it once it has been given twice.
 
     A program that calls ``spsolve`` in a loop with the same matrix has it factored every time. From the second time on
-    the factors that SciPy's ``splu`` makes with the same ordering are kept, and every answer of theirs is checked.
+    the factors that SciPy's ``splu`` makes with the same ordering are kept, and every answer of theirs is checked. One
+    thread at a time: SciPy answers the others.
     """
 
     def __init__(self) -> None:
-        self._last: tuple[str, Any, NDArray[Any], NDArray[Any], NDArray[Any]] | None = None
-        self._factor: Any = None
-        self._norm = 0.0
+        self._last: _Known | None = None
+        self._lock = threading.Lock()
+
+    def forget(self) -> None:
+        """Give back the memory."""
+        self._last = None
 
     def solve(self, A: Any, b: NDArray[Any], ordering: Any, tolerance: float) -> NDArray[Any] | None:
         """The solution, if A is the same as the last time; ``None``: it is not, or SciPy has to answer anyway.
@@ -38,29 +67,30 @@ class Repetition:
         tolerance
             Normwise backward error of an answer.
         """
-        if not self._is_last(A, ordering):
-            self._last = A.format, ordering, A.indptr.copy(), A.indices.copy(), A.data.copy()
-            self._factor = None
+        if np.promote_types(A.dtype, b.dtype) != A.dtype or not self._lock.acquire(blocking=False):
             return None
         try:
-            if self._factor is None:
-                self._factor = patching.original("splu")(sp.csc_array(A), permc_spec=ordering)
-                self._norm = norm_of_rows(A)
-            dtype = np.promote_types(A.dtype, b.dtype)
-            if dtype != A.dtype:
+            known = self._last
+            if known is None or not known.is_of(A, ordering):
+                self._last = _Known(A.format, ordering, A.indptr.copy(), A.indices.copy(), A.data.copy())
                 return None
-            x: NDArray[Any] = self._factor.solve(b.astype(dtype, copy=False).reshape(-1))
-        except (RuntimeError, ValueError, MemoryError):
-            return None
-        with np.errstate(all="ignore"):
-            return x if backward_error(A, self._norm, x, b.reshape(-1)) <= tolerance else None
+            return None if known.hopeless else _solution(known, A, b.reshape(-1), tolerance)
+        finally:
+            self._lock.release()
 
-    def _is_last(self, A: Any, ordering: Any) -> bool:
-        if self._last is None:
-            return False
-        form, last_ordering, indptr, indices, data = self._last
-        if (form, last_ordering, data.dtype, data.size) != (A.format, ordering, A.data.dtype, A.data.size):
-            return False
-        if not np.array_equal(data[:_GLANCE], A.data[:_GLANCE]):
-            return False
-        return np.array_equal(data, A.data) and np.array_equal(indices, A.indices) and np.array_equal(indptr, A.indptr)
+
+def _solution(known: _Known, A: Any, b: NDArray[Any], tolerance: float) -> NDArray[Any] | None:
+    # As `spsolve` does, which gives SuperLU the rows of a CSR matrix for the columns of its transpose.
+    transposed = known.form == "csr"
+    try:
+        if known.factor is None:
+            known.factor = patching.original("splu")(A.T if transposed else A, permc_spec=known.ordering)
+            known.norm = norm_of_rows(A)
+        x: NDArray[Any] = known.factor.solve(b.astype(A.dtype, copy=False), "T" if transposed else "N")
+        with np.errstate(all="ignore"):
+            if backward_error(A, known.norm, x, b) <= tolerance:
+                return x
+    except Exception:  # whatever it is, SciPy can answer
+        pass
+    known.hopeless, known.factor = True, None
+    return None

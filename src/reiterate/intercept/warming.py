@@ -36,10 +36,15 @@ class Warming:
     ----------
     ready : bool
         Whether all is there.
+    busy : bool
+        Whether a step is being taken.
     """
 
     def __init__(self, steps: Callable[[], Iterator[Step]] | None = None) -> None:
-        self.ready = False
+        self.ready = self.busy = False
+        self._given_up = False
+        self._computing = 0  # threads of the program in which SciPy is
+        self._lock = threading.Lock()
         self._steps = steps or _steps
         self._stopping, self._may_go_on = threading.Event(), threading.Event()
         self._thread: threading.Thread | None = None
@@ -51,28 +56,42 @@ class Warming:
 
     def begin(self) -> None:
         """Start, the first time."""
-        if self._thread is not None or _processors() < 2:
+        if self._thread is not None or self._given_up or _processors() < 2:
             return
-        for name in _FORK_HOOKS:
-            importlib.import_module(name)
-        self._thread = threading.Thread(target=self._work, name="reiterate warming", daemon=True)
+        thread = threading.Thread(target=self._work, name="reiterate warming", daemon=True)
+        try:
+            for name in _FORK_HOOKS:
+                importlib.import_module(name)
+            thread.start()
+        except Exception:  # no thread can be started, or the program is about to end
+            self._given_up = True
+            return
+        self._thread = thread
         _all.add(self)
-        with contextlib.suppress(RuntimeError):  # no thread can be started: then there is none
-            self._thread.start()
+
+    def give_up(self) -> None:
+        """Never begin."""
+        self._given_up = True
 
     @contextlib.contextmanager
     def going_on(self) -> Iterator[None]:
         """Take steps meanwhile."""
-        self._may_go_on.set()
+        with self._lock:
+            self._computing += 1
+            self._may_go_on.set()
         try:
             yield
         finally:
-            self._may_go_on.clear()
+            with self._lock:
+                self._computing -= 1
+                if not self._computing and not self._stopping.is_set():
+                    self._may_go_on.clear()
 
     def stop(self) -> None:
         """Take no further step, and wait for the one that goes on."""
-        self._stopping.set()
-        self._may_go_on.set()
+        with self._lock:
+            self._stopping.set()
+            self._may_go_on.set()
         if self._thread is not None and self._thread is not threading.current_thread() and self._thread.is_alive():
             self._thread.join(_PATIENCE)
 
@@ -84,8 +103,11 @@ class Warming:
                 self._may_go_on.wait()
                 if self._stopping.is_set():
                     return
+                self.busy = True
                 step()
+                self.busy = False
             self.ready = True
+        self.busy = False
 
 
 def _steps() -> Iterator[Step]:
@@ -118,6 +140,12 @@ def _stop_all() -> None:
         warming.stop()
 
 
+def _leave_to_the_parent() -> None:
+    for warming in list(_all):
+        warming.__init__()  # type: ignore[misc]
+        warming.give_up()
+
+
 atexit.register(_stop_all)
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=_stop_all)
+    os.register_at_fork(before=_stop_all, after_in_child=_leave_to_the_parent)
