@@ -143,3 +143,10 @@ def test_dimensions_are_told_apart():
 
 def test_complex_matrices_are_looked_at_without_a_warning():
     assert expected_seconds(laplacian(20, 3) * (1.0 + 1.0j)) == expected_seconds(laplacian(20, 3)) > 0.0
+
+
+def test_who_fails_at_first_waits_before_the_next_attempt():
+    ledger = measured(5.0)
+    assert ledger.ours_next(A)
+    ledger.by_us(0.8, 0.0)
+    assert [ledger.ours_next(A) for _ in range(11)] == 10 * [False] + [True]

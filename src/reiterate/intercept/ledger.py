@@ -28,6 +28,7 @@ _FIRST_DEBT = 10.0  # the same during the first few, which have to find out what
 _LARGE_DEBT = 1.0  # seconds: of calls that take long, fewer are lost, but one
 _FIRST = 5
 _REST = 50  # calls that SciPy answers then, four times as many every time
+_REST_AT_FIRST = 10  # the same where the very first attempt has failed
 _COARSE = 5000  # unknowns, below which no estimate is worth its time
 _LONG_ROW = 14.0  # entries
 _FLOPS = 1e9  # of SuperLU, in a second
@@ -208,6 +209,9 @@ class Ledger:
 
     def by_us(self, seconds: float, instead_of: float) -> None:
         """We have answered, or failed to, in so many seconds, where SciPy would have taken ``instead_of``."""
+        if not instead_of and not self._tries:  # it failed: what the next ones would save is doubtful
+            self._tries, self._rest, self.budget.begun = 1, _REST_AT_FIRST, True
+            return
         if not self.budget.begun:  # it had machine code to load, which others will find in memory
             self.budget.begun = True
             return
