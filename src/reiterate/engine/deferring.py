@@ -10,9 +10,10 @@ from typing import Any
 from reiterate.configuration import Configuration
 from reiterate.contracts import Attempt, Context, Status
 from reiterate.engine.beliefs import FAMILIAR
-from reiterate.engine.explorer import DIFFERENT, SURPRISING, Explorer, Solve, digits_to_gain
+from reiterate.engine.explorer import DIFFERENT, SURPRISING, Explorer
 from reiterate.engine.policy import Cap, Conduct, Opinion, Turns
 from reiterate.engine.pursuit import Pursuit
+from reiterate.engine.solve import Solve, digits_to_gain
 
 _MOST = 7  # solves that are learnt from together
 _LIKE = 1.5  # times the digits to gain, or the iterations, up to which an instance is like the last

@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Collection, Hashable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from reiterate.configuration import Configuration
-from reiterate.contracts import Attempt, Choice, Context, Method, Status
+from reiterate.contracts import Attempt, Choice, Method, Status
 from reiterate.engine.anticipation import Anticipation
 from reiterate.engine.beliefs import foreseen_iterations, share_of
 from reiterate.engine.cost import CostUnit
@@ -20,45 +20,12 @@ from reiterate.engine.plain import table, whole
 from reiterate.engine.policy import Cap, Conduct, Opinion, Policy, Turns
 from reiterate.engine.pursuit import Pursuit
 from reiterate.engine.refinement import Between, Refinement
+from reiterate.engine.solve import Solve, Target, digits_to_gain
 from reiterate.engine.trials import Trials
 from reiterate.engine.turn import elapsed
 from reiterate.engine.upkeep import state_of
 
 Mask = NDArray[np.bool_]
-
-
-class Target(Protocol):
-    """What is learnt of an instance."""
-
-    @property
-    def context(self) -> Context:
-        """Numbers that may say how hard it is."""
-
-    @property
-    def features(self) -> Context:
-        """More of them, where they are asked for."""
-
-    @property
-    def version(self) -> Hashable:
-        """Equal where the same prepared state serves."""
-
-    @property
-    def target(self) -> float:
-        """Merit to reach."""
-
-
-class Solve(Protocol):
-    """What is learnt of a solve: of a pursuit, or of what is left of one."""
-
-    start: float
-
-    @property
-    def instance(self) -> Target:
-        """What was to be solved."""
-
-    @property
-    def attempts(self) -> Sequence[Attempt]:
-        """Who has tried."""
 
 
 _OVERRUN = 3.0  # times its believed iterations, after which even the best arm is doubted
@@ -607,9 +574,3 @@ class Explorer(Policy):
                 point = self.refinement.recalled(self.arms, name)
                 if point is not None and point.configuration not in self._number:
                     self._add(point)
-
-
-def digits_to_gain(pursuit: Solve) -> float | None:
-    """From the start to the target, in natural logarithms; ``None``: not known beforehand."""
-    start, target = pursuit.start, pursuit.instance.target
-    return math.log(start / target) if 0.0 < target < start < math.inf else None

@@ -69,9 +69,10 @@ class Warming:
         self._thread = thread
         _all.add(self)
 
-    def give_up(self) -> None:
-        """Never begin."""
-        self._given_up = True
+    def leave_to_the_parent(self) -> None:
+        """In a forked process, which has neither the thread nor those that may have held the lock: never begin."""
+        self._lock = threading.Lock()
+        self._thread, self._given_up, self.busy = None, True, False
 
     @contextlib.contextmanager
     def going_on(self) -> Iterator[None]:
@@ -140,12 +141,11 @@ def _stop_all() -> None:
         warming.stop()
 
 
-def _leave_to_the_parent() -> None:
+def _leave_all_to_the_parent() -> None:
     for warming in list(_all):
-        warming.__init__()  # type: ignore[misc]
-        warming.give_up()
+        warming.leave_to_the_parent()
 
 
 atexit.register(_stop_all)
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=_stop_all, after_in_child=_leave_to_the_parent)
+    os.register_at_fork(before=_stop_all, after_in_child=_leave_all_to_the_parent)
