@@ -111,7 +111,7 @@ class DeferringExplorer(Explorer):
         iterations, cost = self.beliefs.outlook_of(arm)
         self._most = min(_MOST, self._steady) if self._affords_thinking(cost) else _MOST
         self._usual_digits, self._usual_iterations = digits, iterations
-        self._usual_turn = self.arms[arm], self._cap_of_incumbent(arm, iterations)
+        self._usual_turn = self.arms[arm], self._caps.of_incumbent(arm, iterations)
 
     def _begin_at_last(self, pursuit: Solve) -> None:
         """Learn what was deferred, and what is to be learnt of an instance before it is solved."""

@@ -11,46 +11,33 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reiterate.configuration import Configuration
-from reiterate.contracts import Attempt, Choice, Method, Status
+from reiterate.contracts import Attempt, Choice, Method
 from reiterate.engine.anticipation import Anticipation
-from reiterate.engine.beliefs import foreseen_iterations, share_of
+from reiterate.engine.barred import Barred
+from reiterate.engine.caps import Caps
 from reiterate.engine.cost import CostUnit
+from reiterate.engine.earlier import EarlierRuns
 from reiterate.engine.familiar import FamiliarBeliefs
-from reiterate.engine.plain import table, whole
+from reiterate.engine.lessons import Lessons
+from reiterate.engine.plain import table
 from reiterate.engine.policy import Cap, Conduct, Opinion, Policy, Turns
 from reiterate.engine.pursuit import Pursuit
 from reiterate.engine.refinement import Between, Refinement
 from reiterate.engine.solve import Solve, Target, digits_to_gain
+from reiterate.engine.thinking import Thinking
 from reiterate.engine.trials import Trials
-from reiterate.engine.turn import elapsed
 from reiterate.engine.upkeep import state_of
 
 Mask = NDArray[np.bool_]
 
 
-_OVERRUN = 3.0  # times its believed iterations, after which even the best arm is doubted
-_SLACK = 0.4  # log of how much more a trial may iterate for than the incumbent: handing over has its price
-_LARGEST_SLACK = 0.7
-_FEWEST = 3
-_TELLING = 0.3  # of the way to the target: who finishes with less than that left says little about itself
-_NOTHING_GAINED = 0.05
 _LOOKS = 16.0  # arms are compared again after a sixteenth of the solves so far, or when the incumbent surprises;
 _DEAR_LOOKS = 2.0  # after up to half of them, where comparing takes as much of a solve
 _LONGEST_CALM = 64
 _CREDIBLE = 10.0  # times what was expected; a solve that costs more is not believed to have
-_THINKING = 0.007  # of the time that solves take may be spent on comparing arms and learning from contexts
-_LONGEST_THOUGHT = 0.02  # seconds; more was the clock
 _TELLING_TIMES = (16, 48, 144)  # that states served unchanged: what is dear to prepare and then exact may pay now
-_FIRST_THOUGHTS = 1.0  # of a solve, before 0.7 % of anything is much
 DIFFERENT = 0.2  # change of log iterations that is known beforehand, from which on arms are compared again
-_DOUBT = 1.2  # times what it was forecast to take, after which an arm whose iterations were never timed is stopped
 SURPRISING = 1.5  # times what was believed
-_FEW = 10  # iterations: a run that short is not worth stopping
-_LEVELS = np.linspace(0.0, 14.0, 57)
-_UNCERTAIN = 0.3  # variance of the log difficulty from which on the next solve is a race
-_MOST_BARRED = 64  # solves, for what an earlier run has seen fail
-_MOST_CARRIED = 200  # arms that are not here, of which what earlier runs knew is passed on
-_VERSION = 1  # of what is worth knowing in another run
 
 
 class Explorer(Policy):
@@ -114,26 +101,23 @@ class Explorer(Policy):
         refines: Mapping[str, Method] | None = None,
     ) -> None:
         super().__init__(arms)
-        self._stops = stops
-        self._states = tuple(range(len(self.arms)) if states is None else states)
         self.refinement = Refinement(refines or {}, len(self.arms))
         self._anticipation = Anticipation()
-        self._taken_in = 0  # attempts of the present solve
-        self._cost_so_far = 0.0
         self.beliefs = beliefs
         self._unit: CostUnit = unit
+        self._caps = Caps(beliefs, unit, stops=stops)
+        self._thinking = Thinking(unit)
+        self._barred = Barred(len(self.arms))
+        self._lessons = Lessons(beliefs, self._barred, range(len(self.arms)) if states is None else states, unit)
+        self._earlier = EarlierRuns(unit)
         self._number = {arm: k for k, arm in enumerate(self.arms)}
         self._choices = [Choice(k, 1.0) for k in range(len(self.arms))]
         self.solves = 0
         self.total = 0.0
         self.trials = Trials(beliefs.variance.size)
-        self._failures = np.zeros(beliefs.variance.size, dtype=np.int64)
-        self._barred_until = np.zeros(beliefs.variance.size, dtype=np.int64)
-        self._last_played = [-1] * len(self.arms)
         self._trial: int | None = None
         self._incumbent = 0
         self._steady = 0
-        self._thinking = 0.0
         self._settled = False
         self._calm = False  # the incumbent plays without a look at the others
         self._looked_at = math.inf  # what the incumbent was believed to take when it was last compared
@@ -141,9 +125,6 @@ class Explorer(Policy):
         self._version: Hashable = None  # of the last instance
         self._unchanged = 0  # instances of that version in a row
         self._must_look = False
-        self._recalled = 0  # solves of earlier runs
-        self._horizon = 0  # solves that there may be, as far as an earlier run tells
-        self._carried: dict[str, Any] = {}
 
     def turns(self, pursuit: Pursuit, held: frozenset[str]) -> Turns:
         """Arms and their caps, for one solve; beliefs are asked again before every turn."""
@@ -154,7 +135,7 @@ class Explorer(Policy):
             if self._goes_on(different, cost):
                 self._expected, self._calm = cost, True
                 self.choice = self._choices[self._incumbent]
-                yield self.arms[self._incumbent], self._cap_of_incumbent(self._incumbent, iterations)
+                yield self.arms[self._incumbent], self._caps.of_incumbent(self._incumbent, iterations)
                 yield from self._others(pursuit, self._usable(held), self._incumbent)
                 return
         first, usable = self._look_around(held)
@@ -164,14 +145,15 @@ class Explorer(Policy):
         incumbent = self._incumbent
         self.choice = self._choices[first]
         if first != incumbent:
-            yield self.arms[first], self._cap_of_trial(first)
-            self._take_in(pursuit)
-        yield self.arms[incumbent], self._cap(incumbent, usable & ~beliefs.of_line(incumbent), 0.0)
+            yield self.arms[first], self._caps.of_trial(first, self._expected)
+            self._lessons.take_in(pursuit, self._number, self.solves)
+        yield self.arms[incumbent], self._caps.among(usable & ~beliefs.of_line(incumbent), incumbent, 0.0)
         yield from self._others(pursuit, usable, incumbent)
 
     def _pass_by(self, pursuit: Solve, count: int = 1) -> float:
         """Learn what an instance, the last of so many, tells before it is solved; returns how much is different."""
-        self._trial, self._expected, self._taken_in, self._calm = None, 0.0, 0, False
+        self._trial, self._expected, self._calm = None, 0.0, False
+        self._lessons.begin()
         instance = pursuit.instance
         version, self._version = self._version, instance.version
         novel = version is None or version != instance.version
@@ -189,7 +171,7 @@ class Explorer(Policy):
             return anticipation.expect(instance.context)
         begin = time.perf_counter()
         harder = anticipation.expect(instance.context, {"index": self.solves + 1.0, **instance.features})
-        self._thinking += min(elapsed(begin), _LONGEST_THOUGHT)
+        self._thinking.since(begin)
         return harder
 
     def _goes_on(self, different: float, cost: float) -> bool:
@@ -215,28 +197,28 @@ class Explorer(Policy):
         beliefs = self.beliefs
         left = usable & ~beliefs.of_line(played)
         while True:
-            self._take_in(pursuit)
+            self._lessons.take_in(pursuit, self._number, self.solves)
             beliefs.settle()
-            left &= self._barred_until <= self.solves
+            left &= self._barred.free(self.solves)
             if not left.any():
                 break
             arm = int(np.argmin(np.where(left, beliefs.immediate(), math.inf)))
             left = left & ~beliefs.of_line(arm)
-            yield self.arms[arm], self._cap(arm, left, self._cost_so_far)
-        able = usable & (self._barred_until <= self.solves)
+            yield self.arms[arm], self._caps.among(left, arm, self._lessons.cost)
+        able = usable & self._barred.free(self.solves)
         if able.any():
             yield self.arms[int(np.argmin(np.where(able, beliefs.immediate(), math.inf)))], Cap()
 
     def _usable(self, held: frozenset[str]) -> Mask:
         """The arms that may play at present."""
-        usable: Mask = self._barred_until <= self.solves
+        usable = self._barred.free(self.solves)
         if held:
             usable &= np.array([arm.method not in held for arm in self.arms], dtype=bool)
         return usable
 
     def _affords_thinking(self, cost: float) -> bool:
-        """Whether thinking has taken little time, compared with solves of this cost; always where time is no matter."""
-        return self._unit != "time" or self._thinking <= _THINKING * self.total + _FIRST_THOUGHTS * cost
+        """Whether thinking has taken little time, compared with solves of this cost."""
+        return self._thinking.affords(cost, self.total)
 
     def _look_around(self, held: frozenset[str]) -> tuple[int | None, Mask]:
         """The arm that plays first, the incumbent or one to try, and those that may play."""
@@ -257,8 +239,7 @@ class Explorer(Policy):
                 self._looked_at = self._expected
             else:
                 first = self._trial
-        thought = min(elapsed(begin), _LONGEST_THOUGHT)
-        self._thinking += thought
+        thought = self._thinking.since(begin)
         if self._settled and self._trial is None:
             looks = _LOOKS
             if self._unit == "time":
@@ -272,54 +253,17 @@ class Explorer(Policy):
         proven = usable & (beliefs.plays > 0)
         if proven.any():
             costs = beliefs.running()
-            if self._horizon:
+            to_come = self._earlier.to_come(self.solves)
+            if to_come is not None:
                 # What an earlier run has proven has yet to be prepared in this one.
-                preparing = np.where(beliefs.ready, 0.0, beliefs.setup)
-                costs = costs + preparing / max(self._horizon - self.solves, self.solves, 1)
+                costs = costs + np.where(beliefs.ready, 0.0, beliefs.setup) / to_come
             return int(np.argmin(np.where(proven, costs, math.inf)))
         return int(np.argmin(np.where(usable, self.beliefs.immediate(), math.inf)))
 
-    def _cap(self, arm: int, others: Mask, least: float) -> Cap:
-        """Iterations after which another arm would have been cheaper from the start, but ``least`` cost at least."""
-        beliefs = self.beliefs
-        if not others.any() or not self._stops:
-            return Cap()
-        if beliefs.plays[arm] and beliefs.difficulty_variance < _UNCERTAIN:
-            return self._cap_of_incumbent(arm, beliefs.iterations_of(arm))
-        levels = beliefs.log_difficulty + _LEVELS
-        costs = beliefs.immediate(levels[:, None])
-        later = np.flatnonzero(costs[:, others].min(axis=1) < costs[:, arm])
-        if later.size == 0:
-            timed = self._unit != "time" or beliefs.measured(arm)
-            return Cap() if timed else Cap(seconds=_OVERRUN * float(beliefs.immediate()[others].min()))
-        crossing = beliefs.iterations_of(arm, float(levels[later[0]]))
-        return self._cap_of_cost(arm, max(crossing * float(beliefs.iterate_cost[arm]), least), _FEW, _DOUBT)
-
-    def _cap_of_incumbent(self, arm: int, iterations: float) -> Cap:
-        """Several times what is believed. Renewing an aged state in the middle of a solve is the arm's own affair."""
-        if not self._stops:
-            return Cap()
-        most = max(_OVERRUN * math.exp(self.beliefs.spread) * iterations, _FEW)
-        return Cap(math.ceil(most + self.beliefs.preparing_in_iterations(arm)))
-
-    def _cap_of_trial(self, arm: int) -> Cap:
-        """Iterations that cost somewhat more than the incumbent takes in all."""
-        if not self._stops:
-            return Cap()
-        slack = math.exp(min(max(_SLACK, self.beliefs.spread), _LARGEST_SLACK))
-        return self._cap_of_cost(arm, slack * self._expected, _FEWEST, 1.0)
-
-    def _cap_of_cost(self, arm: int, cost: float, fewest: int, doubt: float) -> Cap:
-        """Iterations that cost so much; seconds, too, as long as nobody knows what an iteration takes."""
-        beliefs = self.beliefs
-        iterations = max(math.ceil(cost / float(beliefs.iterate_cost[arm])), fewest)
-        timed = self._unit != "time" or beliefs.measured(arm)
-        return Cap(iterations) if timed else Cap(doubt * iterations, doubt * cost)
-
     def report(self, pursuit: Solve, cost: float, count: int = 1) -> None:
         """Take in how the turns of one solve went, or of ``count`` that were much like it."""
-        if not (self._calm and self._goes_as_usual(pursuit.attempts, count)):
-            self._take_in(pursuit)
+        if not (self._calm and self._went_as_usual(pursuit.attempts, count)):
+            self._lessons.take_in(pursuit, self._number, self.solves)
         self._learn_context()
         if self.beliefs.changed():
             self.trials.reopen()
@@ -336,25 +280,9 @@ class Explorer(Policy):
         self.total += count * (min(cost, _CREDIBLE * self._expected) if self._expected else cost)
         self._refine()
 
-    def _goes_as_usual(self, attempts: Sequence[Attempt], count: int) -> bool:
-        """Take in, in a short way, that the incumbent went from start to end, if it did, much as was expected."""
-        if len(attempts) != 1:
-            return False
-        attempt, arm = attempts[0], self._incumbent
-        alone = attempt.status is Status.CONVERGED and attempt.configuration is self.arms[arm]
-        if not alone or not attempt.iterations:
-            return False
-        cost, preparing = attempt.seconds, attempt.preparing
-        if self._unit != "time":
-            cost, preparing = attempt.work, attempt.preparing_work
-        in_a_row = self._last_played[arm] == self.solves - 1
-        usual = self.beliefs.take_in_usual(
-            arm, attempt.iterations, cost - preparing, preparing, in_a_row=in_a_row, count=count
-        )
-        if usual:
-            self._last_played[arm], self._taken_in = self.solves + count - 1, 1
-            self._failures[arm] = self._barred_until[arm] = 0
-        return usual
+    def _went_as_usual(self, attempts: Sequence[Attempt], count: int) -> bool:
+        arm = self._incumbent
+        return self._lessons.take_in_usual(attempts, self.arms[arm], arm, self.solves, count)
 
     def _refine(self) -> None:
         """Add a point to the incumbent's line if that promises to be worth it; who tries it is decided later."""
@@ -368,7 +296,7 @@ class Explorer(Policy):
         if found is not None and self._pays(*found):
             self.beliefs.expect(self._add(found[0]), found[1], self._incumbent)
             self._steady = 0
-        self._thinking += min(elapsed(begin), _LONGEST_THOUGHT)
+        self._thinking.since(begin)
 
     def _pays(self, point: Between, cost: float) -> bool:
         """Whether what a point is expected to save, in as many solves as there have been, is worth preparing it."""
@@ -379,7 +307,7 @@ class Explorer(Policy):
     def _state_of(self, arm: Configuration) -> tuple[Hashable, bool]:
         """The name of the state of an arm to be added, and whether it is there because others share it."""
         state = state_of(self.refinement.methods[arm.method], arm.values)
-        return state, any(self.beliefs.ready[k] for k, other in enumerate(self._states) if other == state)
+        return state, self._lessons.is_ready(state)
 
     def _add(self, point: Between) -> int:
         """One more arm; returns its number."""
@@ -387,9 +315,9 @@ class Explorer(Policy):
         state, ready = self._state_of(arm)
         number = self.beliefs.add_between(point.left, point.right, point.weight, ready=ready)
         self._number[arm] = number
-        self.arms, self._states = (*self.arms, arm), (*self._states, state)
-        self._failures, self._barred_until = np.append(self._failures, 0), np.append(self._barred_until, 0)
-        self._last_played.append(-1)
+        self.arms = (*self.arms, arm)
+        self._lessons.grow(state)
+        self._barred.grow()
         self._choices.append(Choice(number, 1.0))
         self.trials.grow()
         self.refinement.added.append(arm)
@@ -401,13 +329,15 @@ class Explorer(Policy):
             return
         begin = time.perf_counter()
         self._anticipation.learn(rise)
-        self._thinking += min(elapsed(begin), _LONGEST_THOUGHT)
+        self._thinking.since(begin)
 
     def remarks(self) -> Conduct:
         """What trials cost."""
         share = self.trials.spent / self.total if self.total else 0.0
         added = tuple(self.refinement.added)
-        return Conduct(solves=self.solves, trials=self.trials.made, share=share, recalled=self._recalled, added=added)
+        return Conduct(
+            solves=self.solves, trials=self.trials.made, share=share, recalled=self._earlier.solves, added=added
+        )
 
     def forget(self, configurations: Collection[Configuration]) -> None:
         """These arms have to be prepared anew."""
@@ -425,7 +355,7 @@ class Explorer(Policy):
 
     def costs(self) -> NDArray[np.float64]:
         """Of every arm, in their order; of none before one has played: forecasts are in a unit of their own."""
-        if max(self._last_played, default=-1) < 0:
+        if not self._lessons.any_played:
             return super().costs()
         return self.beliefs.running() * self.beliefs.common_factor
 
@@ -441,77 +371,11 @@ class Explorer(Policy):
                 preparing=0.0 if beliefs.ready[k] else float(beliefs.setup[k]),
                 iterations=float(iterations[k]),
                 plays=int(beliefs.plays[k]),
-                since=None if self._last_played[k] < 0 else self.solves - 1 - self._last_played[k],
-                failing=bool(self._barred_until[k] > self.solves),
+                since=self._lessons.since(int(k), self.solves),
+                failing=self._barred.holds(int(k), self.solves),
             )
             for k in np.argsort(running, kind="stable")
         ]
-
-    def _take_in(self, pursuit: Solve) -> None:
-        """Learn from the attempts that have been made since this was last done."""
-        start = pursuit.start
-        before = min((attempt.merit for attempt in pursuit.attempts[: self._taken_in]), default=start)
-        if not self._taken_in:
-            self._cost_so_far = 0.0
-        for attempt in pursuit.attempts[self._taken_in :]:
-            whole, preparing = (
-                (attempt.seconds, attempt.preparing) if self._unit == "time" else (attempt.work, attempt.preparing_work)
-            )
-            self._cost_so_far += whole
-            arm = self._number.get(attempt.configuration)
-            if arm is not None:
-                share = share_of(start, min(before, start), attempt.merit, pursuit.instance.target)
-                foreseen = foreseen_iterations(attempt, start, before, pursuit.instance.target)
-                whole_way = 1.0 if before == start else share
-                self._learn(arm, attempt, whole - preparing, preparing, whole_way, share, foreseen)
-            before = min(before, attempt.merit)
-        self._taken_in = len(pursuit.attempts)
-
-    def _learn(
-        self,
-        arm: int,
-        attempt: Attempt,
-        iterating: float,
-        preparing: float,
-        whole: float,
-        share: float,
-        foreseen: float | None,
-    ) -> None:
-        """Take in one attempt, which gained a share of the digits, and all of them if it finished a whole solve.
-
-        ``foreseen`` is how many iterations such a solve would have taken, where it was stopped and could tell.
-        """
-        beliefs = self.beliefs
-        in_a_row = self._last_played[arm] == self.solves - 1
-        self._last_played[arm] = self.solves
-        finished = attempt.status is Status.CONVERGED
-        if not attempt.iterations:
-            # Refused, or there was nothing to do: what that cost is not what the arm costs.
-            if not finished:
-                self._bar(arm)
-            return
-        anew = not beliefs.ready[arm]
-        beliefs.observe_cost(arm, attempt.iterations, iterating, preparing, anew=anew, in_a_row=in_a_row)
-        if anew:
-            beliefs.ready[[other for other, state in enumerate(self._states) if state == self._states[arm]]] = True
-        if attempt.status is Status.BREAKDOWN:
-            self._bar(arm)
-        elif finished and whole == 1.0:
-            self._failures[arm] = self._barred_until[arm] = 0
-            beliefs.observe_iterations(arm, attempt.iterations)
-        elif not finished and foreseen is not None:
-            beliefs.observe_iterations(arm, foreseen, extrapolated=True, foreseen=True)
-        elif share <= _NOTHING_GAINED:
-            beliefs.observe_bound(arm, attempt.iterations / share)
-        elif not finished or share > _TELLING:
-            beliefs.observe_iterations(arm, attempt.iterations / share, extrapolated=True)
-
-    def _bar(self, arm: int) -> None:
-        """Keep an arm that failed out of the way, the longer the more often it did, last resorts aside."""
-        if self._barred_until[arm] > self.solves:
-            return
-        self._failures[arm] += 1
-        self._barred_until[arm] = self.solves + 2 ** min(int(self._failures[arm]) + 1, 12)
 
     def state_dict(self) -> dict[str, Any]:
         """Arms by their spelling, with what is believed of each relative to its forecast, and how trials went."""
@@ -519,31 +383,17 @@ class Explorer(Policy):
             return {}
         believed = self.beliefs.state_dict()
         tried = self.trials.state_dict(self.solves, self.total, self.beliefs.running_of(self._incumbent))
-        arms = dict(self._carried)
-        for k, arm in enumerate(self.arms):
-            row = {**believed["arms"][k], **tried["arms"][k]}
-            if self._failures[k]:
-                row["failures"] = int(self._failures[k])
-                row["barred"] = max(int(self._barred_until[k]) - self.solves, 0)
-            if row and arm in self.refinement.added:
-                row["added"] = 1
-            if row:
-                arms[str(arm)] = row
-        return {
-            "policy": "explorer",
-            "version": _VERSION,
-            "unit": self._unit,
-            "solves": self._recalled + self.solves,
-            "horizon": max(self.solves, self._horizon // 2),
-            "context": self._anticipation.state_dict(),
-            **believed,
-            **tried,
-            "arms": arms,
-        }
+        added = [{"added": 1} if arm in self.refinement.added else {} for arm in self.arms]
+        return self._earlier.joined(
+            self.arms,
+            (believed.pop("arms"), tried.pop("arms"), self._barred.rows(self.solves), added),
+            self.solves,
+            {"context": self._anticipation.state_dict(), **believed, **tried},
+        )
 
     def recall(self, state: Mapping[str, Any], *, same_stream: bool, same_machine: bool) -> None:
         """Begin with the beliefs of an earlier run; those of another stream only make better forecasts."""
-        if (state.get("policy"), state.get("version"), state.get("unit")) != ("explorer", _VERSION, self._unit):
+        if not self._earlier.understands(state):
             return
         arms = table(state.get("arms"))
         if same_stream:
@@ -554,17 +404,13 @@ class Explorer(Policy):
             return
         same_costs = same_machine or self._unit != "time"
         self.beliefs.recall({**state, "arms": rows}, same_stream=same_stream, same_costs=same_costs)
-        self.beliefs.share_setups(self._states)
+        self._lessons.share_setups()
         if not same_stream:
             return
-        self._recalled = whole(state, "solves", 2**40)
-        self._horizon = whole(state, "horizon", 2**40)
+        self._earlier.recall(state, names)
         self._anticipation.recall(table(state.get("context")))
         self.trials.recall(state, rows)
-        self._failures[:] = [whole(row, "failures", _MOST_BARRED) for row in rows]
-        self._barred_until[:] = [whole(row, "barred", _MOST_BARRED) // 2 for row in rows]
-        others = [name for name in arms if name not in set(names)][:_MOST_CARRIED]
-        self._carried = {name: table(arms[name]) for name in others}
+        self._barred.recall(rows)
 
     def _add_again(self, arms: Mapping[str, Any]) -> None:
         """Add the points that an earlier run has added, where they are points of the lines of this one."""
