@@ -19,7 +19,7 @@ import scipy.sparse as sp
 from machine import markdown_table, write_csv
 from reiterate import gallery
 from reiterate.contracts import Attempt, Stop
-from reiterate.engine.beliefs import foreseen_iterations, share_of
+from reiterate.engine.extrapolation import foreseen_iterations, share_of
 from reiterate.linear.door import Door
 from reiterate.linear.portfolio import METHODS, configuration
 

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from reiterate.contracts import Attempt, Progress, Status
 from reiterate.engine import Engine
-from reiterate.engine.beliefs import foreseen_iterations, share_of
 from reiterate.engine.explorer import Explorer
+from reiterate.engine.extrapolation import foreseen_iterations, share_of
 from reiterate.errors import Breakdown
 from tests.engine.priced import Hard, Priced, arms
 

@@ -5,7 +5,7 @@ import pytest
 
 from reiterate import gallery
 from reiterate.contracts import Status, Stop
-from reiterate.engine.beliefs import share_of
+from reiterate.engine.extrapolation import share_of
 from reiterate.linear.portfolio import METHODS, configuration
 from reiterate.linear.remaining import remaining_as_kept, remaining_iterations, room_for_coefficients
 from tests.linear.test_replay import instance_of

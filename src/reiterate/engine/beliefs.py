@@ -8,8 +8,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from reiterate.contracts import Attempt, Forecast
-from reiterate.engine.estimates import FIRST_DIFFICULTY, LINE_VARIANCE, METHOD_VARIANCE, Estimates
+from reiterate.contracts import Forecast
+from reiterate.engine.estimates import FIRST_DIFFICULTY, LINE_VARIANCE, METHOD_VARIANCE
+from reiterate.engine.measured_costs import STARTING, MeasuredCosts
 
 Vector = NDArray[np.float64]
 
@@ -21,19 +22,12 @@ _EXTRAPOLATED = 0.3  # the same of iterations extrapolated by the digits that a 
 _FORESEEN = 0.15  # the same of what the iteration itself foresaw
 _DRIFT = 0.02  # added to the variance of the log difficulty with every instance
 _FORGETTING = 0.002  # added to the variance of an arm with every instance on which it was not played
-STARTING = 2.0  # iterations that beginning to iterate costs about as much as
 _USUAL = 0.9  # weight of how often instances were novel before, when there is one more
 _LEAST_NOVELTY = 0.01
-_KEEP = 0.7  # weight of what was known when a cost is seen again
-OWN_MEASUREMENTS = 4.0  # of an arm, after which half of a change is put down to the machine
-LARGEST_CHANGE = 3.0  # times a cost, that one observation may be believed to tell
-DOUBTFUL_CHANGE = 0.4  # of the log of costs
-_INCREDIBLE = 30.0  # times the forecast of a cost, scaled to the machine
-_SINGLE_CHANGE = 0.25  # of the log of a cost, that is believed at once
-_FARTHEST = 20.0  # times the iterations made, beyond which nothing is extrapolated
 _COST_DEVIATION = 0.4  # standard deviation of the log of a forecast of costs
 _ONCE_DEVIATION = 0.25  # the same of a cost that was measured once, when code had to be loaded maybe
 _FEWEST_DIGITS = 0.7  # in natural logarithms: even the last step takes an iteration
+_FOLLOWED = 0.3  # of a square of errors, when the usual one is learnt
 _USUAL_DIGITS = 8.0 * math.log(10.0)
 _USUAL_ERROR = 0.25  # of log iterations
 _LARGEST_EVIDENCE = 0.6  # of one error, so that a single outlier does not convince
@@ -47,10 +41,9 @@ _JUMPS_FORGET = 0.97
 _RARE = 0.5  # jumps remembered, below which one more is a change-point
 _QUIET_NOISE = 0.4  # times the variance of noise, up to which the square of an error tells nothing new either
 TELLING_POWER = 0.1  # of the difficulty, below which iterations say nothing about it
-_LOG_LARGEST_CHANGE = math.log(LARGEST_CHANGE)
 
 
-class Beliefs(Estimates):
+class Beliefs(MeasuredCosts):
     """Estimates of what every arm would cost on the next instance.
 
     Model: on an instance of difficulty d, arm a takes N = s_a d^{p_a} g^{q_a} iterations, which cost u_a each, and
@@ -83,11 +76,7 @@ class Beliefs(Estimates):
 
     def __init__(self, forecasts: Sequence[Forecast], lines: Sequence[tuple[int, int]], difficulty: float) -> None:
         super().__init__(forecasts, lines, difficulty)
-        self._timed = np.zeros(len(forecasts), dtype=bool)  # since costs last moved by much
         self._drifted = 0.0  # variance of the difficulty that the present instance has added
-        self._deviation = 0.0
-        self._costs_doubtful = False
-        self._moved = 0.0  # log of costs, since somebody else could have told whether it was the machine
         self._risen = self._fallen = 0.0  # evidence that iterations have done so for good
         self._jumps = 0.0  # lately
         self._anew = True  # nobody has been observed on this instance
@@ -95,12 +84,6 @@ class Beliefs(Estimates):
         self._telling = self._telling_before = False  # whether anybody's iterations depend on it
         self._level_before = 0.0
         self._passed = 0  # instances since the variances were last brought up to date
-
-    def add_between(self, left: int, right: int, weight: float, *, ready: bool) -> int:
-        """As for estimates; it costs as much as it has been seen to on both sides."""
-        new = super().add_between(left, right, weight, ready=ready)
-        self._timed = np.append(self._timed, bool(self._timed[left] and self._timed[right]))
-        return new
 
     def expect(self, arm: int, cost: float, like: int) -> None:
         """Believe that a solve by an arm, once it is prepared, costs so much, as surely as another one is known."""
@@ -171,10 +154,6 @@ class Beliefs(Estimates):
         """Whether the difficulty has jumped lately, so that instances are not like those before."""
         return self._jumps >= _RARE
 
-    def measured(self, arm: int) -> bool:
-        """Whether what an iteration costs has been seen."""
-        return bool(self._measured[arm])
-
     def pass_by(self, harder: float = 0.0, digits: float | None = None, count: int = 1, *, novel: bool = True) -> float:
         """Instances go by, and what was not played may have changed; returns how much is known to be different.
 
@@ -237,107 +216,19 @@ class Beliefs(Estimates):
             forgotten = self._passed * _FORGETTING / (1.0 + self.plays)
             self._joint.widen_all(np.minimum(forgotten, np.maximum(largest - self.variance, 0.0)))
             self._passed = 0
-        if self._common:
-            factor = math.exp(self._common)
-            self.iterate_cost *= factor
-            self.setup *= factor
-            self.upkeep *= factor
-            self._common = 0.0
         if self._novelty != self._novelty_counted:
-            self.upkeep[self._kept_up == 0] *= self._novelty / self._novelty_counted
-            self._novelty_counted = self._novelty
             exact = self._exact & ~self._seen
             if exact.any():
                 # Where states never age, as many iterations as of an instance that nobody could be wrong about.
                 log = self._power * self.log_difficulty + self._digits * self._log_digits
                 forecast = self._novelty * (self._forecast_strength + log) - log
                 self._strength[exact] = forecast[exact]
-
-    @property
-    def common_factor(self) -> float:
-        """By which all costs have changed since they were last settled."""
-        return math.exp(self._common)
+        super().settle()
 
     def running_of(self, arm: int) -> float:
         """Cost of a solve by one arm, once it is prepared."""
         factor = math.exp(self._common)
         return factor * float((self.iterations_of(arm) + STARTING) * self.iterate_cost[arm] + self.upkeep[arm])
-
-    def observe_cost(
-        self, arm: int, iterations: int, iterating: float, preparing: float, *, anew: bool, in_a_row: bool = True
-    ) -> None:
-        """Take in what a turn cost.
-
-        ``anew``: its state was prepared for the first time. ``in_a_row``: the arm has played on the instance before,
-        too; otherwise what it took to bring an old state up to date is not what keeping it up to date would cost.
-        """
-        if anew:
-            self.settle()
-            self.setup[arm] = self._credible_setup(arm, preparing)
-            self.ready[arm] = self._set_up[arm] = True
-        elif in_a_row:
-            seen = int(self._kept_up[arm])
-            largest = LARGEST_CHANGE * math.exp(self._common) * float(max(self.setup[arm], self.upkeep[arm]))
-            preparing = min(preparing, largest) if largest else preparing
-            keep = min(seen / (seen + 1.0), 0.9)
-            self.upkeep[arm] = keep * self.upkeep[arm] + (1.0 - keep) * preparing * math.exp(-self._common)
-            self._kept_up[arm] += 1
-        if iterations > 0 and iterating > 0.0:
-            self._observe_unit(arm, iterating / (iterations + STARTING))
-        if anew:
-            self._rescale()
-
-    def _credible_setup(self, arm: int, preparing: float) -> float:
-        """What it took to prepare, unless that is far from all forecasts because the clock jumped."""
-        return min(preparing, _INCREDIBLE * float(self.setup[arm])) if self._measured.any() else preparing
-
-    def _observe_unit(self, arm: int, unit: float) -> None:
-        """Take in what an iteration cost.
-
-        The better an arm is known, the more it is the machine's doing when its iteration costs more or less than it
-        did: then all costs move, or whoever plays would be blamed for a machine that has become slower.
-        """
-        if not self._measurements[arm] and not self._doubted[arm] and self._incredible(arm, unit):
-            self._doubted[arm] = True  # a clock that jumps would bar an arm for good: once more will show
-            return
-        self._measurements[arm] += 1
-        if self._measurements[arm] == 1:
-            self.settle()
-            self.iterate_cost[arm] = unit
-            self._measured[arm] = self._timed[arm] = True
-            self._rescale()
-            return
-        if self._measurements[arm] == 2 and unit < self.iterate_cost[arm] * math.exp(self._common):
-            # The first one had to load code and touch memory; and clocks err upwards.
-            self.iterate_cost[arm] = unit * math.exp(-self._common)
-            self._rescale()
-            return
-        # A clock that jumps once must not count for much; what lasts is believed the second time.
-        believed = float(self.iterate_cost[arm]) * math.exp(self._common)
-        step = self._credible_step(math.log(unit / believed))
-        self._moved += step
-        if abs(self._moved) > DOUBTFUL_CHANGE:
-            # It may have been the arm after all: others may be hoped to cost what they did.
-            self._moved = 0.0
-            self._timed[:] = False
-            self._costs_doubtful = True
-        self._timed[arm] = True
-        common = step * (1.0 - OWN_MEASUREMENTS / (OWN_MEASUREMENTS + int(self._measurements[arm])))
-        self._common += common
-        self.iterate_cost[arm] *= math.exp(step - common)
-
-    def _credible_step(self, deviation: float) -> float:
-        """How far to follow the log of a cost, which deviates from what is believed; larger if it did so before."""
-        before, self._deviation = self._deviation, deviation
-        limit = max(_SINGLE_CHANGE, min(2.0 * math.copysign(before, before * deviation), _LOG_LARGEST_CHANGE))
-        return (1.0 - _KEEP) * min(max(deviation, -limit), limit)
-
-    def _incredible(self, arm: int, unit: float) -> bool:
-        """Whether an iteration cost so far from its forecast, after those of other arms were seen, as cannot be."""
-        if not self._measured.any():
-            return False
-        ratio = unit / (float(self.iterate_cost[arm]) * math.exp(self._common))
-        return not 1.0 / _INCREDIBLE < ratio < _INCREDIBLE
 
     def observe_iterations(
         self, arm: int, iterations: float, *, extrapolated: bool = False, foreseen: bool = False
@@ -378,7 +269,7 @@ class Beliefs(Estimates):
         step = min(max(error, -_LARGEST_EVIDENCE), _LARGEST_EVIDENCE)
         self._risen = max(self._risen + step - _USUAL_ERROR, 0.0)
         self._fallen = max(self._fallen - step - _USUAL_ERROR, 0.0)
-        self._surprise += (1.0 - _KEEP) * (min(error * error, 4.0) - self._surprise)
+        self._surprise += _FOLLOWED * (min(error * error, 4.0) - self._surprise)
 
     def observe_bound(self, arm: int, iterations: float) -> None:
         """Take in that an arm, which hardly got anywhere, would have taken more iterations than that."""
@@ -437,23 +328,6 @@ class Beliefs(Estimates):
         else:
             self._strength[same] += correlation**2 * step
             self.variance[same] = np.minimum(self.variance[same], variance + LINE_VARIANCE * (1.0 - correlation**2))
-
-
-def foreseen_iterations(attempt: Attempt, start: float, before: float, target: float) -> float | None:
-    """How many iterations a stopped attempt would have taken from the start, by what it foresaw itself.
-
-    It began at the merit ``before``. ``None``: it foresaw nothing, or nothing credible.
-    """
-    if attempt.remaining is None or not 0.0 <= attempt.remaining <= (_FARTHEST - 1.0) * attempt.iterations:
-        return None
-    return (attempt.iterations + attempt.remaining) / share_of(start, before, target, target)
-
-
-def share_of(start: float, before: float, after: float, target: float) -> float:
-    """Of the digits between the start and the target, those gained by a run from one merit to another; at least 5 %."""
-    if not (0.0 < target < start < math.inf) or not after < before:
-        return 1.0 / _FARTHEST
-    return max(math.log(before / max(after, target)) / math.log(start / target), 1.0 / _FARTHEST)
 
 
 def noise_of(iterations: float) -> float:

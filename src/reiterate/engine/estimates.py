@@ -34,17 +34,7 @@ _LEVELS = 40.0  # of log difficulty, are credible
 
 
 class Estimates:
-    """What is estimated of every arm; see :class:`~reiterate.engine.beliefs.Beliefs`, which keeps it up to date.
-
-    Parameters
-    ----------
-    forecasts
-        One for every arm.
-    lines
-        For every arm the number of its line (its method) and its place there.
-    difficulty
-        First guess of d, in the units that the forecasts share.
-    """
+    """What is estimated of every arm; see :class:`~reiterate.engine.beliefs.Beliefs`, which keeps it up to date."""
 
     def __init__(self, forecasts: Sequence[Forecast], lines: Sequence[tuple[int, int]], difficulty: float) -> None:
         self._forecasts = tuple(forecasts)

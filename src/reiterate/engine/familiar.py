@@ -7,17 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from reiterate.engine.beliefs import (
-    DOUBTFUL_CHANGE,
-    FAMILIAR,
-    LARGEST_CHANGE,
-    OWN_MEASUREMENTS,
-    STARTING,
-    TELLING_POWER,
-    Beliefs,
-    Vector,
-    noise_of,
-)
+from reiterate.engine.beliefs import FAMILIAR, TELLING_POWER, Beliefs, Vector, noise_of
+from reiterate.engine.measured_costs import DOUBTFUL_CHANGE, LARGEST_CHANGE, OWN_MEASUREMENTS, STARTING
 
 
 @dataclass(slots=True)

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from reiterate.configuration import Configuration
 from reiterate.contracts import Choice, Learner, Status
-from reiterate.engine.beliefs import foreseen_iterations, share_of
 from reiterate.engine.cost import CostUnit, cost_of, cost_of_preparing
+from reiterate.engine.extrapolation import foreseen_iterations, share_of
 from reiterate.engine.history import ended_by_itself
 from reiterate.engine.plain import number, plain, restored, rounded, table, whole
 from reiterate.engine.policy import Cap, Conduct, Opinion, Policy, Turns

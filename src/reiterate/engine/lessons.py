@@ -7,8 +7,8 @@ from collections.abc import Hashable, Mapping, Sequence
 from reiterate.configuration import Configuration
 from reiterate.contracts import Attempt, Status
 from reiterate.engine.barred import Barred
-from reiterate.engine.beliefs import foreseen_iterations, share_of
 from reiterate.engine.cost import CostUnit
+from reiterate.engine.extrapolation import foreseen_iterations, share_of
 from reiterate.engine.familiar import FamiliarBeliefs
 from reiterate.engine.solve import Solve
 
