@@ -22,7 +22,7 @@ _EXTRAPOLATED = 0.3  # the same of iterations extrapolated by the digits that a 
 _FORESEEN = 0.15  # the same of what the iteration itself foresaw
 _DRIFT = 0.02  # added to the variance of the log difficulty with every instance
 _FORGETTING = 0.002  # added to the variance of an arm with every instance on which it was not played
-_USUAL = 0.9  # weight of how often instances were novel before, when there is one more
+_USUAL = 0.9  # most weight of how often instances were novel before, when there is one more
 _LEAST_NOVELTY = 0.01
 _COST_DEVIATION = 0.4  # standard deviation of the log of a forecast of costs
 _ONCE_DEVIATION = 0.25  # the same of a cost that was measured once, when code had to be loaded maybe
@@ -84,6 +84,7 @@ class Beliefs(MeasuredCosts):
         self._telling = self._telling_before = False  # whether anybody's iterations depend on it
         self._level_before = 0.0
         self._passed = 0  # instances since the variances were last brought up to date
+        self._instances = 1  # that have gone by, and one novel one that is taken for granted
 
     def expect(self, arm: int, cost: float, like: int) -> None:
         """Believe that a solve by an arm, once it is prepared, costs so much, as surely as another one is known."""
@@ -180,7 +181,9 @@ class Beliefs(MeasuredCosts):
         self._drifted = min(count * _DRIFT, max(FIRST_DIFFICULTY - self._joint.level_variance, 0.0))
         self._joint.widen_level(self._drifted)
         self._passed += count
-        self._novelty = max(novel + (self._novelty - novel) * _USUAL**count, _LEAST_NOVELTY)
+        kept = min(self._instances / (self._instances + count), _USUAL**count)
+        self._novelty = max(novel + (self._novelty - novel) * kept, _LEAST_NOVELTY)
+        self._instances += count
         self._jumps *= _JUMPS_FORGET**count
         self._anew = True
         return abs(harder) + abs(self._log_digits - before)
