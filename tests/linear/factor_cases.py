@@ -9,8 +9,10 @@ import scipy.sparse as sp
 from reiterate.errors import Breakdown
 from reiterate.linear.door import Door
 from reiterate.linear.factor_engines import ENGINES
-from reiterate.linear.instance import Facts, LinearInstance, LinearTraits
+from reiterate.linear.facts import Facts
+from reiterate.linear.instance import LinearInstance
 from reiterate.linear.pattern import Pattern
+from reiterate.linear.traits import LinearTraits
 from tests.matrices import arrow, laplacian
 
 INSTALLED = [name for name, engine in ENGINES.items() if engine.available()]

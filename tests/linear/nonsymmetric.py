@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from reiterate.contracts import Stop
 from reiterate.linear.door import Door
-from reiterate.linear.instance import LinearTraits
+from reiterate.linear.traits import LinearTraits
 
 
 def convection_diffusion(m: int, dimensions: int = 2, wind: float = 20.0) -> sp.csr_array:

@@ -12,9 +12,9 @@ from reiterate.contracts import Status
 from reiterate.errors import Breakdown
 from reiterate.linear.absolute_blocks import AbsoluteBlockJacobi
 from reiterate.linear.door import Door
-from reiterate.linear.instance import LinearTraits
 from reiterate.linear.portfolio import METHODS
 from reiterate.linear.surrogate import positive_surrogate
+from reiterate.linear.traits import LinearTraits
 from tests.linear.nonsymmetric import solve
 from tests.linear.symmetric import hermitian, hermitian_matrices, saddle_point
 from tests.matrices import definite_matrices, laplacian

@@ -9,9 +9,9 @@ from scipy.sparse.linalg import minres
 
 from reiterate.contracts import Status
 from reiterate.linear.identity import Identity
-from reiterate.linear.instance import LinearTraits
 from reiterate.linear.jacobi import Jacobi
 from reiterate.linear.minres import MinimalResidual
+from reiterate.linear.traits import LinearTraits
 from tests.linear.nonsymmetric import neumann, null_vector, solve
 from tests.matrices import laplacian
 

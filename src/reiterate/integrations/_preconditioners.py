@@ -16,12 +16,12 @@ from reiterate.linear.door import Door
 from reiterate.linear.identity import Identity
 from reiterate.linear.incomplete_cholesky import IncompleteCholesky, ThresholdIncompleteCholesky
 from reiterate.linear.incomplete_lu import IncompleteLU, SymmetricOverRelaxation, ThresholdIncompleteLU
-from reiterate.linear.instance import LinearTraits
 from reiterate.linear.jacobi import Jacobi
 from reiterate.linear.multigrid import SmoothedAggregationMultigrid
 from reiterate.linear.preconditioner import Family, Preconditioner
 from reiterate.linear.surrogate import PositiveSurrogate
 from reiterate.linear.symmetric_part import SymmetricPart
+from reiterate.linear.traits import LinearTraits
 
 _DEFINITE: Final = ("jacobi", "ic(modification=0.0)", "ic(modification=0.95)", "amg(theta=0.05, bits=32)", "factor")
 _HERMITIAN: Final = ("jacobi", "ic(modification=0.0)", "amg(theta=0.05, bits=32)")

@@ -8,8 +8,9 @@ from reiterate.contracts import Values
 from reiterate.errors import Breakdown
 from reiterate.linear.block_jacobi import BlockDiagonal, BlockJacobi, detect_block
 from reiterate.linear.equilibration import scale
-from reiterate.linear.instance import LinearInstance, LinearTraits
+from reiterate.linear.instance import LinearInstance
 from reiterate.linear.preconditioner import Family, Preconditioner
+from reiterate.linear.traits import LinearTraits
 
 _NOTHING = 1e-10  # relative to the largest eigenvalue of a block
 

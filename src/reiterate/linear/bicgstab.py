@@ -13,10 +13,11 @@ from reiterate.contracts import Prepared, Progress, Stop, Values
 from reiterate.kernels import bicgstab as kernels
 from reiterate.kernels import codes, spmd
 from reiterate.linear import team
-from reiterate.linear.instance import LinearInstance, LinearTraits, Vector
+from reiterate.linear.instance import LinearInstance, Vector
 from reiterate.linear.krylov import KrylovMethod, KrylovState
 from reiterate.linear.restarting import RestartedIterate, one_by_one
 from reiterate.linear.segments import run_in_segments
+from reiterate.linear.traits import LinearTraits
 
 LEAST_REDUCTION = 0.5
 """A restart after less than this is futile."""

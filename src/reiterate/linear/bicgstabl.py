@@ -13,10 +13,11 @@ from reiterate.contracts import Prepared, Progress, Stop, Values
 from reiterate.kernels import bicgstab as kernels
 from reiterate.kernels import codes, vectors
 from reiterate.linear.bicgstab import GROWTH, ShadowedResidual
-from reiterate.linear.instance import LinearInstance, LinearTraits, Vector
+from reiterate.linear.instance import LinearInstance, Vector
 from reiterate.linear.krylov import KrylovMethod, KrylovState
 from reiterate.linear.restarting import one_by_one
 from reiterate.linear.segments import run_in_segments
+from reiterate.linear.traits import LinearTraits
 
 DEGREE = Parameter("l", low=0.5, high=8.5, default=2, search=(2, 4), points=3, integer=True)
 

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from reiterate.contracts import Forecast, Method, Obstacle, Prepared, Progress, Status, Stop, Values
 from reiterate.linear.background import background
-from reiterate.linear.instance import Facts, LinearInstance, Vector
+from reiterate.linear.facts import Facts
+from reiterate.linear.instance import LinearInstance, Vector
 from reiterate.linear.vectors import norm
 
 _warm: weakref.WeakKeyDictionary[Method, set[Hashable]] = weakref.WeakKeyDictionary()  # what the process has compiled

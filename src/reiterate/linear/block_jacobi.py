@@ -11,10 +11,11 @@ from reiterate.configuration import Parameter, ParameterSpace
 from reiterate.contracts import Values
 from reiterate.errors import Breakdown
 from reiterate.kernels import block_jacobi as kernels
-from reiterate.linear.instance import LinearInstance, LinearTraits
+from reiterate.linear.instance import LinearInstance
 from reiterate.linear.jacobi import Jacobi
 from reiterate.linear.pattern import Pattern
 from reiterate.linear.preconditioner import Family, Preconditioner
+from reiterate.linear.traits import LinearTraits
 
 __all__ = ["BlockDiagonal", "BlockJacobi", "Jacobi", "detect_block"]
 

@@ -12,13 +12,14 @@ from reiterate.kernels import cg as kernels
 from reiterate.linear import block_cg, team
 from reiterate.linear.block import Block, BlockInstance
 from reiterate.linear.identity import Identity
-from reiterate.linear.instance import LinearInstance, LinearTraits, Vector
+from reiterate.linear.instance import LinearInstance, Vector
 from reiterate.linear.jacobi import Jacobi
 from reiterate.linear.lock_step import FEWEST
 from reiterate.linear.method import DefiniteMethod
 from reiterate.linear.preconditioned_cg import PreconditionedConjugateGradients
 from reiterate.linear.remaining import remaining_as_kept, room_for_coefficients
 from reiterate.linear.segments import run_in_segments
+from reiterate.linear.traits import LinearTraits
 from reiterate.linear.vectors import reciprocals
 from reiterate.linear.work import in_matvecs, traffic
 

@@ -15,10 +15,11 @@ from reiterate.contracts import Values
 from reiterate.errors import Breakdown
 from reiterate.kernels import chebyshev as kernels
 from reiterate.kernels import vectors
-from reiterate.linear.instance import LinearInstance, LinearTraits, Vector
+from reiterate.linear.instance import LinearInstance, Vector
 from reiterate.linear.operator import Operator
 from reiterate.linear.pattern import Pattern
 from reiterate.linear.preconditioner import Family, Preconditioner
+from reiterate.linear.traits import LinearTraits
 from reiterate.linear.vectors import norm, reciprocals
 
 _COLD_STEPS = 12

@@ -5,10 +5,11 @@ from __future__ import annotations
 from reiterate.contracts import Prepared, Progress, Stop, Values
 from reiterate.kernels import codes
 from reiterate.kernels import symmetric as kernels
-from reiterate.linear.instance import LinearInstance, LinearTraits, Vector
+from reiterate.linear.instance import LinearInstance, Vector
 from reiterate.linear.krylov import KrylovState
 from reiterate.linear.method import Variant
 from reiterate.linear.symmetric import SymmetricMethod, SymmetricRun
+from reiterate.linear.traits import LinearTraits
 
 
 class _Run(SymmetricRun):

@@ -10,16 +10,11 @@ from numpy.typing import NDArray
 
 from reiterate.linear.block import Block, BlockInstance
 from reiterate.linear.condensation import LARGEST, Condensation, Couplings
-from reiterate.linear.instance import (
-    Facts,
-    Knowledge,
-    LinearInstance,
-    LinearTraits,
-    Vector,
-    norm,
-    residual_of,
-    rounding_errors_of,
-)
+from reiterate.linear.facts import Facts, Knowledge
+from reiterate.linear.instance import LinearInstance, Vector
+from reiterate.linear.residual import residual_of, rounding_errors_of
+from reiterate.linear.traits import LinearTraits
+from reiterate.linear.vectors import norm
 
 
 class CondensedFacts(Facts):

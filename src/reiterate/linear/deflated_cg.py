@@ -9,7 +9,7 @@ import numpy as np
 from reiterate.configuration import Parameter
 from reiterate.contracts import Prepared, Progress, Status, Stop, Values
 from reiterate.kernels import codes, vectors
-from reiterate.linear.instance import LinearInstance, LinearTraits, Vector
+from reiterate.linear.instance import LinearInstance, Vector
 from reiterate.linear.krylov import REAL_DEFINITE, KrylovMethod, KrylovState, needs
 from reiterate.linear.lanczos import LanczosWindow
 from reiterate.linear.method import Variant
@@ -18,6 +18,7 @@ from reiterate.linear.preconditioned_cg import PreconditionedConjugateGradients
 from reiterate.linear.preconditioner import Family
 from reiterate.linear.recycled_space import RecycledSpace
 from reiterate.linear.segments import run_in_segments
+from reiterate.linear.traits import LinearTraits
 from reiterate.linear.work import in_matvecs
 
 SPACE = Parameter("space", low=0.5, high=100, default=8, search=(4, 16), points=3, scale="log", integer=True)

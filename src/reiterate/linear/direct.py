@@ -17,9 +17,11 @@ from reiterate.linear.block_refinement import refine_block
 from reiterate.linear.direct_factor import DirectFactor, FactorPreconditioner
 from reiterate.linear.factor_engines import ENGINES, factorize_by_what_works
 from reiterate.linear.factors import Factor, factorize
-from reiterate.linear.instance import LinearInstance, LinearTraits, norm
+from reiterate.linear.instance import LinearInstance
 from reiterate.linear.krylov import KrylovState
 from reiterate.linear.method import LinearMethod
+from reiterate.linear.traits import LinearTraits
+from reiterate.linear.vectors import norm
 from reiterate.linear.work import in_matvecs
 
 _PATIENCE = 5  # steps before the rate is judged

@@ -12,8 +12,9 @@ from reiterate.contracts import Values
 from reiterate.errors import Breakdown
 from reiterate.linear.factor_engines import factorize_by_what_works
 from reiterate.linear.factors import Factor
-from reiterate.linear.instance import LinearInstance, LinearTraits
+from reiterate.linear.instance import LinearInstance
 from reiterate.linear.preconditioner import Family, Preconditioner
+from reiterate.linear.traits import LinearTraits
 
 
 class FactorPreconditioner(Preconditioner):

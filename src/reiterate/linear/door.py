@@ -17,11 +17,13 @@ from reiterate.errors import InvalidInput
 from reiterate.linear.block import Block, BlockInstance
 from reiterate.linear.changes import Changes
 from reiterate.linear.condensed import CondensedBlock, CondensedFacts, CondensedInstance
+from reiterate.linear.facts import Facts
 from reiterate.linear.free import admit_operator, inspect_operator, is_free
 from reiterate.linear.given_null_space import GivenNullSpace
-from reiterate.linear.instance import Facts, LinearInstance, Vector, norm
+from reiterate.linear.instance import LinearInstance, Vector
 from reiterate.linear.known_matrices import KnownMatrices
 from reiterate.linear.known_patterns import KnownPatterns
+from reiterate.linear.vectors import norm
 
 _LARGEST_EXACT_INTEGER = 2**53
 

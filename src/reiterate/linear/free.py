@@ -9,9 +9,10 @@ import scipy.sparse as sp
 from scipy.sparse.linalg import LinearOperator, aslinearoperator
 
 from reiterate.errors import InvalidInput
-from reiterate.linear.instance import Facts, LinearTraits
+from reiterate.linear.facts import Facts
 from reiterate.linear.operator import FreeOperator
 from reiterate.linear.pattern import NoPattern
+from reiterate.linear.traits import LinearTraits
 
 _SYMMETRY_TOLERANCE = 1e-10
 

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reiterate.errors import InvalidInput
-from reiterate.linear.instance import LinearTraits
 from reiterate.linear.null_space import Constants, NullSpace, Spanned
 from reiterate.linear.pattern import Pattern
+from reiterate.linear.traits import LinearTraits
 from reiterate.linear.vectors import Vector
 
 _TOLERANCE = 1e-10  # of Σ|a_ij| max|z|: rounding errors of assembling, and of coordinates far from the origin

@@ -11,10 +11,11 @@ from reiterate.configuration import Parameter
 from reiterate.contracts import Prepared, Progress, Stop, Values
 from reiterate.kernels import arnoldi, codes
 from reiterate.linear import team
-from reiterate.linear.instance import LinearInstance, LinearTraits, Vector
+from reiterate.linear.instance import LinearInstance, Vector
 from reiterate.linear.krylov import KrylovMethod, KrylovState
 from reiterate.linear.restarting import RestartedIterate, one_by_one
 from reiterate.linear.segments import run_in_segments
+from reiterate.linear.traits import LinearTraits
 
 RESTART = Parameter("restart", low=0.5, high=10_000, default=30, search=(10, 100), points=4, scale="log", integer=True)
 

@@ -14,10 +14,11 @@ from reiterate.kernels import codes
 from reiterate.kernels import idr as kernels
 from reiterate.kernels.bicgstab import dot_and_square
 from reiterate.linear.bicgstab import GROWTH, LEAST_REDUCTION, PATIENCE, VANISHING
-from reiterate.linear.instance import LinearInstance, LinearTraits, Vector
+from reiterate.linear.instance import LinearInstance, Vector
 from reiterate.linear.krylov import KrylovMethod, KrylovState
 from reiterate.linear.restarting import RestartedIterate, one_by_one
 from reiterate.linear.segments import run_in_segments
+from reiterate.linear.traits import LinearTraits
 
 SHADOWS = Parameter("s", low=0.5, high=32.5, default=4, search=(2, 8), points=3, scale="log", integer=True)
 

@@ -12,9 +12,10 @@ from reiterate.contracts import Values
 from reiterate.errors import Breakdown
 from reiterate.kernels import incomplete_cholesky as kernels
 from reiterate.kernels import triangular
-from reiterate.linear.instance import LinearInstance, LinearTraits
+from reiterate.linear.instance import LinearInstance
 from reiterate.linear.pattern import Index, Pattern
 from reiterate.linear.preconditioner import Family, Preconditioner
+from reiterate.linear.traits import LinearTraits
 from reiterate.linear.triangular import (
     BITS,
     SHIFTS,

@@ -10,9 +10,10 @@ import numpy as np
 
 from reiterate.errors import InvalidInput
 from reiterate.linear import elementary
-from reiterate.linear.instance import LinearTraits, Vector
+from reiterate.linear.instance import Vector
 from reiterate.linear.obstacle import zero_lines
 from reiterate.linear.pattern import Pattern
+from reiterate.linear.traits import LinearTraits
 
 _SYMMETRY_TOLERANCE = 1e-12
 _NULL_SPACE_TOLERANCE = 2e-15  # rounding errors of assembling; a stiff but regular matrix can come near

@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reiterate.contracts import Values
-from reiterate.linear.instance import LinearInstance, LinearTraits
+from reiterate.linear.instance import LinearInstance
 from reiterate.linear.preconditioner import Family, Preconditioner
+from reiterate.linear.traits import LinearTraits
 from reiterate.linear.vectors import reciprocals
 
 

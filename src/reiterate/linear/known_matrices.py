@@ -12,13 +12,15 @@ from reiterate.errors import InvalidInput
 from reiterate.linear.condensation import Condensation, KnownCondensations, condensations
 from reiterate.linear.condensed import CondensedFacts
 from reiterate.linear.elementary import fingerprint
+from reiterate.linear.facts import Facts, Knowledge
 from reiterate.linear.given_null_space import GivenNullSpace, constants_of
 from reiterate.linear.inspection import inspect
-from reiterate.linear.instance import Facts, Knowledge, LinearTraits, Vector
+from reiterate.linear.instance import Vector
 from reiterate.linear.known_patterns import KnownPatterns
 from reiterate.linear.null_space import NullSpace
 from reiterate.linear.pattern import Pattern
 from reiterate.linear.presumption import Presumption
+from reiterate.linear.traits import LinearTraits
 
 _KEEP = 4  # a time step may alternate between a few
 

@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 
 from reiterate.configuration import Parameter, ParameterSpace
 from reiterate.contracts import Prepared, Progress, Stop, Values
-from reiterate.linear.instance import LinearInstance, LinearTraits, Vector
+from reiterate.linear.instance import LinearInstance, Vector
 from reiterate.linear.method import LinearMethod, Variant
 from reiterate.linear.preconditioner import Family, Preconditioner
 from reiterate.linear.restarting import one_by_one
 from reiterate.linear.segments import run_in_segments
+from reiterate.linear.traits import LinearTraits
 from reiterate.linear.work import in_matvecs, traffic
 
 HERMITIAN_DEFINITE = "a Hermitian positive definite matrix"

@@ -13,7 +13,8 @@ from reiterate.contracts import Forecast, Method, Stop, Values
 from reiterate.linear import operator
 from reiterate.linear.door import Door
 from reiterate.linear.forecast import forecast
-from reiterate.linear.instance import LinearInstance, LinearTraits
+from reiterate.linear.instance import LinearInstance
+from reiterate.linear.traits import LinearTraits
 
 _SMALL = 24  # unknowns of the systems on which blocks are rehearsed
 

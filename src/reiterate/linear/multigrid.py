@@ -17,8 +17,9 @@ from reiterate.linear.coarsening import (
 )
 from reiterate.linear.door import Door
 from reiterate.linear.hierarchy import MultigridPreconditioner
-from reiterate.linear.instance import LinearInstance, LinearTraits, Vector
+from reiterate.linear.instance import LinearInstance, Vector
 from reiterate.linear.preconditioner import Family, Preconditioner
+from reiterate.linear.traits import LinearTraits
 
 SWEEPS = Parameter("sweeps", 0, 9, 1, search=(1, 2), points=2, integer=True)
 """Gauss-Seidel sweeps on the way down, and as many on the way up."""

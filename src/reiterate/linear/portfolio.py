@@ -29,7 +29,6 @@ from reiterate.linear.idr import InducedDimensionReduction
 from reiterate.linear.incomplete_cholesky import IncompleteCholesky, ThresholdIncompleteCholesky
 from reiterate.linear.incomplete_cholesky_cg import IncompleteCholeskyConjugateGradients
 from reiterate.linear.incomplete_lu import IncompleteLU, SymmetricOverRelaxation, ThresholdIncompleteLU
-from reiterate.linear.instance import LinearTraits
 from reiterate.linear.jacobi import Jacobi
 from reiterate.linear.minres import MinimalResidual
 from reiterate.linear.multigrid import ClassicalMultigrid, SmoothedAggregationMultigrid
@@ -41,6 +40,7 @@ from reiterate.linear.ssor_cg import SymmetricOverRelaxedConjugateGradients
 from reiterate.linear.surrogate import PositiveSurrogate
 from reiterate.linear.symmetric_part import SymmetricPart
 from reiterate.linear.symmlq import SymmetricLQ
+from reiterate.linear.traits import LinearTraits
 
 _ANY_FAMILY: Final = (
     Identity(),

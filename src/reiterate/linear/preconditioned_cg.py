@@ -8,12 +8,13 @@ from reiterate.contracts import Prepared, Progress, Status, Stop, Values
 from reiterate.kernels import codes, vectors
 from reiterate.linear import block_cg
 from reiterate.linear.block import Block, BlockInstance
-from reiterate.linear.instance import LinearInstance, LinearTraits, Vector
+from reiterate.linear.instance import LinearInstance, Vector
 from reiterate.linear.krylov import HERMITIAN_DEFINITE, KrylovMethod, KrylovState, needs
 from reiterate.linear.lanczos import tridiagonal
 from reiterate.linear.preconditioner import Family
 from reiterate.linear.remaining import remaining_iterations
 from reiterate.linear.segments import run_in_segments
+from reiterate.linear.traits import LinearTraits
 
 
 class PreconditionedConjugateGradients(KrylovMethod):

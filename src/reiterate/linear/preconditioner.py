@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from reiterate.configuration import ParameterSpace
 from reiterate.contracts import Values
-from reiterate.linear.instance import LinearInstance, LinearTraits
+from reiterate.linear.instance import LinearInstance
+from reiterate.linear.traits import LinearTraits
 
 
 class Preconditioner(ABC):

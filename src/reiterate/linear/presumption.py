@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from reiterate.linear.instance import Facts, Knowledge
+from reiterate.linear.facts import Facts, Knowledge
 
 _LONGEST = 9
 _ROUNDING = 1e-12

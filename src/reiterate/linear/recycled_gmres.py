@@ -15,11 +15,12 @@ from reiterate.contracts import Prepared, Progress, Status, Stop, Values
 from reiterate.kernels import arnoldi, codes, deflation
 from reiterate.linear.gmres import Cycle
 from reiterate.linear.harmonic import HarmonicChoice
-from reiterate.linear.instance import LinearInstance, LinearTraits, Vector
+from reiterate.linear.instance import LinearInstance, Vector
 from reiterate.linear.krylov import KrylovMethod, KrylovState
 from reiterate.linear.payoff import Payoff, decades_between
 from reiterate.linear.restarting import one_by_one
 from reiterate.linear.segments import run_in_segments
+from reiterate.linear.traits import LinearTraits
 from reiterate.linear.vectors import norm
 from reiterate.linear.work import in_matvecs
 

@@ -9,9 +9,10 @@ import numpy as np
 from reiterate.configuration import Parameter, ParameterSpace
 from reiterate.contracts import Prepared, Progress, Stop, Values
 from reiterate.kernels import sor as kernels
-from reiterate.linear.instance import LinearInstance, LinearTraits, Vector
+from reiterate.linear.instance import LinearInstance, Vector
 from reiterate.linear.method import LinearMethod
 from reiterate.linear.segments import run_in_segments
+from reiterate.linear.traits import LinearTraits
 from reiterate.linear.work import in_matvecs, traffic
 
 RELAXATION: Final = Parameter("omega", low=0.0, high=2.0, default=1.5, search=(1.0, 1.95), points=20)

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from reiterate.contracts import Values
 from reiterate.errors import Breakdown
-from reiterate.linear.instance import LinearInstance, LinearTraits
+from reiterate.linear.instance import LinearInstance
 from reiterate.linear.preconditioner import Family, Preconditioner
+from reiterate.linear.traits import LinearTraits
 
 _EXCESS = 1e-3  # of a raised diagonal over the row beside it, so that no raised matrix is singular
 _ROUNDING = 1e-12

@@ -7,8 +7,9 @@ import copy
 import numpy as np
 
 from reiterate.contracts import Values
-from reiterate.linear.instance import LinearInstance, LinearTraits
+from reiterate.linear.instance import LinearInstance
 from reiterate.linear.preconditioner import Family, Preconditioner
+from reiterate.linear.traits import LinearTraits
 
 
 class SymmetricPart(Family):

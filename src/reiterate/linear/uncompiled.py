@@ -22,9 +22,10 @@ from reiterate.errors import Breakdown
 from reiterate.kernels import codes
 from reiterate.linear.factor_superlu import complaint_of
 from reiterate.linear.forecast import forecast
-from reiterate.linear.instance import LinearInstance, LinearTraits, Vector
+from reiterate.linear.instance import LinearInstance, Vector
 from reiterate.linear.method import LinearMethod
 from reiterate.linear.segments import run_in_segments
+from reiterate.linear.traits import LinearTraits
 from reiterate.linear.vectors import reciprocals
 from reiterate.linear.work import in_matvecs
 
