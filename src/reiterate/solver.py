@@ -19,10 +19,11 @@ from reiterate.engine import Engine, History
 from reiterate.engine.cost import UNITS, CostUnit
 from reiterate.errors import InvalidInput, NotConverged, ReiterateError
 from reiterate.linear import elementary, team
+from reiterate.linear.admission import admit_start, are_swapped, as_array, check_tolerances
 from reiterate.linear.background import background
 from reiterate.linear.block import BlockInstance, ColumnByColumn
 from reiterate.linear.departure import leave_finite, leave_verified
-from reiterate.linear.door import Door, admit_start, are_swapped, as_array, check_tolerances
+from reiterate.linear.door import Door
 from reiterate.linear.fingerprint import describe
 from reiterate.linear.guesses import Guesses
 from reiterate.linear.instance import LinearInstance, Vector

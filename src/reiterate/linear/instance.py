@@ -200,7 +200,7 @@ class LinearInstance:
 
         For a right-hand side in the range of A its solution solves A x = b: see :mod:`~reiterate.linear.pinning`.
         """
-        if not self.projected:
+        if self._facts.null_space is None:
             return self
         facts = pinned(self.A, self._facts)
         twin = copy.copy(self)
