@@ -21,7 +21,8 @@ from reiterate.errors import InvalidInput, NotConverged, ReiterateError
 from reiterate.linear import elementary, team
 from reiterate.linear.admission import admit_start, are_swapped, as_array, check_tolerances
 from reiterate.linear.background import background
-from reiterate.linear.block import BlockInstance, ColumnByColumn
+from reiterate.linear.block import ColumnByColumn
+from reiterate.linear.column_guesses import ColumnGuesses
 from reiterate.linear.departure import leave_finite, leave_verified
 from reiterate.linear.door import Door
 from reiterate.linear.fingerprint import describe
@@ -57,7 +58,6 @@ if TYPE_CHECKING:
     from reiterate.memory.store import Store
 
 _SECONDS_FOR_TRACES = 1.0
-_WIDEST_GUESSED = 8  # columns; the guesses of a column hold eight vectors
 
 
 class Solver:
@@ -182,7 +182,7 @@ class Solver:
         reused = reuse_names(reuse)
         self._busy = threading.Lock()
         self._guesses = Guesses() if guesses else None
-        self._column_guesses: list[Guesses] = []
+        self._column_guesses = None if self._guesses is None else ColumnGuesses(self._guesses.chosen)
         self._kept = KeptSystems()
         self._door = Door(
             null_space,
@@ -306,9 +306,8 @@ class Solver:
         columns = self._door.admit_block(A, B, context, rtol=rtol, atol=atol)
         instance = columns.instance
         X = columns.enter(x0)
-        guesses = self._guesses_of(instance)
-        for j, (column, guess) in enumerate(zip(instance.columns, guesses, strict=False)):
-            X[:, j] = guess.start(column, np.ascontiguousarray(X[:, j]))
+        if self._column_guesses is not None:
+            X = self._column_guesses.start(instance, X)
         self._remarks.take_in(instance)
         try:
             X = instance.normalize(self._engine.solve(instance, X))
@@ -317,20 +316,9 @@ class Solver:
             error.x, error.merit = _best_of(error, instance)
             error.x = columns.spread(error.x)
             raise
-        if self.last is not None:
-            work = self.last.work / len(instance.columns)
-            for j, (column, guess) in enumerate(zip(instance.columns, guesses, strict=False)):
-                guess.solved(column, np.ascontiguousarray(X[:, j]), work, self.last.configuration)
+        if self._column_guesses is not None and (last := self.last) is not None:
+            self._column_guesses.solved(instance, X, last.work, last.configuration)
         return columns.spread(solution)
-
-    def _guesses_of(self, instance: BlockInstance) -> list[Guesses]:
-        """Those of every column; none where that would take too much memory, or there is nothing to solve."""
-        width = len(instance.columns)
-        if self._guesses is None or width > _WIDEST_GUESSED or not instance.b.any():
-            return []
-        if len(self._column_guesses) != width:
-            self._column_guesses = [Guesses(self._guesses.chosen) for _ in instance.columns]
-        return self._column_guesses
 
     def _solve_vector(
         self, A: Any, b: Vector, x0: ArrayLike | None, context: Mapping[str, float] | None, rtol: float, atol: float
