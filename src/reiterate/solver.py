@@ -23,7 +23,7 @@ from reiterate.linear.admission import admit_start, are_swapped, as_array, check
 from reiterate.linear.background import background
 from reiterate.linear.block import ColumnByColumn
 from reiterate.linear.column_guesses import ColumnGuesses
-from reiterate.linear.departure import leave_finite, leave_verified
+from reiterate.linear.departure import leave_best, leave_verified
 from reiterate.linear.door import Door
 from reiterate.linear.fingerprint import describe
 from reiterate.linear.guesses import Guesses
@@ -313,8 +313,8 @@ class Solver:
             X = instance.normalize(self._engine.solve(instance, X))
             solution = leave_verified(instance, X, self._attempts)
         except NotConverged as error:
-            error.x, error.merit = _best_of(error, instance)
-            error.x = columns.spread(error.x)
+            best, error.merit = leave_best(error, instance)
+            error.x = columns.spread(best)
             raise
         if self._column_guesses is not None and (last := self.last) is not None:
             self._column_guesses.solved(instance, X, last.work, last.configuration)
@@ -337,7 +337,7 @@ class Solver:
             solution = leave_verified(instance, x, self._attempts) if instance.scaled else x
         except NotConverged as error:
             self._keep(instance, start)
-            best, error.merit = _best_of(error, instance)
+            best, error.merit = leave_best(error, instance)
             error.x = instance.complete(best)
             raise
         self._keep(instance, start)
@@ -442,12 +442,6 @@ class Solver:
             f"Solver({len(self.configurations)} configurations, cost={self._cost!r}, rtol={self._rtol:g}, "
             f"atol={self._atol:g}; {self.history.solves} solves)"
         )
-
-
-def _best_of(error: NotConverged, instance: LinearInstance) -> tuple[Vector, float]:
-    """The best iterate on the error, finite and in the caller's scale, and its merit there."""
-    x = instance.normalize(error.x)
-    return leave_finite(instance, x) if instance.scaled else (x, error.merit)
 
 
 def _is_complex(A: Any) -> bool:

@@ -38,6 +38,12 @@ def leave_verified(instance: LinearInstance, y: NDArray[Any], attempts: Sequence
     )
 
 
+def leave_best(error: NotConverged, instance: LinearInstance) -> tuple[NDArray[Any], float]:
+    """The best iterate on the error, finite and in the caller's scale, and its merit there."""
+    x = instance.normalize(error.x)
+    return leave_finite(instance, x) if instance.scaled else (x, error.merit)
+
+
 def leave_finite(instance: LinearInstance, y: NDArray[Any]) -> tuple[NDArray[Any], float]:
     """An iterate in the caller's scale and its merit there; as near as double precision gets, or zero if better."""
     x = np.nan_to_num(instance.leave(y))
