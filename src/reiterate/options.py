@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from reiterate.contracts import Arms, Learner, LearnerBuilder, LearnerFactory
-from reiterate.engine.cost import CostUnit
+from reiterate.engine.cost import UNITS, CostUnit
 from reiterate.errors import InvalidInput, UnknownOption
 from reiterate.learners import LEARNERS, make_learner
 
@@ -126,6 +126,36 @@ def generator(seed: int | np.random.Generator | None) -> np.random.Generator:
         return np.random.default_rng(seed)
     except (TypeError, ValueError):
         raise InvalidInput("seed", f"{seed!r} is neither a nonnegative integer nor a numpy.random.Generator") from None
+
+
+def check_switch(name: str, value: object) -> None:
+    """Refuse what is neither True nor False."""
+    if not isinstance(value, bool | np.bool_):
+        raise InvalidInput(name, f"{value!r} is neither True nor False")
+
+
+def check_cost(cost: str) -> None:
+    """Refuse what is no unit of costs."""
+    if cost not in UNITS:
+        raise InvalidInput("cost", f"{cost!r} is not one of {', '.join(map(repr, UNITS))}")
+
+
+def check_limits(
+    max_iterations: int,
+    max_seconds: float | None,
+    patience: float | None,
+    memory_limit: float | None,
+    threads: int | None,
+) -> None:
+    """Refuse limits of a solve that nothing could keep."""
+    check_positive("max_iterations", max_iterations, whole=True)
+    check_positive("max_seconds", max_seconds)
+    if isinstance(patience, int | float) and 0 < patience < 1:
+        raise InvalidInput("patience", f"{patience!r} is less than 1: even the incumbent would be stopped")
+    check_positive("patience", patience)
+    check_positive("memory_limit", memory_limit)
+    if threads is not None:
+        check_positive("threads", threads, whole=True)
 
 
 def check_positive(name: str, value: float | None, *, whole: bool = False) -> None:

@@ -45,7 +45,9 @@ from reiterate.memory.place import store_if_wanted
 from reiterate.memory.recognition import call_site
 from reiterate.memory.recollection import Recollection
 from reiterate.options import (
-    check_positive,
+    check_cost,
+    check_limits,
+    check_switch,
     checks_names,
     generator,
     policy_or_learner,
@@ -162,22 +164,13 @@ class Solver:
         label: str | None = None,
     ) -> None:
         check_fallback(fallback)
-        if isinstance(patience, int | float) and 0 < patience < 1:
-            raise InvalidInput("patience", f"{patience!r} is less than 1: even the incumbent would be stopped")
-        if not isinstance(guesses, bool | np.bool_):
-            raise InvalidInput("guesses", f"{guesses!r} is neither True nor False")
+        check_switch("guesses", guesses)
         check_tolerances(rtol, atol)
-        if cost not in UNITS:
-            raise InvalidInput("cost", f"{cost!r} is not one of {', '.join(map(repr, UNITS))}")
-        check_positive("max_iterations", max_iterations, whole=True)
-        check_positive("max_seconds", max_seconds)
-        check_positive("patience", patience)
+        check_cost(cost)
+        check_limits(max_iterations, max_seconds, patience, memory_limit, threads)
         self._rtol, self._atol = float(rtol), float(atol)
         self._cost: CostUnit = cost
-        if memory_limit is not None:
-            check_positive("memory_limit", memory_limit)
         if threads is not None:
-            check_positive("threads", threads, whole=True)
             team.warm_up(threads)
         reused = reuse_names(reuse)
         self._busy = threading.Lock()
