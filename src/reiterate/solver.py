@@ -41,9 +41,7 @@ from reiterate.linear.portfolio import (
 from reiterate.linear.remarks import Remarks
 from reiterate.linear.replay import KeptSystems
 from reiterate.linear.uncompiled import SUBSTITUTES, UNCOMPILED
-from reiterate.memory.place import store_if_wanted
-from reiterate.memory.recognition import call_site
-from reiterate.memory.recollection import Recollection
+from reiterate.memory.recollection import recollect
 from reiterate.options import (
     check_cost,
     check_limits,
@@ -185,9 +183,8 @@ class Solver:
             recycles="recycling" in reused,
             condenses=True,
         )
-        self._recollection: Recollection | None = None
-        if (store := store_if_wanted(memory)) is not None:
-            self._recollection = Recollection(store, call_site() if label is None else str(label), describe, cost)
+        self._recollection = recollect(memory, label, describe, cost)
+        if self._recollection is not None:
             weakref.finalize(self, self._recollection.close)
         # What was named, or counted, or drawn by a learner, must not depend on when kernels are ready.
         waits = methods is None and learner == "auto" and cost == "time"

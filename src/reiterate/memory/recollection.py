@@ -9,13 +9,28 @@ from typing import TYPE_CHECKING, Any
 
 from reiterate.contracts import Instance
 from reiterate.engine.policy import Policy
-from reiterate.memory.recognition import Fingerprint, fingerprint
+from reiterate.memory.place import store_if_wanted
+from reiterate.memory.recognition import Fingerprint, call_site, fingerprint
 
 if TYPE_CHECKING:
     from reiterate.memory.store import Store
 
 _WAIT = 0.05  # seconds between two times that knowledge is written, which takes about a millisecond
 _LONGEST = 1.0  # seconds of work that may be lost when the process is killed
+
+
+def recollect(
+    memory: str | os.PathLike[str] | bool | Store | None,
+    label: str | None,
+    describe: Callable[[Any], Mapping[str, Any]],
+    cost: str,
+) -> Recollection | None:
+    """The recollection of a solver that is being made, in the store that is meant; ``None`` where that is off.
+
+    Without a ``label`` the stream comes from the line outside of this package that is being executed.
+    """
+    store = store_if_wanted(memory)
+    return None if store is None else Recollection(store, call_site() if label is None else str(label), describe, cost)
 
 
 class Recollection:
