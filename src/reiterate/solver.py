@@ -1,4 +1,4 @@
-"""The front door for streams of linear systems: where the engine and the linear portfolio meet."""
+"""The front door for streams of linear systems: where what serves one stream meets, from the checks to the report."""
 
 from __future__ import annotations
 
@@ -15,43 +15,23 @@ from numpy.typing import ArrayLike
 
 from reiterate.configuration import Configuration
 from reiterate.contracts import Attempt, LearnerFactory, Record
-from reiterate.engine import Engine, History
+from reiterate.engine import History
 from reiterate.engine.cost import UNITS, CostUnit
 from reiterate.errors import InvalidInput, NotConverged, ReiterateError
-from reiterate.linear import elementary, team
+from reiterate.linear import team
 from reiterate.linear.admission import admit_start, are_swapped, as_array, check_tolerances
-from reiterate.linear.background import background
-from reiterate.linear.block import ColumnByColumn
 from reiterate.linear.column_guesses import ColumnGuesses
 from reiterate.linear.departure import leave_best, leave_verified
 from reiterate.linear.door import Door
 from reiterate.linear.fingerprint import describe
 from reiterate.linear.guesses import Guesses
 from reiterate.linear.instance import LinearInstance, Vector
-from reiterate.linear.portfolio import (
-    DEFAULT,
-    DEFAULT_FOR_ITERATIONS,
-    METHODS,
-    check_fallback,
-    configuration,
-    configurations,
-    lines,
-    suits,
-)
+from reiterate.linear.portfolio import METHODS, check_fallback
 from reiterate.linear.remarks import Remarks
 from reiterate.linear.replay import KeptSystems
-from reiterate.linear.uncompiled import SUBSTITUTES, UNCOMPILED
+from reiterate.linear_engine import linear_engine, players
 from reiterate.memory.recollection import recollect
-from reiterate.options import (
-    check_cost,
-    check_limits,
-    check_switch,
-    checks_names,
-    generator,
-    policy_or_learner,
-    reuse_names,
-    seconds_by_solve,
-)
+from reiterate.options import check_cost, check_limits, check_switch, checks_names, reuse_names, seconds_by_solve
 from reiterate.report.summary import being_compiled, summarize
 
 if TYPE_CHECKING:
@@ -186,31 +166,18 @@ class Solver:
         self._recollection = recollect(memory, label, describe, cost)
         if self._recollection is not None:
             weakref.finalize(self, self._recollection.close)
-        # What was named, or counted, or drawn by a learner, must not depend on when kernels are ready.
-        waits = methods is None and learner == "auto" and cost == "time"
-        if waits:
-            background().begin()
-        else:
-            elementary.insist()
-        default = DEFAULT_FOR_ITERATIONS if cost == "iterations" else DEFAULT
-        self._engine = Engine(
-            {name: ColumnByColumn(method) for name, method in {**METHODS, **UNCOMPILED}.items()},
-            configurations(named := default if methods is None else methods),
-            [configuration(fallback)] if fallback is not None else [],
-            policy_or_learner(learner, cost),
-            generator(seed),
+        self._engine = linear_engine(
+            methods,
+            learner,
+            fallback,
+            seed,
             cost=cost,
             max_iterations=max_iterations,
             max_seconds=max_seconds,
             patience=patience,
             memory_limit=memory_limit,
-            suits=suits if methods is None and cost != "iterations" else None,
-            substitutes=SUBSTITUTES,
-            missing=background().missing if waits else None,
-            ages="ageing" in reused,
-            refreshes="refresh" in reused,
+            reuse=reused,
             recall=None if self._recollection is None else self._recollection.begin,
-            refines=lines(named),
         )
         self._remarks = Remarks(() if methods is None else (METHODS[c.method] for c in self.configurations))
 
@@ -408,7 +375,7 @@ class Solver:
 
         check_path(Path(path))
         rivals = seconds_by_solve(measured or {}, self.history.solves + self.history.failures)
-        last, hardest = self._kept.traces({**METHODS, **UNCOMPILED}, _SECONDS_FOR_TRACES)
+        last, hardest = self._kept.traces(players(), _SECONDS_FOR_TRACES)
         return write_stream_report(
             self.history,
             UNITS[self._cost],
