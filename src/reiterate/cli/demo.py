@@ -26,23 +26,24 @@ ReportPath = Annotated[
     Path | None, typer.Option("--report", help="Where to write the HTML report; reiterate-NAME.html if not given.")
 ]
 
-_Built = tuple[Any, str]
-"""A simulation, whose type is imported only when one is built, and a sentence about it."""
 
+def _demo(describe: Callable[..., str]) -> Callable[..., str]:
+    """Make a command that runs the built-in simulation of that name.
 
-def _demo(build: Callable[..., _Built]) -> Callable[..., _Built]:
-    """Make a command of what builds a simulation, with its options and those that all demos share."""
-    own = inspect.signature(build, eval_str=True).parameters
+    Its options are those of ``describe``, which go to the simulation as they are, and those that all demos share.
+    ``describe`` returns a sentence about what they lead to.
+    """
+    own = inspect.signature(describe, eval_str=True).parameters
 
     def command(**options: Any) -> None:
-        _run_demo(build.__name__, build, {name: options[name] for name in own}, options)
+        _run_demo(describe, {name: options[name] for name in own}, options)
 
     shared = inspect.signature(_shared_options, eval_str=True).parameters
     together = [*own.values(), *(parameter for name, parameter in shared.items() if name not in own)]
     command.__signature__ = inspect.Signature(together)  # type: ignore[attr-defined]
     command.__annotations__ = {parameter.name: parameter.annotation for parameter in together}
-    app.command(build.__name__, help=inspect.getdoc(build))(command)
-    return build
+    app.command(describe.__name__, help=inspect.getdoc(describe))(command)
+    return describe
 
 
 def _shared_options(rtol: Tolerance = 1e-8, seed: Seed = 0, as_json: AsJson = False, report: ReportPath = None) -> None:
@@ -56,16 +57,14 @@ def heat(
     start: Annotated[
         float, typer.Option(help="Time at which the simulation begins; at 0.5 the diffusion becomes strong.")
     ] = 0.25,
-) -> _Built:
+) -> str:
     """Two-dimensional heat equation whose diffusion coefficient swings (Khodak et al., ICLR 2024).
 
     Each step is one sparse linear system. Two learners that see nothing but iteration counts tune the
     relaxation parameter omega of SSOR-preconditioned conjugate gradients, beside fixed choices and beside
     the best that hindsight could have chosen.
     """
-    from reiterate import gallery
-
-    return gallery.heat(nx=nx, steps=steps, start=start), (
+    return (
         f"Two-dimensional heat equation on a {nx - 1} × {nx - 1} grid, Crank–Nicolson, diffusion coefficient "
         f"max(0.1 sin 2πt, −10 sin 2πt), {steps:,} steps from t = {start:g}."
     )
@@ -78,11 +77,9 @@ def diffusion3d(
     contrast: Annotated[float, typer.Option(help="Strength of the coefficient's variation, exp(contrast * g).")] = 3.0,
     drift: Annotated[float, typer.Option(help="How fast the coefficient changes from step to step.")] = 0.05,
     seed: Seed = 0,
-) -> _Built:
+) -> str:
     """Three-dimensional diffusion through a drifting, strongly varying medium."""
-    from reiterate import gallery
-
-    return gallery.diffusion3d(size=size, steps=steps, contrast=contrast, drift=drift, seed=seed), (
+    return (
         f"Diffusion in {size}³ cells through a medium whose coefficient varies like exp({contrast:g} g) and drifts, "
         f"{steps:,} steps."
     )
@@ -93,13 +90,9 @@ def constant(
     nx: Side = 80,
     steps: Steps = 500,
     dt: Annotated[float, typer.Option(help="Time step; the longer, the worse conditioned the matrix.")] = 0.001,
-) -> _Built:
+) -> str:
     """Heat under a moving source: the same matrix at every step."""
-    from reiterate import gallery
-
-    return gallery.constant(nx=nx, steps=steps, dt=dt), (
-        f"Heat under a moving source on a {nx - 1} × {nx - 1} grid, one matrix, {steps:,} steps of {dt:g}."
-    )
+    return f"Heat under a moving source on a {nx - 1} × {nx - 1} grid, one matrix, {steps:,} steps of {dt:g}."
 
 
 @_demo
@@ -107,16 +100,12 @@ def convection(
     nx: Side = 80,
     steps: Steps = 200,
     highest: Annotated[float, typer.Option(help="Largest Péclet number of the sweep.")] = 1e4,
-) -> _Built:
+) -> str:
     """Heat in a recirculating wind that freshens and calms down: nonsymmetric matrices.
 
     One solver chooses among the default methods.
     """
-    from reiterate import gallery
-
-    return gallery.convection(nx=nx, steps=steps, highest=highest), (
-        f"Heat in a recirculating wind, Péclet number up to {highest:,g} and back, {steps:,} steps."
-    )
+    return f"Heat in a recirculating wind, Péclet number up to {highest:,g} and back, {steps:,} steps."
 
 
 @_demo
@@ -124,13 +113,9 @@ def newton(
     nx: Side = 64,
     steps: Steps = 150,
     height: Annotated[float, typer.Option(help="Height of the frame; the higher, the more nonlinear.")] = 1.0,
-) -> _Built:
+) -> str:
     """Minimal surfaces in a moving frame by Newton's method: every Newton step is one system."""
-    from reiterate import gallery
-
-    return gallery.newton(nx=nx, steps=steps, height=height), (
-        f"Minimal surface on a {nx} × {nx} grid in a frame of height {height:g}, {steps:,} Newton steps."
-    )
+    return f"Minimal surface on a {nx} × {nx} grid in a frame of height {height:g}, {steps:,} Newton steps."
 
 
 @_demo
@@ -139,13 +124,11 @@ def thermal_block(
     cells: Annotated[int, typer.Option(min=2, help="Grid cells along the side of a block.")] = 24,
     steps: Steps = 150,
     contrast: Annotated[float, typer.Option(help="Conductivities are from 1/contrast to contrast.")] = 10.0,
-) -> _Built:
+) -> str:
     """Heat through blocks whose conductivities wander: a sweep through parameter space."""
-    from reiterate import gallery
-
-    return gallery.thermal_block(blocks=blocks, cells=cells, steps=steps, contrast=contrast), (
+    return (
         f"Heat through {blocks} × {blocks} blocks of {cells} × {cells} cells with conductivities "
-        f"from {1 / contrast if contrast else 0:g} to {contrast:g}, {steps:,} points of parameter space."
+        f"from {1 / contrast:g} to {contrast:g}, {steps:,} points of parameter space."
     )
 
 
@@ -154,16 +137,12 @@ def helmholtz(
     nx: Side = 60,
     steps: Steps = 60,
     highest: Annotated[float, typer.Option(help="Largest frequency of the sweep.")] = 50.0,
-) -> _Built:
+) -> str:
     """Waves through a lens at rising frequency: complex, indefinite matrices.
 
     One solver chooses among the default methods.
     """
-    from reiterate import gallery
-
-    return gallery.helmholtz(nx=nx, steps=steps, highest=highest), (
-        f"Waves through a lens at frequencies up to {highest:g}, {steps:,} of them."
-    )
+    return f"Waves through a lens at frequencies up to {highest:g}, {steps:,} of them."
 
 
 @_demo
@@ -171,16 +150,12 @@ def navier_stokes(
     nx: Side = 48,
     steps: Steps = 200,
     reynolds: Annotated[float, typer.Option(help="Reynolds number of the flow.")] = 1000.0,
-) -> _Built:
+) -> str:
     """Flow in a box under a lid that swings: nonsymmetric and singular symmetric systems by turns.
 
     One solver chooses among the default methods.
     """
-    from reiterate import gallery
-
-    return gallery.navier_stokes(nx=nx, steps=steps, reynolds=reynolds), (
-        f"Flow in a box of {nx} × {nx} cells under a lid that swings, Reynolds number {reynolds:,g}."
-    )
+    return f"Flow in a box of {nx} × {nx} cells under a lid that swings, Reynolds number {reynolds:,g}."
 
 
 @_demo
@@ -189,13 +164,9 @@ def topology(
     ny: Annotated[int, typer.Option(min=2, help="Cells across it.")] = 20,
     steps: Steps = 60,
     volume: Annotated[float, typer.Option(help="Share of the box that may be filled.")] = 0.4,
-) -> _Built:
+) -> str:
     """Topology of a cantilever, optimized: one badly conditioned system for every design."""
-    from reiterate import gallery
-
-    return gallery.topology(nx=nx, ny=ny, steps=steps, volume=volume), (
-        f"Topology of a cantilever of {nx} × {ny} cells, {volume:.0%} of them filled, {steps:,} designs."
-    )
+    return f"Topology of a cantilever of {nx} × {ny} cells, {volume:.0%} of them filled, {steps:,} designs."
 
 
 @_demo
@@ -204,24 +175,22 @@ def powerflow(
     steps: Steps = 235,
     loading: Annotated[float, typer.Option(help="How heavily the grid is loaded.")] = 1.0,
     seed: Seed = 0,
-) -> _Built:
+) -> str:
     """A power grid through the day by Newton's method: small nonsymmetric matrices.
 
     One solver chooses among the default methods.
     """
-    from reiterate import gallery
-
-    return gallery.powerflow(buses=buses, steps=steps, loading=loading, seed=seed), (
-        f"A power grid of {buses} buses through the day by Newton's method, {steps:,} systems."
-    )
+    return f"A power grid of {buses} buses through the day by Newton's method, {steps:,} systems."
 
 
-def _run_demo(name: str, build: Callable[..., _Built], own: dict[str, Any], shared: dict[str, Any]) -> None:
+def _run_demo(describe: Callable[..., str], own: dict[str, Any], shared: dict[str, Any]) -> None:
+    from reiterate.gallery import GALLERY
     from reiterate.report.page import check_path
 
+    name = describe.__name__
     path: Path = shared["report"] or Path(f"reiterate-{name}.html")
     check_path(path)
-    simulation, description = build(**own)
+    simulation, description = GALLERY[name](**own), describe(**own)
     # Without positive definite matrices there is no omega to tune.
     run = _compare if simulation.definite else _tune
     found = run(name, simulation, description, path, shared)
