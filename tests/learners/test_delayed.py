@@ -50,7 +50,7 @@ def test_probabilities_are_probabilities(arms, seed, root, entropy, spread):
     assert np.isfinite(p).all()
     assert (p >= 0).all()
     assert p.sum() == pytest.approx(1)
-    assert p.argmax() == losses.argmin()
+    assert p[losses.argmin()] >= p.max() * (1 - 1e-12)  # others that differ less than rounding tells are as likely
 
 
 def test_without_delays_it_is_tsallis_inf_s_distribution():
