@@ -14,6 +14,17 @@ LARGEST = 1e100
 """Beyond it, differences of context values would leave double precision's range."""
 
 
+def number(name: str, value: Any) -> float:
+    """The value of a context variable as a float, if it is a number of usable size."""
+    try:
+        converted = float(value)
+    except (TypeError, ValueError, OverflowError):
+        converted = math.nan
+    if not abs(converted) <= LARGEST:
+        raise InvalidInput("context", f"{name}={value!r} is not a number within ±{LARGEST:g}")
+    return converted
+
+
 class ContextVariable:
     """Picks the value of one variable from each context.
 
@@ -41,15 +52,8 @@ class ContextVariable:
             self.name = next(iter(context))
         if self.name not in context:
             return self._last
-        value = context[self.name]
-        try:
-            number = float(value)
-        except (TypeError, ValueError, OverflowError):
-            number = math.nan
-        if not abs(number) <= LARGEST:
-            raise InvalidInput("context", f"{self.name}={value!r} is not a number within ±{LARGEST:g}")
-        self._last = number
-        return number
+        self._last = number(self.name, context[self.name])
+        return self._last
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any, Self
 
 import numpy as np
 
 from reiterate.contracts import Context
-from reiterate.errors import InvalidInput
-from reiterate.learners._context import LARGEST
+from reiterate.learners._context import LARGEST, number
 from reiterate.learners._finite import Vector
 
 MOST = 8
@@ -85,7 +83,7 @@ class Covariates:
         values: Vector = self._means[0].copy()
         for place, name in enumerate(self.names):
             if context and name in context:
-                values[place] = _number(name, context[name])
+                values[place] = number(name, context[name])
         return values
 
     def observe(self, context: Context | None) -> bool:
@@ -153,13 +151,3 @@ class Covariates:
             setattr(covariates, f"_{field}", np.array(state[field], dtype=np.float64).reshape(d))
         covariates._logarithmic = np.array(state["logarithmic"], dtype=bool).reshape(d)
         return covariates
-
-
-def _number(name: str, value: Any) -> float:
-    try:
-        number = float(value)
-    except (TypeError, ValueError, OverflowError):
-        number = math.nan
-    if not abs(number) <= LARGEST:
-        raise InvalidInput("context", f"{name}={value!r} is not a number within ±{LARGEST:g}")
-    return number
