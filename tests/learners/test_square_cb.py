@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from reiterate.contracts import Choice
 from reiterate.errors import InvalidInput
 from reiterate.learners._covariates import Covariates
+from reiterate.learners._inverse_gap import inverse_gap_weights
 from reiterate.learners._kernel_regression import (
     ARM_PENALTY,
     COMMON_PENALTY,
@@ -16,7 +17,7 @@ from reiterate.learners._kernel_regression import (
     kernel,
 )
 from reiterate.learners.simple import Uniform
-from reiterate.learners.square_cb import SquareCB, inverse_gap_weights
+from reiterate.learners.square_cb import SquareCB
 from reiterate.learners.tsallis_inf import TsallisINF
 
 unit_vectors = st.integers(1, 12).flatmap(

@@ -13,6 +13,7 @@ from reiterate.contracts import Choice, Context
 from reiterate.learners._context import ContextVariable, Interval
 from reiterate.learners._cost_scale import CostScale
 from reiterate.learners._finite import FiniteLearner, Vector, count, positive
+from reiterate.learners._inverse_gap import inverse_gap_weights
 from reiterate.learners._state import array, check_state, pack_generator, unpack_generator
 
 ARM_PENALTY = 0.2
@@ -165,13 +166,7 @@ class ChebCB(FiniteLearner):
         predictions, errors = self._predict(features)
         if self._optimism > 0:
             predictions = predictions - self._optimism * self._common(features) * errors
-        best = int(predictions.argmin())
-        weights = (predictions - predictions[best]) * self._gamma()
-        weights += self._arms
-        np.reciprocal(weights, out=weights)
-        weights[best] = 0.0
-        weights[best] = 1.0 - float(weights.sum())
-        return self._draw(weights, context)
+        return self._draw(inverse_gap_weights(predictions, self._gamma()), context)
 
     def learn(self, choice: Choice, cost: float, *, censored: bool = False) -> None:
         """Take in what a choice cost."""

@@ -11,6 +11,7 @@ import numpy as np
 from reiterate.contracts import Choice, Context
 from reiterate.learners._covariates import Covariates
 from reiterate.learners._finite import FiniteLearner, Vector, count, positive
+from reiterate.learners._inverse_gap import inverse_gap_weights
 from reiterate.learners._kernel_regression import GroupedKernelRegression
 from reiterate.learners._log_costs import LogCosts
 from reiterate.learners._state import check_state, pack_generator, unpack_generator
@@ -29,15 +30,6 @@ UNHEARD = 1e-3
 
 STEEPEST = 50.0
 """Predicted log costs further apart than this count as this far apart."""
-
-
-def inverse_gap_weights(predictions: Vector, gamma: float) -> Vector:
-    """``1 / (K + gamma (y_i - min y))`` for every arm but the minimizer of y, which gets the rest; shape (K,)."""
-    best = int(predictions.argmin())
-    weights: Vector = 1.0 / (predictions.size + gamma * (predictions - predictions[best]))
-    weights[best] = 0.0
-    weights[best] = 1.0 - float(weights.sum())
-    return weights
 
 
 class SquareCB(FiniteLearner):
