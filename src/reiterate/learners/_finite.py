@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -65,6 +66,13 @@ class FiniteLearner(Learner):
             raise InvalidInput("cost", f"{cost!r} for arm {choice.arm} is not a finite nonnegative number")
         return min(value, LARGEST)
 
+    def _check_drawn_feedback(self, choice: Choice, cost: Any) -> float:
+        """As :meth:`_check_feedback`, for who weights the cost by how likely the choice was."""
+        value = self._check_feedback(choice, cost)
+        if not 0 < choice.probability <= 1:
+            raise InvalidInput("choice", f"probability {choice.probability!r} is not in (0, 1]")
+        return value
+
 
 def snapshot(context: Context | None) -> Context | None:
     """A copy, since callers may reuse one mapping for every instance while feedback is still due."""
@@ -86,6 +94,13 @@ def count(argument: str, value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
         raise InvalidInput(argument, f"{value!r} is not a positive integer")
     return int(value)
+
+
+def one_of(argument: str, value: Any, options: Sequence[str]) -> Any:
+    """The value of an option, if it is one of those that there are."""
+    if value not in options:
+        raise InvalidInput(argument, f"{value!r} is not one of {', '.join(options)}")
+    return value
 
 
 def fading(value: Any) -> float | None:

@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reiterate.contracts import Choice, Context
-from reiterate.errors import InvalidInput
 from reiterate.learners._finite import FiniteLearner, Vector, positive
 from reiterate.learners._state import array, check_state, pack_generator, unpack_generator
 
@@ -162,9 +161,7 @@ class CoinBetting(FiniteLearner):
 
     def learn(self, choice: Choice, cost: float, *, censored: bool = False) -> None:
         """Settle the bets by what a choice cost."""
-        cost = self._check_feedback(choice, cost)
-        if not 0 < choice.probability <= 1:
-            raise InvalidInput("choice", f"probability {choice.probability!r} is not in (0, 1]")
+        cost = self._check_drawn_feedback(choice, cost)
         arm = choice.arm
         self._rounds += 1
         if self._plays[arm] == 0:

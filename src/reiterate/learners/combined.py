@@ -9,7 +9,6 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from reiterate.contracts import Choice, Context
-from reiterate.errors import InvalidInput
 from reiterate.learners._cost_scale import CostScale
 from reiterate.learners._finite import FiniteLearner, Vector, positive, snapshot
 from reiterate.learners._state import array, check_state, pack_generator, unpack_generator
@@ -100,9 +99,7 @@ class Combined(FiniteLearner):
 
     def learn(self, choice: Choice, cost: float, *, censored: bool = False) -> None:
         """Take in what a choice cost."""
-        cost = self._check_feedback(choice, cost)
-        if not 0 < choice.probability <= 1:
-            raise InvalidInput("choice", f"probability {choice.probability!r} is not in (0, 1]")
+        cost = self._check_drawn_feedback(choice, cost)
         costs = self._costs
         if censored:
             cost = max(cost, costs.level)

@@ -162,9 +162,7 @@ class Delayed(FiniteLearner):
 
     def learn(self, choice: Choice, cost: float, *, censored: bool = False) -> None:
         """Take in what a choice cost, or, ``censored``, what it is known to cost at least so far."""
-        cost = self._check_feedback(choice, cost)
-        if not 0 < choice.probability <= 1:
-            raise InvalidInput("choice", f"probability {choice.probability!r} is not in (0, 1]")
+        cost = self._check_drawn_feedback(choice, cost)
         if not censored:
             self._remember(cost)
             self._count_as(choice, cost, goes_on=False)

@@ -175,9 +175,7 @@ class Optimistic(FiniteLearner):
 
     def learn(self, choice: Choice, cost: float, *, censored: bool = False) -> None:
         """Take in what a choice cost."""
-        cost = self._check_feedback(choice, cost)
-        if not 0 < choice.probability <= 1:
-            raise InvalidInput("choice", f"probability {choice.probability!r} is not in (0, 1]")
+        cost = self._check_drawn_feedback(choice, cost)
         arm = choice.arm
         limit = self._costs.limit if self._costs.ready else math.inf
         self._costs.update(cost)

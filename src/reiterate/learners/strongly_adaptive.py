@@ -126,9 +126,7 @@ class StronglyAdaptive(FiniteLearner):
 
     def learn(self, choice: Choice, cost: float, *, censored: bool = False) -> None:
         """Take in what a choice, or a query, cost."""
-        cost = self._check_feedback(choice, cost)
-        if not 0 < choice.probability <= 1:
-            raise InvalidInput("choice", f"probability {choice.probability!r} is not in (0, 1]")
+        cost = self._check_drawn_feedback(choice, cost)
         costs = self._costs
         if censored:
             cost = max(cost, costs.level)

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from reiterate.contracts import Choice, Context
 from reiterate.errors import InvalidInput
-from reiterate.learners._finite import Vector, fading, positive
+from reiterate.learners._finite import Vector, fading, one_of, positive
 from reiterate.learners._line import LineLearner, Matrix, unit_box
 from reiterate.learners._state import array, check_state, pack_generator, unpack_generator
 
@@ -176,9 +176,7 @@ class Surrogate(LineLearner):
         super().__init__(arms, rng, points)
         if model is None:
             model = "tradeoff" if self._places.shape[1] == 1 else "quadratic"
-        if model not in get_args(Model):
-            raise InvalidInput("model", f"{model!r} is not one of {', '.join(get_args(Model))}")
-        self._model: Model = model
+        self._model: Model = one_of("model", model, get_args(Model))
         self._exploration = positive("exploration", exploration)
         self._memory = fading(memory)
         if points is None and model == "sor":

@@ -9,10 +9,9 @@ from typing import Any, ClassVar, Literal, Self, get_args
 import numpy as np
 
 from reiterate.contracts import Choice, Context
-from reiterate.errors import InvalidInput
 from reiterate.learners._arm_plays import ArmPlays
 from reiterate.learners._counted_costs import CountedCosts
-from reiterate.learners._finite import FiniteLearner, Vector, snapshot
+from reiterate.learners._finite import FiniteLearner, Vector, one_of, snapshot
 from reiterate.learners._state import check_state, pack_generator, unpack_generator
 
 Model = Literal["lognormal", "normal"]
@@ -84,9 +83,7 @@ class Thompson(FiniteLearner):
 
     def __init__(self, arms: int, rng: np.random.Generator, *, model: Model = "lognormal") -> None:
         super().__init__(arms, rng)
-        if model not in get_args(Model):
-            raise InvalidInput("model", f"{model!r} is not one of {', '.join(get_args(Model))}")
-        self._model: Model = model
+        self._model: Model = one_of("model", model, get_args(Model))
         self._costs = CountedCosts()
         self._plays = ArmPlays(self._arms)
 

@@ -9,9 +9,8 @@ from typing import Any, ClassVar, Literal, Self, get_args
 import numpy as np
 
 from reiterate.contracts import Choice, Context
-from reiterate.errors import InvalidInput
 from reiterate.learners._cost_scale import CostScale
-from reiterate.learners._finite import FiniteLearner, Vector, positive
+from reiterate.learners._finite import FiniteLearner, Vector, one_of, positive
 from reiterate.learners._state import array, check_state, pack_generator, unpack_generator
 
 Estimator = Literal["baseline", "reduced-variance", "importance-weighted"]
@@ -144,9 +143,7 @@ class TsallisINF(FiniteLearner):
         scale: float | None = None,
     ) -> None:
         super().__init__(arms, rng)
-        if estimator not in LEARNING_RATE:
-            raise InvalidInput("estimator", f"{estimator!r} is not one of {', '.join(get_args(Estimator))}")
-        self._estimator: Estimator = estimator
+        self._estimator: Estimator = one_of("estimator", estimator, get_args(Estimator))
         self._scale = None if scale is None else positive("scale", scale)
         self._losses: Vector = np.zeros(self._arms)
         self._rounds = 0
@@ -180,9 +177,7 @@ class TsallisINF(FiniteLearner):
 
     def learn(self, choice: Choice, cost: float, *, censored: bool = False) -> None:
         """Take in what a choice cost."""
-        cost = self._check_feedback(choice, cost)
-        if not 0 < choice.probability <= 1:
-            raise InvalidInput("choice", f"probability {choice.probability!r} is not in (0, 1]")
+        cost = self._check_drawn_feedback(choice, cost)
         if censored:
             cost = max(cost, self._level())
         if self._scale is not None or self._costs.ready:

@@ -9,10 +9,9 @@ from typing import Any, ClassVar, Literal, Self, get_args
 import numpy as np
 
 from reiterate.contracts import Choice, Context
-from reiterate.errors import InvalidInput
 from reiterate.learners._arm_plays import ArmPlays
 from reiterate.learners._counted_costs import CountedCosts
-from reiterate.learners._finite import FiniteLearner, Vector, positive, snapshot
+from reiterate.learners._finite import FiniteLearner, Vector, one_of, positive, snapshot
 from reiterate.learners._state import array, check_state, pack_generator, unpack_generator
 
 Width = Literal["tuned", "published"]
@@ -83,9 +82,7 @@ class UCB1(FiniteLearner):
         scale: float | None = None,
     ) -> None:
         super().__init__(arms, rng)
-        if width not in get_args(Width):
-            raise InvalidInput("width", f"{width!r} is not one of {', '.join(get_args(Width))}")
-        self._width: Width = width
+        self._width: Width = one_of("width", width, get_args(Width))
         self._costs = CountedCosts(None if scale is None else positive("scale", scale))
         self._plays = ArmPlays(self._arms)
         self._lowest: Vector = np.zeros(self._arms)
