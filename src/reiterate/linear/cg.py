@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -11,14 +13,13 @@ from reiterate.contracts import Prepared, Progress, Stop, Values
 from reiterate.kernels import cg as kernels
 from reiterate.linear import block_cg, team
 from reiterate.linear.block import Block, BlockInstance
+from reiterate.linear.cg_segments import run_cg_in_segments
 from reiterate.linear.identity import Identity
 from reiterate.linear.instance import LinearInstance, Vector
 from reiterate.linear.jacobi import Jacobi
 from reiterate.linear.lock_step import FEWEST
 from reiterate.linear.method import DefiniteMethod
 from reiterate.linear.preconditioned_cg import PreconditionedConjugateGradients
-from reiterate.linear.remaining import remaining_as_kept, room_for_coefficients
-from reiterate.linear.segments import run_in_segments
 from reiterate.linear.traits import LinearTraits
 from reiterate.linear.vectors import reciprocals
 from reiterate.linear.work import in_matvecs, traffic
@@ -48,6 +49,26 @@ def _workspace(instance: LinearInstance, previous: Prepared | None) -> _Workspac
 def _is_generic(instance: LinearInstance | BlockInstance) -> bool:
     """Whether the fused kernels, made for real entries, do not apply."""
     return instance.traits.complex or not instance.traits.entries
+
+
+def _run(
+    kernel: Callable[..., Any], diagonal: tuple[Vector, ...], scalars: tuple[float, ...], work: _Workspace, r: Vector,
+    instance: LinearInstance, x: Vector, stop: Stop, *, row_bytes: float,
+) -> Progress:  # fmt: skip
+    """Run a kernel from a copy of ``x``, with the residual ``r`` and the first direction that the workspace holds."""
+    pattern, threads = instance.pattern, instance.threads
+    x = x.copy()
+    return run_cg_in_segments(
+        kernel,
+        (pattern.indptr, pattern.indices, instance.data, *diagonal, x, r, work.p, work.q),
+        scalars,
+        (pattern.row_bounds(threads), team.partial_sums(threads)),
+        lambda: x,
+        instance,
+        stop,
+        threads=threads,
+        moved=traffic(pattern, entries=1.0, row_bytes=row_bytes),
+    )
 
 
 class ConjugateGradients(DefiniteMethod):
@@ -85,31 +106,10 @@ class ConjugateGradients(DefiniteMethod):
         """Iterate from a copy of ``x``, shape (n,)."""
         if _is_generic(instance):
             return self._by_products.iterate(prepared, instance, values, x, stop)
-        pattern, data, work = instance.pattern, instance.data, prepared.state
-        threshold, threads = instance.square_threshold, instance.threads
-        bounds, sums = pattern.row_bounds(threads), team.partial_sums(threads)
-        coefficients = room_for_coefficients()
+        work = prepared.state
         r, square = instance.residual(x, work.r)
         np.copyto(work.p, r)
-        x = x.copy()
-
-        def advance(iterations: int) -> tuple[int, int]:
-            nonlocal square
-            made, square, code = team.call(
-                threads, kernels.cg_advance, pattern.indptr, pattern.indices, data, x, r, work.p, work.q,
-                square, threshold, iterations, bounds, sums, coefficients,
-            )  # fmt: skip
-            return made, code
-
-        moved = traffic(pattern, entries=1.0, row_bytes=84.0)
-        return run_in_segments(
-            advance,
-            lambda: x,
-            stop,
-            bytes_per_iteration=moved,
-            work=in_matvecs(pattern, moved),
-            remaining=lambda: remaining_as_kept(coefficients, square, threshold),
-        )
+        return _run(kernels.cg_advance, (), (square,), work, r, instance, x, stop, row_bytes=84.0)
 
     def iterate_block(
         self, prepared: Prepared, instance: BlockInstance, values: Values, x: Block, stop: Stop
@@ -160,31 +160,11 @@ class JacobiConjugateGradients(DefiniteMethod):
         """Iterate from a copy of ``x``, shape (n,)."""
         if _is_generic(instance):
             return self._by_products.iterate(prepared, instance, values, x, stop)
-        pattern, data, work = instance.pattern, instance.data, prepared.state
-        threshold, threads = instance.square_threshold, instance.threads
-        bounds, sums = pattern.row_bounds(threads), team.partial_sums(threads)
-        coefficients = room_for_coefficients()
+        work = prepared.state
         r, square = instance.residual(x, work.r)
         weighted = kernels.jacobi_cg_direction(work.inverse_diagonal, r, work.p)
-        x = x.copy()
-
-        def advance(iterations: int) -> tuple[int, int]:
-            nonlocal square, weighted
-            made, square, weighted, code = team.call(
-                threads, kernels.jacobi_cg_advance, pattern.indptr, pattern.indices, data, work.inverse_diagonal,
-                x, r, work.p, work.q, square, weighted, threshold, iterations, bounds, sums, coefficients,
-            )  # fmt: skip
-            return made, code
-
-        moved = traffic(pattern, entries=1.0, row_bytes=100.0)
-        return run_in_segments(
-            advance,
-            lambda: x,
-            stop,
-            bytes_per_iteration=moved,
-            work=in_matvecs(pattern, moved),
-            remaining=lambda: remaining_as_kept(coefficients, square, threshold),
-        )
+        diagonal, scalars = (work.inverse_diagonal,), (square, weighted)
+        return _run(kernels.jacobi_cg_advance, diagonal, scalars, work, r, instance, x, stop, row_bytes=100.0)
 
     def iterate_block(
         self, prepared: Prepared, instance: BlockInstance, values: Values, x: Block, stop: Stop

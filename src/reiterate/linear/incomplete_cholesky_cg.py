@@ -14,17 +14,16 @@ from reiterate.kernels import eisenstat_cg, incomplete_cholesky_cg, levels, tria
 from reiterate.linear import team
 from reiterate.linear.block import Block, BlockInstance
 from reiterate.linear.block_eisenstat_cg import EisenstatRecurrence, Triangle
+from reiterate.linear.cg_segments import run_cg_in_segments
 from reiterate.linear.incomplete_cholesky import CholeskyFactors, IncompleteCholesky
 from reiterate.linear.instance import LinearInstance, Vector
 from reiterate.linear.krylov import KrylovState
 from reiterate.linear.lock_step import FEWEST, iterate_in_lock_step
 from reiterate.linear.method import Variant
 from reiterate.linear.preconditioned_cg import PreconditionedConjugateGradients
-from reiterate.linear.remaining import remaining_as_kept, room_for_coefficients
-from reiterate.linear.segments import run_in_segments
 from reiterate.linear.work import in_matvecs
 
-Advance = Callable[[Vector, float, float, float, float, int], tuple[int, float, float, float, int]]
+_Beginning = tuple[Callable[..., Any], tuple[Any, ...], tuple[float, float, float], Callable[[], Vector]]
 
 
 class IncompleteCholeskyConjugateGradients(PreconditionedConjugateGradients):
@@ -62,23 +61,11 @@ class IncompleteCholeskyConjugateGradients(PreconditionedConjugateGradients):
         if factors.matrix_pattern is not instance.pattern:
             return super().iterate(prepared, instance, values, x, stop)
         begin = _begin_general if factors.layout.has_triangles else _begin_without_triangles
-        square, weighted, step, finish, moved = begin(state, factors, instance, x)
-        threshold, beta = instance.square_threshold, 0.0
-        coefficients = room_for_coefficients()
-
-        def advance(iterations: int) -> tuple[int, int]:
-            nonlocal square, weighted, beta
-            made, square, weighted, beta, code = step(coefficients, square, weighted, beta, threshold, iterations)
-            return made, code
-
-        work = in_matvecs(instance.pattern, moved)
-        progress = run_in_segments(
-            advance,
-            finish,
-            stop,
-            bytes_per_iteration=moved,
-            work=work,
-            remaining=lambda: remaining_as_kept(coefficients, square, threshold),
+        kernel, arrays, scalars, finish = begin(state, factors, instance, x)
+        parts, moved = factors.layout.parts, self.traffic_of(instance, state)
+        sums = team.partial_sums(parts)
+        progress = run_cg_in_segments(
+            kernel, arrays, scalars, (sums,), finish, instance, stop, threads=parts, moved=moved
         )
         # Laying out the numbers of A, which no other method has to do for every solve.
         progress.work += in_matvecs(instance.pattern, (4.0 + 3.0 * x.dtype.itemsize) * factors.values.size)
@@ -105,10 +92,8 @@ class IncompleteCholeskyConjugateGradients(PreconditionedConjugateGradients):
         return iterate_in_lock_step(recurrence, x, stop)
 
 
-def _begin_general(
-    state: KrylovState, factors: CholeskyFactors, instance: LinearInstance, x: Vector
-) -> tuple[float, float, Advance, Callable[[], Vector], float]:
-    """‖r‖², r·M⁻¹r, the iteration, how to read its iterate, and the bytes that it moves, for factors of any pattern."""
+def _begin_general(state: KrylovState, factors: CholeskyFactors, instance: LinearInstance, x: Vector) -> _Beginning:
+    """The kernel, what it takes, and how to read its iterate, for factors of any pattern."""
     layout = factors.layout
     entries = factors.entries_of(instance)
     diagonal, ordered, r, s, g, p, q = state.vectors(7, x.size, x.dtype)
@@ -117,29 +102,23 @@ def _begin_general(
     _permute(layout.order, (instance.diagonal, diagonal), (x, ordered), (natural, r))
     weighted = incomplete_cholesky_cg.start(factors.inverse, s, g, p)
     count = layout.lower_count
-    sums = team.partial_sums(layout.parts)
     arrays = (
         *layout.lower(factors.values), entries[:count],
         *layout.upper(factors.values), entries[count:],
         factors.inverse, diagonal, ordered, r, s, g, p, q,
     )  # fmt: skip
 
-    def step(coefficients: Vector, *scalars: Any) -> Any:
-        return team.call(layout.parts, incomplete_cholesky_cg.advance, *arrays, *scalars, sums, coefficients)
-
     def finish() -> Vector:
         natural = x.copy()
         levels.permute(ordered, layout.rank, natural)
         return natural
 
-    item = x.dtype.itemsize
-    moved = (4.0 + item + factors.values.itemsize) * entries.size + 18.0 * item * x.size
-    return square, float(weighted), step, finish, moved
+    return incomplete_cholesky_cg.advance, arrays, (square, float(weighted), 0.0), finish
 
 
 def _begin_without_triangles(
     state: KrylovState, factors: CholeskyFactors, instance: LinearInstance, x: Vector
-) -> tuple[float, float, Advance, Callable[[], Vector], float]:
+) -> _Beginning:
     """As :func:`_begin_general`, where the factors are those of A but for the diagonal."""
     layout = factors.layout
     ordered, r, s, g, p = state.vectors(5, x.size, x.dtype)
@@ -149,20 +128,14 @@ def _begin_without_triangles(
     eisenstat_cg.scale(g, pivots, scaling, delta, ordered, r)
     entries = factors.entries_of(instance, scaling)
     weighted = eisenstat_cg.start(*layout.lower(entries), r, s, g, p)
-    sums = team.partial_sums(layout.parts)
     arrays = (*layout.lower(entries), *layout.upper(entries), delta, pivots, ordered, r, s, g, p)
-
-    def step(coefficients: Vector, *scalars: Any) -> Any:
-        return team.call(layout.parts, eisenstat_cg.advance, *arrays, *scalars, sums, coefficients)
 
     def finish() -> Vector:
         natural = x.copy()
         levels.permute(ordered * scaling, layout.rank, natural)
         return natural
 
-    item = x.dtype.itemsize
-    moved = (4.0 + item) * entries.size + 16.0 * item * x.size
-    return square, float(weighted), step, finish, moved
+    return eisenstat_cg.advance, arrays, (square, float(weighted), 0.0), finish
 
 
 def _permute(order: NDArray[Any], *pairs: tuple[Any, NDArray[Any]]) -> None:

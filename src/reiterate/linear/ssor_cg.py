@@ -13,14 +13,13 @@ from reiterate.kernels import ssor_cg as kernels
 from reiterate.linear import team
 from reiterate.linear.block import Block, BlockInstance
 from reiterate.linear.block_eisenstat_cg import EisenstatRecurrence, Triangle
+from reiterate.linear.cg_segments import run_cg_in_segments
 from reiterate.linear.instance import LinearInstance, Vector
 from reiterate.linear.level_order import order_rows, runs_of, widest
 from reiterate.linear.lock_step import FEWEST, iterate_in_lock_step
 from reiterate.linear.method import DefiniteMethod
 from reiterate.linear.pattern import Index, Pattern
-from reiterate.linear.remaining import remaining_as_kept, room_for_coefficients
 from reiterate.linear.schedule import Schedule, Spans, divide, gather_parts, reverse
-from reiterate.linear.segments import run_in_segments
 from reiterate.linear.sor import RELAXATION
 from reiterate.linear.work import in_matvecs, traffic
 
@@ -123,7 +122,7 @@ class SymmetricOverRelaxedConjugateGradients(DefiniteMethod):
     def iterate(self, prepared: Prepared, instance: LinearInstance, values: Values, x: Vector, stop: Stop) -> Progress:
         """Iterate from ``x``, shape (n,), which is left as it is."""
         pattern, state = instance.pattern, prepared.state
-        omega, threshold = values["omega"], instance.square_threshold
+        omega = values["omega"]
         # The residual is computed in natural order, where A is read in one stream, and permuted afterwards.
         natural, square = instance.residual(x, state.p)
         levels.permute(natural, state.order, state.r)
@@ -131,17 +130,6 @@ class SymmetricOverRelaxedConjugateGradients(DefiniteMethod):
         s_dot_s = kernels.ssor_cg_start(
             state.scale, *state.lower.arrays, state.x, state.r, state.s, state.g, state.p, omega
         )
-        beta = 0.0
-        sums, coefficients = team.partial_sums(state.parts), room_for_coefficients()
-
-        def advance(iterations: int) -> tuple[int, int]:
-            nonlocal square, s_dot_s, beta
-            made, square, s_dot_s, beta, code = team.call(
-                state.parts, kernels.ssor_cg_advance, *state.lower.arrays, *state.upper.arrays, state.diagonal,
-                state.x, state.r, state.s, state.g, state.p,
-                omega, square, s_dot_s, beta, threshold, iterations, sums, coefficients,
-            )  # fmt: skip
-            return made, code
 
         def finish() -> Vector:
             natural = np.empty(pattern.size)
@@ -149,14 +137,17 @@ class SymmetricOverRelaxedConjugateGradients(DefiniteMethod):
             levels.permute(state.p, state.rank, natural)
             return natural
 
-        moved = traffic(pattern, entries=1.0, row_bytes=160.0)
-        return run_in_segments(
-            advance,
+        vectors = (state.diagonal, state.x, state.r, state.s, state.g, state.p)
+        return run_cg_in_segments(
+            kernels.ssor_cg_advance,
+            (*state.lower.arrays, *state.upper.arrays, *vectors, omega),
+            (square, s_dot_s, 0.0),
+            (team.partial_sums(state.parts),),
             finish,
+            instance,
             stop,
-            bytes_per_iteration=moved,
-            work=in_matvecs(pattern, moved),
-            remaining=lambda: remaining_as_kept(coefficients, square, threshold),
+            threads=state.parts,
+            moved=traffic(pattern, entries=1.0, row_bytes=160.0),
         )
 
     def iterate_block(
