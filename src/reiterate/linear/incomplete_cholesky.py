@@ -18,6 +18,7 @@ from reiterate.linear.preconditioner import Family, Preconditioner
 from reiterate.linear.traits import LinearTraits
 from reiterate.linear.triangular import (
     BITS,
+    DROPPING,
     SHIFTS,
     SINGLE_AND_DOUBLE,
     FactorPattern,
@@ -142,13 +143,7 @@ class ThresholdIncompleteCholesky(Family):
     """
 
     name = "ict"
-    parameters = ParameterSpace(
-        (
-            Parameter("tau", low=0.0, high=1.0, default=1e-2, search=(1e-3, 3e-2), points=4, scale="log"),
-            Parameter("fill", low=0.0, high=1000.0, default=4.0, search=(2.0, 8.0), points=2, scale="log"),
-            BITS,
-        )
-    )
+    parameters = ParameterSpace((*DROPPING, BITS))
     requires = "a Hermitian positive definite matrix"
     variants = SINGLE_AND_DOUBLE
     definite = True

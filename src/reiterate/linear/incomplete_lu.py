@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reiterate.configuration import Parameter, ParameterSpace
+from reiterate.configuration import ParameterSpace
 from reiterate.contracts import Values
 from reiterate.errors import Breakdown
 from reiterate.kernels import incomplete_lu as kernels
@@ -19,6 +19,7 @@ from reiterate.linear.sor import RELAXATION
 from reiterate.linear.traits import LinearTraits
 from reiterate.linear.triangular import (
     BITS,
+    DROPPING,
     SHIFTS,
     SINGLE_AND_DOUBLE,
     FactorPattern,
@@ -133,13 +134,7 @@ class ThresholdIncompleteLU(Family):
     """
 
     name = "ilut"
-    parameters = ParameterSpace(
-        (
-            Parameter("tau", low=0.0, high=1.0, default=1e-2, search=(1e-3, 3e-2), points=4, scale="log"),
-            Parameter("fill", low=0.0, high=1000.0, default=4.0, search=(2.0, 8.0), points=2, scale="log"),
-            BITS,
-        )
-    )
+    parameters = ParameterSpace((*DROPPING, BITS))
     requires = "a diagonal without zeros"
     variants = SINGLE_AND_DOUBLE
 

@@ -34,6 +34,12 @@ gain 0 to 5 per cent, so that the search leaves this parameter alone.
 SINGLE_AND_DOUBLE: Final[tuple[Values, ...]] = ({}, {"bits": 32})
 """Variants of families with that parameter."""
 
+DROPPING: Final = (
+    Parameter("tau", low=0.0, high=1.0, default=1e-2, search=(1e-3, 3e-2), points=4, scale="log"),
+    Parameter("fill", low=0.0, high=1000.0, default=4.0, search=(2.0, 8.0), points=2, scale="log"),
+)
+"""The double rule of Saad (1994): the threshold below which entries are dropped, and how many of the rest are kept."""
+
 SHIFTS: Final = (0.0, 1e-3, 1e-2, 1e-1, 1.0)
 """Multiples of the diagonal that are added to it, one after the other, until a factorization succeeds."""
 
