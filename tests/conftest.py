@@ -1,5 +1,6 @@
 import os
 import signal
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -19,3 +20,9 @@ def _ctrl_c_is_heard():
     """Shells have what they start in the background ignore Ctrl-C, and Python then never raises KeyboardInterrupt."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture
+def benchmarks(monkeypatch):
+    """The modules of ``benchmarks/`` can be imported."""
+    monkeypatch.syspath_prepend(str(Path(__file__).parent.parent / "benchmarks"))

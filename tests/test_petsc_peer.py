@@ -1,18 +1,14 @@
 """The process with PETSc that benchmarks compare with; left out where PETSc is not installed."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 import scipy.sparse as sp
 
-BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
 SHIFTS = {"real": 0.5, "complex": 0.5 + 0.3j}
 
 
 @pytest.fixture(params=SHIFTS)
-def client(request, monkeypatch):
-    monkeypatch.syspath_prepend(str(BENCHMARKS))
+def client(request, benchmarks):
     import petsc_client
 
     client = petsc_client.find_petsc(request.param)

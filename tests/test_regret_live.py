@@ -1,18 +1,14 @@
 """Contenders compared on whole streams: the arithmetic of ``benchmarks/regret.py live``."""
 
 import math
-from pathlib import Path
 
 import numpy as np
 import pytest
 import scipy.sparse as sp
 
-BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
-
 
 @pytest.fixture
-def runs(monkeypatch):
-    monkeypatch.syspath_prepend(str(BENCHMARKS))
+def runs(benchmarks):
     import regret_runs
 
     return regret_runs

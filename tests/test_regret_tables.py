@@ -10,13 +10,7 @@ from reiterate.contracts import Choice, Learner
 from reiterate.errors import InvalidInput
 from reiterate.learners import LEARNERS
 
-BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
 COSTS = np.array([[3.0, 1.0, 2.0], [3.0, 2.0, 1.0], [3.0, 1.0, 5.0], [3.0, 2.0, 1.0]])
-
-
-@pytest.fixture
-def benchmarks(monkeypatch):
-    monkeypatch.syspath_prepend(str(BENCHMARKS))
 
 
 @pytest.fixture
@@ -174,7 +168,7 @@ def test_pictures_are_drawn(replaying, tables, tmp_path):
 def test_generators_give_positive_costs_and_repeat_themselves(benchmarks):
     import regret_synthetic
 
-    described = (BENCHMARKS.parent / "docs" / "regret.md").read_text()
+    described = (Path(__file__).parent.parent / "docs" / "regret.md").read_text()
     for scenario in regret_synthetic.scenarios(40):
         table, again, other = scenario.make(3), scenario.make(3), scenario.make(4)
         assert table.instances == 40
