@@ -12,6 +12,7 @@ from reiterate.errors import InvalidInput
 from reiterate.learners.coin_betting import CoinBetting, betting_fractions
 from reiterate.learners.simple import Uniform
 from reiterate.learners.tsallis_inf import TsallisINF
+from tests.learners.plays import another_becomes_better
 
 
 def log_wealth(coins):
@@ -118,10 +119,7 @@ def test_the_best_of_similar_arms_is_found(play):
 
 
 def test_an_arm_that_becomes_better_is_found(play):
-    costs = np.full((3000, 4), 3.0) * np.exp(0.1 * np.random.default_rng(0).standard_normal((3000, 4)))
-    costs[:500, 1] /= 3
-    costs[500:, 1] *= 3
-    costs[500:, 2] /= 3
+    costs = another_becomes_better()
     learner = CoinBetting(4, np.random.default_rng(0))
     paid = play(learner, costs)
     assert learner.probabilities.argmax() == 2

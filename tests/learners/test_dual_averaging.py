@@ -13,6 +13,7 @@ from reiterate.errors import InvalidInput
 from reiterate.learners.dual_averaging import PATIENCE, DelayedDualAveraging, hybrid_probabilities
 from reiterate.learners.simple import Uniform
 from reiterate.learners.tsallis_inf import TsallisINF, tsallis_probabilities
+from tests.learners.plays import adversary, expected_change
 
 
 def play_late(learner, costs, delay):
@@ -88,11 +89,7 @@ def test_feedback_twenty_rounds_late_costs_little():
 def test_regret_is_below_the_bound_for_an_adversary(delay):
     """The published order with the constants of its leading terms, for costs in [0, 1]."""
     rounds, arms = 1500, 4
-    costs = np.full((rounds, arms), 0.6)
-    costs[: rounds // 3, 0] = 0.0
-    costs[rounds // 3 :, 0] = 1.0
-    costs[rounds // 3 :, 1] = 0.0
-    costs[::2, 2] = 0.1
+    costs = adversary(rounds)
     best = costs.sum(axis=0).min()
     regrets = [play_late(DelayedDualAveraging(arms, np.random.default_rng(s)), costs, delay) - best for s in range(3)]
     assert np.mean(regrets) <= 4 * math.sqrt(arms * rounds) + math.sqrt(8 * delay * rounds * math.log(arms))
@@ -154,15 +151,8 @@ def test_estimates_of_losses_are_unbiased_for_likely_arms():
     learner = DelayedDualAveraging(3, np.random.default_rng(0))
     for arm in (0, 1, 2) * 3:
         learner.learn(Choice(arm, 0.5), 10.0 + 0.1 * arm)
-    p = learner.probabilities
-    state, before = learner.state_dict(), learner.losses
     cost = learner.predictions + np.array([0.02, -0.01, 0.01])
-    expected = np.zeros(3)
-    for arm in range(3):
-        changed = DelayedDualAveraging.from_state_dict(state)
-        changed.learn(Choice(arm, float(p[arm])), float(cost[arm]))
-        expected += p[arm] * (changed.losses - before)
-    np.testing.assert_allclose(expected, cost, rtol=1e-12)
+    np.testing.assert_allclose(expected_change(learner, cost), cost, rtol=1e-12)
 
 
 def test_one_lucky_draw_does_not_make_a_bad_arm_the_favorite():

@@ -13,6 +13,7 @@ from reiterate.errors import InvalidInput
 from reiterate.learners.optimistic import Optimistic, log_barrier_probabilities
 from reiterate.learners.simple import Uniform
 from reiterate.learners.tsallis_inf import TsallisINF
+from tests.learners.plays import another_becomes_better, expected_change
 
 ARMS = 20
 
@@ -108,10 +109,7 @@ def test_regret_grows_with_the_errors_of_prediction_only(play):
 
 
 def test_an_arm_that_becomes_better_is_found(play):
-    costs = np.full((3000, 4), 3.0) * np.exp(0.1 * np.random.default_rng(0).standard_normal((3000, 4)))
-    costs[:500, 1] /= 3
-    costs[500:, 1] *= 3
-    costs[500:, 2] /= 3
+    costs = another_becomes_better()
     learner = Optimistic(4, np.random.default_rng(0))
     paid = play(learner, costs)
     assert learner.probabilities.argmax() == 2
@@ -122,16 +120,9 @@ def test_estimates_of_losses_are_unbiased_for_likely_arms():
     learner = Optimistic(3, np.random.default_rng(0), trust=0)
     for arm in (0, 1, 2, 0, 1, 2):
         learner.learn(Choice(arm, 0.5), 10.0 + arm)
-    p = learner.probabilities
-    assert (p > 0.1).all()
-    state, before = learner.state_dict(), learner.losses
+    assert (learner.probabilities > 0.1).all()
     cost = learner.predictions + np.array([0.2, -0.1, 0.1])
-    expected = np.zeros(3)
-    for arm in range(3):
-        changed = Optimistic.from_state_dict(state)
-        changed.learn(Choice(arm, float(p[arm])), float(cost[arm]))
-        expected += p[arm] * (changed.losses - before)
-    np.testing.assert_allclose(expected, cost, rtol=1e-12)
+    np.testing.assert_allclose(expected_change(learner, cost), cost, rtol=1e-12)
 
 
 def test_predictions_start_as_hints_and_become_means():

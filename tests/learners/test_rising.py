@@ -13,15 +13,12 @@ from reiterate.errors import InvalidInput
 from reiterate.learners.rising import Rising
 from reiterate.learners.simple import Uniform
 from reiterate.learners.tsallis_inf import TsallisINF
+from tests.learners.plays import feed
 
 
 def fed(plays, **options):
     """A learner of as many arms as there are lists of costs, which has been told them all."""
-    learner = Rising(len(plays), np.random.default_rng(0), **options)
-    for arm, costs in enumerate(plays):
-        for cost in costs:
-            learner.learn(Choice(arm, 1.0), cost)
-    return learner
+    return feed(Rising(len(plays), np.random.default_rng(0), **options), plays)
 
 
 def reference_bounds(plays, horizon, exploration):

@@ -13,17 +13,14 @@ from reiterate.errors import InvalidInput
 from reiterate.learners.simple import Uniform
 from reiterate.learners.thompson import Thompson
 from reiterate.learners.tsallis_inf import TsallisINF
+from tests.learners.plays import feed
 
 MODELS = ["lognormal", "normal"]
 
 
 def fed(plays, **options):
     """A learner of as many arms as there are lists of costs, which has been told them all."""
-    learner = Thompson(len(plays), np.random.default_rng(0), **options)
-    for arm, costs in enumerate(plays):
-        for cost in costs:
-            learner.learn(Choice(arm, 1.0), cost)
-    return learner
+    return feed(Thompson(len(plays), np.random.default_rng(0), **options), plays)
 
 
 PLAYS = [[8.0, 11.0, 9.5, 10.0], [9.0, 14.0], [30.0]]

@@ -11,6 +11,7 @@ from scipy.optimize import brentq
 from reiterate.contracts import Choice
 from reiterate.errors import InvalidInput
 from reiterate.learners.tsallis_inf import TsallisINF, tsallis_probabilities
+from tests.learners.plays import adversary, expected_change
 
 ESTIMATORS = ["baseline", "reduced-variance", "importance-weighted"]
 PUBLISHED = ["reduced-variance", "importance-weighted"]
@@ -82,11 +83,7 @@ def theorem_bound(estimator, arms, rounds):
 @pytest.mark.parametrize("estimator", PUBLISHED)
 def test_regret_is_below_the_bound_for_an_adversary(play, estimator):
     rounds, arms = 4000, 4
-    costs = np.full((rounds, arms), 0.6)
-    costs[: rounds // 3, 0] = 0.0
-    costs[rounds // 3 :, 0] = 1.0
-    costs[rounds // 3 :, 1] = 0.0
-    costs[::2, 2] = 0.1
+    costs = adversary(rounds)
     best = costs.sum(axis=0).min()
     regrets = [
         play(TsallisINF(arms, np.random.default_rng(s), estimator=estimator, scale=1.0), costs).sum() - best
@@ -178,15 +175,8 @@ def test_estimates_of_differences_are_unbiased(play, estimator, scale):
     costs = iteration_counts(5, 300)
     learner = TsallisINF(20, np.random.default_rng(2), estimator=estimator, scale=scale)
     play(learner, costs)
-    p = learner.probabilities
-    state = learner.state_dict()
     cost = np.linspace(3, 9, 20)
-    expected = np.zeros(20)
-    for arm in range(20):
-        learner = TsallisINF.from_state_dict(state)
-        before = learner.losses
-        learner.learn(Choice(arm, float(p[arm])), cost[arm])
-        expected += p[arm] * (learner.losses - before)
+    expected = expected_change(learner, cost)
     constant = expected[0] - cost[0]
     np.testing.assert_allclose(expected - constant, cost, rtol=1e-8)
     if estimator != "baseline":

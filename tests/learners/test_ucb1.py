@@ -12,15 +12,12 @@ from reiterate.errors import InvalidInput
 from reiterate.learners.simple import Uniform
 from reiterate.learners.tsallis_inf import TsallisINF
 from reiterate.learners.ucb1 import UCB1
+from tests.learners.plays import feed
 
 
 def fed(plays, **options):
     """A learner of as many arms as there are lists of costs, which has been told them all."""
-    learner = UCB1(len(plays), np.random.default_rng(0), **options)
-    for arm, costs in enumerate(plays):
-        for cost in costs:
-            learner.learn(Choice(arm, 1.0), cost)
-    return learner
+    return feed(UCB1(len(plays), np.random.default_rng(0), **options), plays)
 
 
 @pytest.mark.parametrize("width", ["published", "tuned"])
