@@ -17,6 +17,7 @@ from reiterate.linear.incomplete_cholesky import IncompleteCholesky
 from reiterate.linear.incomplete_lu import ThresholdIncompleteLU
 from reiterate.linear.portfolio import DEFAULT, METHODS, suits
 from reiterate.linear.sqmr import SymmetricQuasiMinimalResidual
+from tests.linear.krylov_spaces import krylov_bases
 from tests.linear.nonsymmetric import solve
 from tests.linear.symmetric import damped_helmholtz, hermitian, symmetric_matrices
 from tests.matrices import laplacian
@@ -31,28 +32,9 @@ def vector(n, seed=0):
     return rng.normal(size=n) + 1j * rng.normal(size=n)
 
 
-def krylov_basis(A, b, count):
-    basis: list[np.ndarray] = []
-    w = b
-    for _ in range(count):
-        for _ in range(2):
-            for v in basis:
-                w = w - np.vdot(v, w) * v
-        basis.append(w / np.linalg.norm(w))
-        w = A @ basis[-1]
-    return np.array(basis).T
-
-
-@pytest.fixture
-def current(monkeypatch):
-    """Hand back the current iterate, even where a better one was met."""
-    monkeypatch.setattr("reiterate.linear.restarting.RestartedIterate.finish", lambda iterate, norm: iterate.x)
-
-
 def test_residuals_of_cocr_are_conjugate_orthogonal_to_the_images_of_the_space(current):
     A, b = damped_helmholtz(6), vector(36)
-    for k in (1, 3, 8, 12):
-        V = krylov_basis(A.toarray(), b, k)
+    for k, V in enumerate(krylov_bases(A, b, 12), 1):
         progress, *_ = solve(COCR, A, b, x0=0 * b, iterations=k)
         expected = V @ np.linalg.solve((A @ V).T @ (A @ V), (A @ V).T @ b)
         np.testing.assert_allclose(progress.x, expected, rtol=1e-6, atol=1e-8)
@@ -61,8 +43,7 @@ def test_residuals_of_cocr_are_conjugate_orthogonal_to_the_images_of_the_space(c
 def test_iterates_of_symmetric_qmr_are_smoothed_ones_of_cocg(current):
     A, b = damped_helmholtz(6), vector(36)
     points, residuals, tau = np.zeros(36, complex), b, 1.0 / np.vdot(b, b).real
-    for k in range(1, 13):
-        V = krylov_basis(A.toarray(), b, k)
+    for k, V in enumerate(krylov_bases(A, b, 12), 1):
         galerkin = V @ np.linalg.solve(V.T @ A @ V, V.T @ b)
         r = b - A @ galerkin
         tau += 1.0 / np.vdot(r, r).real

@@ -17,6 +17,7 @@ from reiterate.linear.lanczos import LanczosWindow
 from reiterate.linear.payoff import Payoff
 from reiterate.linear.preconditioned_cg import PreconditionedConjugateGradients
 from reiterate.linear.recycled_space import RecycledSpace
+from tests.linear.recycling import RecyclingStream
 from tests.matrices import arrow, definite_matrices, laplacian
 
 PLAIN = DeflatedConjugateGradients(Identity())
@@ -24,23 +25,8 @@ SCALED = DeflatedConjugateGradients(Jacobi())
 METHOD = pytest.mark.parametrize("method", [PLAIN, SCALED], ids=lambda method: method.name)
 
 
-class Stream:
-    """Solves one system after another with one state."""
-
-    def __init__(self, method, space=4, rtol=1e-8):
-        self.method, self.rtol, self.door, self.prepared = method, rtol, Door(), None
-        self.values = {"space": space}
-
-    def solve(self, A, b, x0=None, iterations=10_000):
-        self.instance = self.door.admit(A, b, None, rtol=self.rtol, atol=0.0)
-        self.prepared = self.method.prepare(self.instance, self.values, self.prepared)
-        start = np.zeros(b.size) if x0 is None else x0
-        stop = Stop(self.instance.target, iterations)
-        return self.method.iterate(self.prepared, self.instance, self.values, start, stop)
-
-    @property
-    def space(self):
-        return self.prepared.state.recycled["deflation", self.values["space"]]
+def stream_of(method, space=4, rtol=1e-8):
+    return RecyclingStream(method, {"space": space}, rtol, "deflation")
 
 
 def slow(n=300, slow_ones=4, seed=0):
@@ -55,7 +41,7 @@ def slow(n=300, slow_ones=4, seed=0):
 @METHOD
 def test_the_first_solve_is_that_of_cg(method):
     A, b = laplacian(12), np.random.default_rng(0).normal(size=144)
-    stream = Stream(method)
+    stream = stream_of(method)
     progress = stream.solve(A, b)
     reference = PreconditionedConjugateGradients(method.family)
     prepared = reference.prepare(stream.instance, {})
@@ -68,7 +54,7 @@ def test_the_first_solve_is_that_of_cg(method):
 @METHOD
 def test_slow_directions_cost_iterations_only_once(method):
     A, rng = slow(), np.random.default_rng(1)
-    stream = Stream(method)
+    stream = stream_of(method)
     counts = []
     for _ in range(4):
         b = rng.normal(size=300)
@@ -84,7 +70,7 @@ def test_slow_directions_cost_iterations_only_once(method):
 def test_it_follows_a_matrix_that_drifts(method, monkeypatch):
     monkeypatch.setattr(Payoff, "give_up", lambda _: None)  # whether it pays is another question
     rng = np.random.default_rng(2)
-    A, stream, counts = laplacian(24), Stream(method, space=8), []
+    A, stream, counts = laplacian(24), stream_of(method, space=8), []
     for step in range(8):
         k = 1.0 + 0.3 * np.sin(np.linspace(0.0, 6.0, 576) + 0.1 * step)
         drifted = sp.csr_array(sp.diags_array(k) @ A @ sp.diags_array(k))
@@ -100,7 +86,7 @@ def test_it_follows_a_matrix_that_drifts(method, monkeypatch):
 @given(definite_matrices(), st.integers(1, 12), st.integers(0, 2**32 - 1))
 def test_any_stream_of_definite_matrices_is_solved(A, space, seed):
     rng = np.random.default_rng(seed)
-    stream = Stream(SCALED, space=space, rtol=1e-9)
+    stream = stream_of(SCALED, space=space, rtol=1e-9)
     for _ in range(4):
         b, x0 = rng.normal(size=(2, A.shape[0]))
         kept = x0.copy()
@@ -119,7 +105,7 @@ def test_a_consistent_singular_system(method):
     m = 16
     A = laplacian(m)
     A = sp.csr_array(A - sp.diags_array(A.sum(axis=1)))
-    rng, stream = np.random.default_rng(3), Stream(method)
+    rng, stream = np.random.default_rng(3), stream_of(method)
     for _ in range(4):
         b = rng.normal(size=m * m)
         progress = stream.solve(A, b - b.mean())
@@ -130,7 +116,7 @@ def test_a_consistent_singular_system(method):
 @METHOD
 @pytest.mark.parametrize("scale", [1e-100, 1e100])
 def test_scaling_changes_nothing(method, scale):
-    rng, one, other = np.random.default_rng(4), Stream(method), Stream(method)
+    rng, one, other = np.random.default_rng(4), stream_of(method), stream_of(method)
     for _ in range(3):
         b = rng.normal(size=300)
         assert other.solve(scale * slow(), b).iterations <= one.solve(slow(), b).iterations + 3
@@ -139,14 +125,14 @@ def test_scaling_changes_nothing(method, scale):
 @METHOD
 @pytest.mark.parametrize("A", [sp.csr_array([[2.0]]), sp.csr_array(sp.eye_array(5)), arrow(30), laplacian(7, 1)])
 def test_small_and_odd_systems(method, A):
-    rng, stream = np.random.default_rng(5), Stream(method, space=6)
+    rng, stream = np.random.default_rng(5), stream_of(method, space=6)
     for _ in range(4):
         b = rng.normal(size=A.shape[0])
         np.testing.assert_allclose(stream.solve(A, b).x, np.linalg.solve(A.toarray(), b), rtol=1e-6, atol=1e-7)
 
 
 def test_an_indefinite_matrix_drops_the_space_and_is_revealed():
-    rng, stream = np.random.default_rng(6), Stream(SCALED)
+    rng, stream = np.random.default_rng(6), stream_of(SCALED)
     stream.solve(laplacian(10), rng.normal(size=100))
     assert stream.space.payoff.use
     progress = stream.solve(laplacian(10, shift=-2.0), rng.normal(size=100))
@@ -159,7 +145,7 @@ def test_an_indefinite_matrix_drops_the_space_and_is_revealed():
 
 @METHOD
 def test_a_solved_start_is_handed_back(method):
-    A, rng, stream = laplacian(10), np.random.default_rng(7), Stream(method)
+    A, rng, stream = laplacian(10), np.random.default_rng(7), stream_of(method)
     exact = rng.normal(size=100)
     for _ in range(3):
         stream.solve(A, rng.normal(size=100))
@@ -169,7 +155,7 @@ def test_a_solved_start_is_handed_back(method):
 
 
 def test_a_start_that_overflows_is_reported():
-    stream = Stream(SCALED)
+    stream = stream_of(SCALED)
     stream.solve(laplacian(5), np.ones(25))
     progress = stream.solve(laplacian(5), np.ones(25), np.full(25, 1e300))
     assert progress.status is Status.BREAKDOWN
@@ -179,7 +165,7 @@ def test_a_start_that_overflows_is_reported():
 def test_segments_change_no_bit(method, monkeypatch):
     rng = np.random.default_rng(8)
     rhs = rng.normal(size=(3, 300))
-    whole, parts = Stream(method), Stream(method)
+    whole, parts = stream_of(method), stream_of(method)
     for b in rhs:
         expected = whole.solve(slow(), b)
         with monkeypatch.context() as patch:
@@ -190,7 +176,7 @@ def test_segments_change_no_bit(method, monkeypatch):
 
 
 def test_the_same_matrix_needs_no_products():
-    A, rng, stream = slow(), np.random.default_rng(9), Stream(PLAIN)
+    A, rng, stream = slow(), np.random.default_rng(9), stream_of(PLAIN)
     for _ in range(6):
         stream.solve(A, rng.normal(size=300))
     r, workspace = rng.normal(size=300), np.empty((2, 300))
@@ -202,7 +188,7 @@ def test_the_same_matrix_needs_no_products():
 
 
 def test_a_drifting_matrix_needs_all_products_only_now_and_then():
-    rng, stream = np.random.default_rng(14), Stream(PLAIN)
+    rng, stream = np.random.default_rng(14), stream_of(PLAIN)
     for _ in range(3):
         stream.solve(slow(), rng.normal(size=300))
     products = []
@@ -222,7 +208,7 @@ def test_a_drifting_matrix_needs_all_products_only_now_and_then():
 
 @METHOD
 def test_the_space_outlives_a_rebuild_of_the_preconditioner(method):
-    rng, stream = np.random.default_rng(15), Stream(method)
+    rng, stream = np.random.default_rng(15), stream_of(method)
     stream.solve(slow(), rng.normal(size=300))
     space, old = stream.space, stream.prepared.state.preconditioner
     stream.prepared = method.rebuild(stream.instance, stream.values, stream.prepared)
@@ -234,7 +220,7 @@ def test_the_space_outlives_a_rebuild_of_the_preconditioner(method):
 
 
 def test_an_old_preconditioner_serves_a_new_matrix_with_the_space():
-    rng, stream = np.random.default_rng(10), Stream(SCALED)
+    rng, stream = np.random.default_rng(10), stream_of(SCALED)
     for _ in range(3):
         stream.solve(slow(), rng.normal(size=300))
     b = rng.normal(size=300)

@@ -8,36 +8,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reiterate.contracts import Status, Stop
-from reiterate.linear.door import Door
 from reiterate.linear.gmres import GeneralizedMinimalResidual
 from reiterate.linear.identity import Identity
 from reiterate.linear.jacobi import Jacobi
 from reiterate.linear.recycled_gmres import RecyclingGeneralizedMinimalResidual
 from tests.linear.nonsymmetric import any_matrices, convection_diffusion, dense_instance, solve
+from tests.linear.recycling import RecyclingStream
 
 PLAIN = RecyclingGeneralizedMinimalResidual(Identity())
 SCALED = RecyclingGeneralizedMinimalResidual(Jacobi())
 METHOD = pytest.mark.parametrize("method", [PLAIN, SCALED], ids=lambda method: method.name)
 
 
-class Stream:
-    """Solves one system after another with one state."""
-
-    def __init__(self, method, restart=20, space=4, rtol=1e-8):
-        self.method, self.rtol, self.door, self.prepared = method, rtol, Door(), None
-        self.values = {"restart": restart, "space": space}
-
-    def solve(self, A, b, x0=None, iterations=10_000):
-        self.instance = self.door.admit(A, b, None, rtol=self.rtol, atol=0.0)
-        self.prepared = self.method.prepare(self.instance, self.values, self.prepared)
-        start = np.zeros(b.size) if x0 is None else x0
-        return self.method.iterate(
-            self.prepared, self.instance, self.values, start, Stop(self.instance.target, iterations)
-        )
-
-    @property
-    def space(self):
-        return self.prepared.state.recycled["images", self.values["space"]]
+def stream_of(method, restart=20, space=4, rtol=1e-8):
+    return RecyclingStream(method, {"restart": restart, "space": space}, rtol, "images")
 
 
 def slow(n=200, seed=0):
@@ -70,7 +54,7 @@ def test_restarts_remember_what_is_slow(method):
 
 @METHOD
 def test_instances_remember_too(method):
-    rng, stream, counts = np.random.default_rng(2), Stream(method), []
+    rng, stream, counts = np.random.default_rng(2), stream_of(method), []
     for step in range(5):
         A = sp.csr_array(slow() + 1e-6 * step * sp.eye_array(200))
         b = rng.normal(size=200)
@@ -103,7 +87,7 @@ def test_what_is_recycled_has_the_images_it_should(dtype):
 
 
 def test_a_residual_in_the_recycled_space_needs_no_step():
-    A, rng, stream = slow(), np.random.default_rng(4), Stream(PLAIN, rtol=1e-6)
+    A, rng, stream = slow(), np.random.default_rng(4), stream_of(PLAIN, rtol=1e-6)
     for _ in range(2):
         stream.solve(A, rng.normal(size=200))
     b = stream.space.images.T @ rng.normal(size=stream.space.count)
@@ -117,7 +101,7 @@ def test_a_residual_in_the_recycled_space_needs_no_step():
 @given(any_matrices(), st.integers(2, 12), st.integers(1, 6), st.integers(0, 2**32 - 1))
 def test_streams_of_any_matrices_never_make_it_worse(method, A, restart, space, seed):
     rng = np.random.default_rng(seed)
-    stream = Stream(method, restart, space)
+    stream = stream_of(method, restart, space)
     if not method.accepts(solve(PLAIN, A, np.ones(A.shape[0]), iterations=1)[2].traits):
         return
     if np.min(np.abs(A.diagonal())) < 1e-307:
@@ -136,7 +120,7 @@ def test_streams_of_any_matrices_never_make_it_worse(method, A, restart, space, 
 @METHOD
 def test_segments_change_no_bit_of_a_stream(method, monkeypatch):
     rhs = np.random.default_rng(5).normal(size=(3, 200))
-    whole, parts = Stream(method), Stream(method)
+    whole, parts = stream_of(method), stream_of(method)
     for b in rhs:
         expected = whole.solve(slow(), b)
         with monkeypatch.context() as patch:
@@ -146,7 +130,7 @@ def test_segments_change_no_bit_of_a_stream(method, monkeypatch):
 
 
 def test_a_space_that_a_matrix_annihilates_is_dropped():
-    rng, stream = np.random.default_rng(6), Stream(PLAIN)
+    rng, stream = np.random.default_rng(6), stream_of(PLAIN)
     stream.solve(slow(), rng.normal(size=200))
     assert stream.space.payoff.use
     progress = stream.solve(sp.csr_array((200, 200)), rng.normal(size=200))
@@ -157,7 +141,7 @@ def test_a_space_that_a_matrix_annihilates_is_dropped():
 
 @pytest.mark.parametrize("scale", [1e-100, 1e100])
 def test_scaling_changes_nothing(scale):
-    rng, stream = np.random.default_rng(7), Stream(PLAIN)
+    rng, stream = np.random.default_rng(7), stream_of(PLAIN)
     for _ in range(3):
         progress = stream.solve(scale * slow(), rng.normal(size=200))
         assert progress.status is Status.CONVERGED

@@ -13,6 +13,7 @@ from reiterate.linear.incomplete_lu import IncompleteLU
 from reiterate.linear.jacobi import Jacobi
 from reiterate.linear.minres import MinimalResidual
 from reiterate.linear.symmlq import SymmetricLQ
+from tests.linear.krylov_spaces import krylov_bases
 from tests.linear.nonsymmetric import neumann, null_vector, solve
 from tests.linear.symmetric import hermitian_matrices
 from tests.matrices import laplacian
@@ -33,16 +34,8 @@ def few_small(n, condition, count, seed):
 
 def galerkin_points(A, b, count):
     """x_k in the Krylov space with b − A x_k orthogonal to it."""
-    basis: list[np.ndarray] = []
-    w = b
-    for _ in range(count):
-        for _ in range(2):
-            for v in basis:
-                w = w - (v @ w) * v
-        basis.append(w / np.linalg.norm(w))
-        V = np.array(basis).T
+    for V in krylov_bases(A, b, count):
         yield V @ np.linalg.solve(V.T @ A @ V, V.T @ b)
-        w = A @ basis[-1]
 
 
 def test_it_ends_at_galerkin_points():
