@@ -139,22 +139,24 @@ def test_learners(run):
     assert "Zimmert and Y. Seldin" in lines[0]
 
 
-def test_learners_fit_a_terminal(monkeypatch):
+@pytest.fixture
+def written(monkeypatch):
+    """What the catalog writes to a terminal of 80 columns."""
     written = io.StringIO()
     monkeypatch.setattr(
         catalog, "Console", lambda: Console(file=written, force_terminal=True, width=80, color_system=None)
     )
+    return written
+
+
+def test_learners_fit_a_terminal(written):
     catalog.print_learners()
     lines = written.getvalue().splitlines()
     assert max(map(len, lines)) <= 80
     assert set(LEARNERS) <= set(lines)
 
 
-def test_methods_fit_a_terminal(monkeypatch):
-    written = io.StringIO()
-    monkeypatch.setattr(
-        catalog, "Console", lambda: Console(file=written, force_terminal=True, width=80, color_system=None)
-    )
+def test_methods_fit_a_terminal(written):
     catalog.print_methods()
     lines = written.getvalue().splitlines()
     assert len(lines) < len(METHODS)
