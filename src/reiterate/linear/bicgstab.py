@@ -25,8 +25,6 @@ PATIENCE = 3
 """Futile restarts in a row that are suffered."""
 VANISHING = 1e-14
 """Cosine of an angle below which an inner product has vanished: what it divides would have no digit left."""
-GROWTH = 1e10
-"""Residuals this many times larger than at the last restart have lost all their digits."""
 
 
 _UNKNOWNS_WORTH_WAKING = 300_000  # the shortest update takes 0.1 ms, and waking a thread up to half of that
@@ -119,7 +117,7 @@ class _Run(ShadowedResidual):
             self.alpha, self.omega, self.iterate.scale, self.y, self.z, self.t, shadow, self.iterate.x, r,
         )  # fmt: skip
         self.norm = math.sqrt(square)
-        if self.norm <= self.iterate.threshold or not self.norm < GROWTH * self.iterate.norm:
+        if self.iterate.calls_for_restart(self.norm):
             return self.restart()
         if self.iterate.is_much_better(self.norm):
             self.iterate.keep(self.norm)

@@ -12,7 +12,7 @@ from reiterate.configuration import Parameter
 from reiterate.contracts import Prepared, Progress, Stop, Values
 from reiterate.kernels import bicgstab as kernels
 from reiterate.kernels import codes, vectors
-from reiterate.linear.bicgstab import GROWTH, ShadowedResidual
+from reiterate.linear.bicgstab import ShadowedResidual
 from reiterate.linear.instance import LinearInstance, Vector
 from reiterate.linear.krylov import KrylovMethod, KrylovState
 from reiterate.linear.restarting import one_by_one
@@ -88,7 +88,7 @@ class _Run(ShadowedResidual):
         self.omega = gamma[-1]
         self.product, square = kernels.polynomial_step(gamma, self.residuals, self.directions, self.found, self.shadow)
         self.norm = math.sqrt(square)
-        if self.norm <= self.iterate.threshold or not self.norm < GROWTH * self.iterate.norm:
+        if self.iterate.calls_for_restart(self.norm):
             return self.give_up_cycle()
         if self.iterate.is_much_better(self.norm):
             self.fold()

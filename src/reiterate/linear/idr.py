@@ -13,7 +13,7 @@ from reiterate.contracts import Prepared, Progress, Stop, Values
 from reiterate.kernels import codes
 from reiterate.kernels import idr as kernels
 from reiterate.kernels.bicgstab import dot_and_square
-from reiterate.linear.bicgstab import GROWTH, LEAST_REDUCTION, PATIENCE, VANISHING
+from reiterate.linear.bicgstab import LEAST_REDUCTION, PATIENCE, VANISHING
 from reiterate.linear.instance import LinearInstance, Vector
 from reiterate.linear.krylov import KrylovMethod, KrylovState
 from reiterate.linear.restarting import RestartedIterate, one_by_one
@@ -61,7 +61,7 @@ class _Run:
         """One product: s of them find directions, one reduces the dimension."""
         if not (self.direction() if self.k < self.count else self.reduce()):
             return self.restart()
-        if self.norm <= self.iterate.threshold or not self.norm < GROWTH * self.iterate.norm:
+        if self.iterate.calls_for_restart(self.norm):
             return self.restart()
         if self.iterate.is_much_better(self.norm):
             self.iterate.keep(self.norm)

@@ -18,7 +18,6 @@ _PATIENCE = 2
 _INVARIANT = 2e-15
 _LEAST_SQUARES = 1e-10
 _LONGEST_STEP = 1e12
-_GROWTH = 1e10
 _COMFORTABLE = 100  # binary orders of magnitude that the preconditioned A may be from one
 
 
@@ -88,7 +87,7 @@ class _Run:
         self.z, self.q = self.q, self.z
         self.beta, self.old_beta = next_beta, beta
         self.norm = math.sqrt(square)
-        if next_beta == 0.0 or self.norm <= self.iterate.threshold or not self.norm < _GROWTH * self.iterate.norm:
+        if next_beta == 0.0 or self.iterate.calls_for_restart(self.norm):
             return self.restart()
         return codes.RUNNING
 

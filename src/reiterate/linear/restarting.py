@@ -14,6 +14,7 @@ from reiterate.linear.instance import LinearInstance
 
 _SAFE = (1e-280, 1e280)  # squares between these have lost nothing
 _MUCH = 0.1
+_GROWTH = 1e10  # residuals this many times larger than at the last restart have lost all their digits
 
 
 class RestartedIterate:
@@ -82,6 +83,10 @@ class RestartedIterate:
         elif self._futile > self._patience:
             self.code = codes.STAGNATED
         return self.code
+
+    def calls_for_restart(self, norm: float) -> bool:
+        """Whether a residual of ``norm`` · ``scale`` meets the target, or grows without bound."""
+        return norm <= self.threshold or not norm < _GROWTH * self.norm
 
     def is_much_better(self, norm: float) -> bool:
         """Whether a residual of ``norm`` · ``scale`` is a tenth of the best one: worth copying a vector."""

@@ -16,7 +16,6 @@ from reiterate.linear.restarting import RestartedIterate
 _LEAST_REDUCTION = 0.5
 _PATIENCE = 3
 _VANISHING = 1e-14  # |xᵀy| / ‖x‖‖y‖ below which what it divides would have no digit left
-_GROWTH = 1e10
 
 
 class SymmetricRun(ABC):
@@ -58,7 +57,7 @@ class SymmetricRun(ABC):
         """Take note of a step, after which the residual has this squared norm."""
         self.steps += 1
         self.norm = math.sqrt(square) if square >= 0.0 else math.nan
-        if self.norm <= self.iterate.threshold or not self.norm < _GROWTH * self.iterate.norm:
+        if self.iterate.calls_for_restart(self.norm):
             return self.restart()
         if self.iterate.is_much_better(self.norm):
             self.iterate.keep(self.norm)
