@@ -18,7 +18,7 @@ from reiterate.linear.direct_factor import DirectFactor, FactorPreconditioner
 from reiterate.linear.factor_engines import ENGINES, factorize_by_what_works
 from reiterate.linear.factors import Factor, factorize
 from reiterate.linear.instance import LinearInstance
-from reiterate.linear.krylov import KrylovState
+from reiterate.linear.krylov import KrylovState, prepared_with
 from reiterate.linear.method import LinearMethod
 from reiterate.linear.traits import LinearTraits
 from reiterate.linear.vectors import norm
@@ -57,20 +57,12 @@ class _DirectMethod(LinearMethod):
     def prepare(self, instance: LinearInstance, values: Values, previous: Prepared | None = None) -> Prepared:
         """Factor A; for a known pattern without symbolic work, for known numbers not at all."""
         state = None if previous is None else previous.state
-        return self._prepared(instance, self.factorize(instance, None if state is None else _factor(state)), state)
+        factor = self.factorize(instance, None if state is None else _factor(state))
+        return prepared_with(FactorPreconditioner(factor), instance, state)
 
     def rebuild(self, instance: LinearInstance, values: Values, previous: Prepared) -> Prepared:
         """Factor A as if it were the first; what Krylov methods recycle stays."""
-        return self._prepared(instance, self.factorize(instance, None), previous.state)
-
-    def _prepared(self, instance: LinearInstance, factor: Factor, state: KrylovState | None) -> Prepared:
-        preconditioner = FactorPreconditioner(factor)
-        if state is None:
-            state = KrylovState(preconditioner)
-        state.preconditioner = preconditioner
-        state.builds += 1
-        work = in_matvecs(instance.pattern, factor.setup_traffic)
-        return Prepared(state, work, state.memory, preconditioner.process)
+        return prepared_with(FactorPreconditioner(self.factorize(instance, None)), instance, previous.state)
 
     def serves(self, prepared: Prepared, instance: LinearInstance) -> bool:
         """A factor of an earlier instance refines too, the faster the nearer its matrix is."""

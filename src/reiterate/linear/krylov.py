@@ -84,6 +84,16 @@ class KrylovState:
         return self.preconditioner.memory + self._vectors.nbytes + recycled
 
 
+def prepared_with(preconditioner: Preconditioner, instance: LinearInstance, state: KrylovState | None) -> Prepared:
+    """A preconditioner that was built just now, with what else the state, or else a new one, holds."""
+    if state is None:
+        state = KrylovState(preconditioner)
+    state.preconditioner = preconditioner
+    state.builds += 1
+    work = in_matvecs(instance.pattern, preconditioner.setup_traffic)
+    return Prepared(state, work, state.memory, preconditioner.process)
+
+
 class KrylovMethod(LinearMethod):
     """A Krylov method with the preconditioners of one family.
 
@@ -139,21 +149,11 @@ class KrylovMethod(LinearMethod):
         """Build the preconditioner, with what the previous one can lend."""
         state = None if previous is None else previous.state
         preconditioner = self.family.build(instance, values, None if state is None else state.preconditioner)
-        return self._prepared(instance, preconditioner, state)
+        return prepared_with(preconditioner, instance, state)
 
     def rebuild(self, instance: LinearInstance, values: Values, previous: Prepared) -> Prepared:
         """Build the preconditioner anew; what is recycled stays."""
-        return self._prepared(instance, self.family.build(instance, values), previous.state)
-
-    def _prepared(
-        self, instance: LinearInstance, preconditioner: Preconditioner, state: KrylovState | None
-    ) -> Prepared:
-        if state is None:
-            state = KrylovState(preconditioner)
-        state.preconditioner = preconditioner
-        state.builds += 1
-        work = in_matvecs(instance.pattern, preconditioner.setup_traffic)
-        return Prepared(state, work, state.memory, preconditioner.process)
+        return prepared_with(self.family.build(instance, values), instance, previous.state)
 
     def serves(self, prepared: Prepared, instance: LinearInstance) -> bool:
         """Any preconditioner of the right size and kind serves."""
