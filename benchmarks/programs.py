@@ -6,8 +6,9 @@ Whole processes, imports included: plain; with `reiterate run` and no memory; wi
 that this run has left. What the programs compute is compared in runs of its own (`programs_probe.py`), which are not
 timed; the share of solving in plain runs is from another (`programs_share.py`). Programs whose package is not installed
 are left out. FiPy's and scikit-fem's examples are not in their wheels: set ``FIPY_EXAMPLES`` and ``SKFEM_EXAMPLES`` to
-the directories of examples in their source distribution and repository. Writes ``benchmarks/results/programs.csv`` and
-fills ``docs/programs.md``, if no NAME is given.
+the directories of examples in their source distribution and repository. Where an example has no option for its size,
+one constant of a copy of it is changed, and the program is reported as one whose size was changed. Writes
+``benchmarks/results/programs.csv`` and fills ``docs/programs.md``, if no NAME is given.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,7 +51,9 @@ class Program:
     command
         As it follows ``python``; ``{examples}`` is the directory of the package's examples.
     quick
-        The same at a size that takes seconds.
+        The same at a size that takes seconds; without it, and with ``size``, the example as published.
+    size
+        Text in the example that is there once, and what is put in its place to make it larger.
     status
         With which it ends under plain Python: FiPy's examples check numbers that only their usual size has.
     """
@@ -57,7 +61,26 @@ class Program:
     package: str
     command: tuple[str, ...]
     quick: tuple[str, ...] = ()
+    size: tuple[str, str] | None = None
     status: int = 0
+
+    @property
+    def resized(self) -> bool:
+        """Whether this run changes the size in the example's text."""
+        return self.size is not None and not QUICK
+
+    @contextmanager
+    def prepared(self) -> Iterator[tuple[str, ...] | None]:
+        """The command of this run, with the example's size changed in a copy if need be."""
+        command = self.arguments()
+        if command is None or self.size is None or not self.resized:
+            yield command
+            return
+        with tempfile.TemporaryDirectory() as directory:
+            yield tuple(
+                str(resized_copy(Path(part), self.size, Path(directory))) if part.endswith(".py") else part
+                for part in command
+            )
 
     def arguments(self) -> tuple[str, ...] | None:
         """The command of this run; ``None`` where the package or its examples are not here."""
@@ -69,6 +92,16 @@ class Program:
         )
         files = [part for part in command if part.endswith(".py")]
         return command if all(Path(file).is_file() for file in files) else None
+
+
+def resized_copy(example: Path, size: tuple[str, str], directory: Path) -> Path:
+    """A copy of the example with its size changed; refused where the text to be replaced is not there exactly once."""
+    text, (old, new) = example.read_text(), size
+    if text.count(old) != 1:
+        raise ValueError(f"size: {old!r} is {text.count(old)} times in {example}, not once; adapt it to this release")
+    copy = directory / example.name
+    copy.write_text(text.replace(old, new))
+    return copy
 
 
 def directory_of_examples(package: str) -> Path | None:
@@ -269,12 +302,13 @@ def main() -> None:
     for name, program in PROGRAMS.items():
         if wanted and not any(word in name.lower() for word in wanted):
             continue
-        command = program.arguments()
-        if command is None:
-            print(f"{name}: left out; {program.package} or its examples are not here")
-            continue
-        measured[name] = measure(command, program.status)
-        print(row_of(name, measured[name]), flush=True)
+        with program.prepared() as command:
+            if command is None:
+                print(f"{name}: left out; {program.package} or its examples are not here")
+                continue
+            title = f"{name} (size changed)" if program.resized else name
+            measured[title] = measure(command, program.status)
+        print(row_of(title, measured[title]), flush=True)
     if not measured:
         return
     text = (
