@@ -156,6 +156,72 @@ PROGRAMS = {
         (*SFEPY, "{examples}/diffusion/time_poisson.py", "-O", FINER.format(2)),
         (*SFEPY, "{examples}/diffusion/time_poisson.py"),
     ),
+    "FiPy, Cahn–Hilliard in space": Program(
+        "fipy",
+        ("-m", "doctest", "{examples}/cahnHilliard/mesh3D.py"),
+        size=("nx = ny = nz = 10\n", "nx = ny = nz = 28\n"),
+    ),
+    "FiPy, Cahn–Hilliard in the plane": Program(
+        "fipy",
+        ("-m", "doctest", "{examples}/cahnHilliard/mesh2D.py"),
+        size=("nx = ny = 20\n", "nx = ny = 72\n"),
+    ),
+    "FiPy, Cahn–Hilliard in two coupled equations": Program(
+        "fipy",
+        ("-m", "doctest", "{examples}/cahnHilliard/mesh2DCoupled.py"),
+        size=("nx = ny = 10\n", "nx = ny = 120\n"),
+    ),
+    "FiPy, dendrite": Program(
+        "fipy",
+        ("-m", "doctest", "{examples}/phase/anisotropy.py"),
+        size=("nx = ny = 20\n", "nx = ny = 200\n"),
+    ),
+    "FiPy, diffusion on a square": Program(
+        "fipy",
+        ("-m", "doctest", "{examples}/diffusion/mesh20x20.py"),
+        size=(">>> nx = 20\n", ">>> nx = 200\n"),
+    ),
+    "pyMOR, linear optimization": Program(
+        "pymor",
+        ("-m", "pymordemos.linear_optimization", "80", "10"),
+        ("-m", "pymordemos.linear_optimization", "16", "3"),
+    ),
+    "pyMOR, thermal block, adaptive snapshots": Program(
+        "pymor",
+        ("-m", "pymordemos.thermalblock_adaptive", "10", "--grid=150", "--test=3", "--no-visualize-refinement"),
+        ("-m", "pymordemos.thermalblock_adaptive", "4", "--grid=30", "--test=2", "--no-visualize-refinement"),
+    ),
+    "scikit-fem, mixed Poisson, finer (ex37)": Program(
+        "skfem", ("{examples}/ex37.py",), size=("np.linspace(0, 1, 10)", "np.linspace(0, 1, 14)")
+    ),
+    "scikit-fem, minimal surface (ex10)": Program(
+        "skfem", ("{examples}/ex10.py",), size=(".refined(5)", ".refined(7)")
+    ),
+    "SfePy, poroelasticity": Program(
+        "sfepy",
+        (*SFEPY, "{examples}/multi_physics/biot.py", "-O", FINER.format(1)),
+        (*SFEPY, "{examples}/multi_physics/biot.py"),
+    ),
+    "SfePy, Navier–Stokes in an elbow": Program(
+        "sfepy",
+        (*SFEPY, "{examples}/navier_stokes/navier_stokes.py"),
+        (*SFEPY, "{examples}/navier_stokes/stabilized_navier_stokes.py"),
+    ),
+    "SfePy, viscoelasticity in time": Program(
+        "sfepy",
+        (*SFEPY, "{examples}/linear_elasticity/linear_viscoelastic.py", "-O", FINER.format(1)),
+        (*SFEPY, "{examples}/linear_elasticity/linear_viscoelastic.py"),
+    ),
+    "SfePy, elastodynamics": Program(
+        "sfepy",
+        (*SFEPY, "{examples}/linear_elasticity/elastodynamic.py", "-d", "shape=(41,16,16)"),
+        (*SFEPY, "{examples}/linear_elasticity/elastodynamic.py", "-d", "shape=(11,5,5)"),
+    ),
+    "SfePy, sound in space": Program(
+        "sfepy",
+        (*SFEPY, "{examples}/acoustics/acoustics3d.py", "-O", FINER.format(1)),
+        (*SFEPY, "{examples}/acoustics/acoustics3d.py"),
+    ),
 }
 
 
