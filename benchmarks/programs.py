@@ -1,4 +1,4 @@
-"""Published programs, as they are, under plain Python and under `reiterate run`.
+"""Published programs, as they are or larger, under plain Python and under `reiterate run`.
 
     python benchmarks/programs.py [--quick] [--rounds=N] [NAME …]
 
