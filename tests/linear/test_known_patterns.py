@@ -88,3 +88,61 @@ def test_an_extension_by_the_diagonal_does_not_push_out_that_by_pins():
     assert (pinned.nnz, complete.nnz) == (A.nnz + 1, A.nnz + 6)
     assert pattern.with_entries(pin, pin)[0] is pinned
     assert pattern.with_entries(np.arange(6), np.arange(6))[0] is complete
+
+
+def with_entry(A, row, column, value):
+    """A with one entry more, whose mirror is not stored."""
+    return sp.csr_array(A + sp.csr_array(([value], ([row], [column])), shape=A.shape))
+
+
+@pytest.mark.parametrize("value", [3e-16, -1e-17, 1e-16j])
+def test_what_rounding_errors_without_mirrors_hide_is_symmetric(value):
+    A = with_entry(laplacian(6), 0, 20, value)
+    patterns = known_patterns.KnownPatterns()
+    number, whole, pattern = patterns.find(A)
+    assert pattern.symmetric
+    assert whole.nnz == A.nnz + 1
+    np.testing.assert_array_equal(whole.toarray(), A.toarray())
+    assert patterns.find(2.0 * A)[0] == number
+
+
+def test_an_entry_that_counts_keeps_its_matrix_as_it_is():
+    patterns = known_patterns.KnownPatterns()
+    little, much = with_entry(laplacian(6), 0, 20, 1e-16), with_entry(laplacian(6), 0, 20, 1e-10)
+    completed = patterns.find(little)[0]
+    number, same, pattern = patterns.find(much)
+    assert same is much
+    assert not pattern.symmetric
+    assert number != completed
+    assert patterns.find(little)[0] == completed
+
+
+def test_where_many_mirrors_are_missing_none_is_added():
+    A = sp.csr_array(laplacian(6) + sp.diags_array(np.full(20, 1e-17), offsets=16))
+    _, same, pattern = known_patterns.KnownPatterns().find(A)
+    assert same is A
+    assert not pattern.symmetric
+
+
+def test_a_matrix_that_rounding_errors_make_unsymmetric_is_solved_as_a_symmetric_one():
+    A = with_entry(laplacian(40), 3, 900, 2e-17)
+    solver, b = rt.Solver(methods=["ssor_cg"], fallback=None, rtol=1e-10), np.arange(1600.0)
+    before = A.copy()
+    x = solver.solve(A, b)
+    assert np.linalg.norm(b - A @ x) <= 1e-10 * np.linalg.norm(b)
+    assert (before != A).nnz == 0
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_an_entry_of_the_diagonal_that_is_not_finite_is_named(bad):
+    A = sp.csr_array(laplacian(6))
+    A[3, 3] = bad
+    with pytest.raises(rt.InvalidInput, match=r"entry \(3, 3\)"):
+        rt.Solver().solve(A, np.ones(36))
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_what_is_not_finite_is_named_by_where_the_caller_stores_it(bad):
+    A = with_entry(laplacian(6), 0, 20, bad)
+    with pytest.raises(rt.InvalidInput, match=r"entry \(0, 20\)"):
+        rt.Solver().solve(A, np.ones(36))

@@ -58,8 +58,8 @@ def _inspect_symmetric_pattern(matrix: Any, pattern: Pattern) -> tuple[Vector, L
         _SYMMETRY_TOLERANCE,
     )  # fmt: skip
     features = {"coupling": min(float(coupling), _LARGEST_COUPLING)}
-    if not math.isfinite(coupling):
-        # A zero on the diagonal and a non-finite entry both show here, so finite matrices are not scanned twice.
+    if not math.isfinite(coupling + largest - smallest):
+        # A zero on the diagonal and a non-finite entry show here, so finite matrices are not scanned twice.
         _refuse_non_finite(matrix)
         features = {}
     negated = bool(symmetric and largest < 0.0)

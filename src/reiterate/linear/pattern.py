@@ -128,6 +128,18 @@ class Pattern:
         return np.repeat(np.arange(self.size), (self.indptr[1:] - self.indptr[:-1]).astype(np.int64))
 
     @functools.cached_property
+    def without_mirror(self) -> NDArray[np.int64]:
+        """The places of the stored entries (i, j) of which no (j, i) is stored."""
+        stored = sp.csr_array(
+            (np.ones(self.nnz, dtype=np.int8), self.indices.astype(np.int32), self.indptr.astype(np.int32)),
+            (self.size,) * 2,
+        )
+        difference = sp.coo_array(stored - stored.T)
+        alone = difference.data > 0
+        rows, columns = (np.asarray(index[alone], dtype=np.int64) for index in difference.coords)
+        return np.searchsorted(self.rows * self.size + self.indices.astype(np.int64), rows * self.size + columns)
+
+    @functools.cached_property
     def with_diagonal(self) -> tuple[Pattern, NDArray[np.int64]]:
         """The pattern with every diagonal entry stored, and where each stored entry lies in it."""
         if self.full_diagonal:
