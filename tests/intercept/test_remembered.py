@@ -208,7 +208,7 @@ LEDGER = {
 def test_what_is_damaged_is_not_believed(path, wrong):
     found = run(path)
     key = fingerprint({"calls": "spsolve", "cost": "time"}, found.label)
-    (sizes,) = (f"{n} {k}" for n, k in found.ledgers())
+    (sizes,) = (" ".join(map(str, key)) for key in found.ledgers())
     Store(path).remember(key, {"solves": 1000, "least": 0, "ledgers": {sizes: {**LEDGER, **wrong}}})
     assert run(path).answered == 0
     Store(path).remember(key, {"solves": 2000, "least": 0, "ledgers": {sizes: LEDGER}})
@@ -265,3 +265,15 @@ def test_the_list_names_the_line_and_the_function(path):
     told = CliRunner().invoke(app, ["memory", "show", str(entry.id), "--memory", str(path)]).output
     assert "SciPy 0.5 s a call" in told
     assert "saved 0.49 s a call" in told
+
+
+def test_matrices_with_other_numbers_of_entries_have_ledgers_of_their_own(path):
+    session = Session(memory=path)
+    session.install()
+    try:
+        for M in (A, (A @ A @ A).tocsc()):  # a light and a heavy matrix at one place, as of mass and stiffness
+            assert np.allclose(M @ spl.spsolve(M, np.ones(N)), 1.0)
+    finally:
+        session.remove()
+    (found,) = session._sites.values()
+    assert len(found.ledgers()) == 2

@@ -188,9 +188,10 @@ def _known_calls(state: dict[str, Any]) -> list[str]:
     lines = []
     for sizes, ledger in ledgers.items() if isinstance(ledgers, dict) else ():
         try:
-            n, k = (2 ** int(bits) for bits in sizes.split())
+            rows, entries, columns = (2 ** int(bits) for bits in sizes.split())
             count, seconds = ledger["theirs"]
-            line = f"  n < {n:,}, columns < {k:,}: SciPy {seconds:.3g} s a call, last measured over {count:,}"
+            size = f"n < {rows:,}, entries < {entries:,}, columns < {columns:,}"
+            line = f"  {size}: SciPy {seconds:.3g} s a call, last measured over {count:,}"
             gained = f"; saved {ledger['gained']:.3g} s a call" if ledger["gained"] else ""
             lines.append(line + gained)
         except (ValueError, TypeError, KeyError):

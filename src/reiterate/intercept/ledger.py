@@ -21,7 +21,7 @@ _LEAST = 4e-4  # seconds: what our own overhead comes to
 _PRODUCTS = 20  # products with A that a solve takes at best
 _PRODUCTS_SOLVING = 60  # the same where nothing but solving can be saved, and less is hoped for
 _SECONDS_PER_ENTRY = 2e-9
-_EXPECTED_TO_PAY = 8.0  # seconds that SciPy is guessed to take, from which on it need not be measured first
+_EXPECTED_TO_PAY = 5.0  # seconds that SciPy is guessed to take, from which on it need not be measured first
 _KNOWN_TO_PAY = 1.0  # the same where it has been measured
 _DEBT = 3.0  # calls' worth of seconds that may be lost before SciPy takes over
 _FIRST_DEBT = 10.0  # the same during the first few, which have to find out what is best
@@ -32,12 +32,15 @@ _REST_AT_FIRST = 10  # the same where the very first attempt has failed
 _COARSE = 5000  # unknowns, below which no estimate is worth its time
 _LONG_ROW = 14.0  # entries
 _FLOPS = 1e9  # of SuperLU, in a second
+_COMPLEX = 4.0  # times the operations
 _RECENT = 0.3
 _SAMPLES = 3
 SLOW_DIRECT = (0.5, 0.05)  # seconds of a call that is not made a second, a third time only to measure it better
 SLOW_ITERATIVE = (20.0, 0.2)
 _MEASURE_AGAIN = 50.0  # calls' worth of seconds that have been saved, by what was measured last
 _LEAST_SOLVING = 2e-3  # seconds: what solving takes without factors, if all goes well
+
+Key = tuple[int, int, int]  # bits of the numbers of rows, of entries, and of right-hand sides
 
 
 @dataclass(slots=True)
@@ -278,4 +281,5 @@ def expected_seconds(A: Any) -> float:
         return 0.0
     # Where rows are long, as of finite elements, levels are the surfaces of cubes, of which separators are one side.
     mean = n / levels * min(max(_LONG_ROW * n / A.nnz, 1.0), 2.0)
-    return float(10.0 * min(widest, mean) ** 3 / _FLOPS)
+    operations = 10.0 * min(widest, mean) ** 3
+    return float((_COMPLEX if A.dtype.kind == "c" else 1.0) * operations / _FLOPS)

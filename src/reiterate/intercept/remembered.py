@@ -9,15 +9,13 @@ import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from reiterate.intercept.ledger import Budget, Ledger
+from reiterate.intercept.ledger import Budget, Key, Ledger
 from reiterate.memory.place import store_if_wanted
 from reiterate.memory.recognition import Fingerprint, fingerprint
 
 if TYPE_CHECKING:
     from reiterate.intercept.site import Site
     from reiterate.memory.store import Recalled, Store
-
-Key = tuple[int, int]
 
 _LONGEST = 5.0  # seconds of a run that may be lost when the process is killed
 _WORTH_IT = 0.02  # seconds spent at a site, below which the next run may as well find out for itself
@@ -123,7 +121,7 @@ def _fingerprint(site: Site) -> Fingerprint:
 
 
 def _spelled(key: Key) -> str:
-    return f"{key[0]} {key[1]}"
+    return " ".join(map(str, key))
 
 
 def _state(ledger: Ledger) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from reiterate.errors import NotConverged
 from reiterate.intercept.accuracy import KnownParts, backward_error, norm_of_rows
-from reiterate.intercept.ledger import Budget, Ledger
+from reiterate.intercept.ledger import Budget, Key, Ledger
 from reiterate.intercept.patching import inside
 from reiterate.intercept.precision import least_error
 from reiterate.intercept.repeated import Repetition
@@ -92,7 +92,7 @@ class Site:
         self.solver: Any = None
         self.parts: KnownParts = {}
         self.repetition = Repetition()
-        self._ledgers: dict[tuple[int, int], Ledger] = {}
+        self._ledgers: dict[Key, Ledger] = {}
         self._handler = handler
         self._lock = threading.Lock()
 
@@ -100,9 +100,9 @@ class Site:
         """What the call returns."""
         return self._handler(self, original, args, kwargs)
 
-    def ledger(self, n: int, k: int) -> Ledger:
-        """That of systems of about this size with about so many right-hand sides."""
-        key = (n.bit_length(), k.bit_length())
+    def ledger(self, A: Any, k: int) -> Ledger:
+        """That of matrices with about as many rows and entries, and about so many right-hand sides."""
+        key = (A.shape[0].bit_length(), int(A.nnz).bit_length(), k.bit_length())
         found, remembered = self._ledgers.get(key), self.options.remembered
         if found is None:
             found = Ledger(self.options.budget, barred=self.options.recorder is not None)
@@ -115,8 +115,8 @@ class Site:
             self.seconds += remembered.keep()
         return found
 
-    def ledgers(self) -> dict[tuple[int, int], Ledger]:
-        """Those that were opened, by the orders of magnitude of unknowns and right-hand sides."""
+    def ledgers(self) -> dict[Key, Ledger]:
+        """Those that were opened, by the orders of magnitude of rows, entries, and right-hand sides."""
         return dict(self._ledgers)
 
     def record(self, A: Any, b: Any, x0: Any = None) -> None:
