@@ -8,8 +8,8 @@ timed; the share of solving in plain runs is from another (`programs_share.py`).
 are left out. FiPy's and scikit-fem's examples are not in their wheels: set ``FIPY_EXAMPLES`` and ``SKFEM_EXAMPLES`` to
 the directories of examples in their source distribution and repository. Where an example has no option for its size,
 one constant of a copy of it is changed, and the program is reported as one whose size was changed. Writes
-``benchmarks/results/programs.csv`` and fills ``docs/programs.md``, if no NAME is given. With a directory to keep what was
-measured in, a run that was interrupted goes on where it was.
+``benchmarks/results/programs.csv`` and fills ``docs/programs.md``, if no NAME is given. A run that was interrupted
+goes on where it was, if it had a directory to keep what was measured.
 """
 
 from __future__ import annotations
