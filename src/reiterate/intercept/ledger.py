@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -39,8 +40,9 @@ SLOW_DIRECT = (0.5, 0.05)  # seconds of a call that is not made a second, a thir
 SLOW_ITERATIVE = (20.0, 0.2)
 _MEASURE_AGAIN = 50.0  # calls' worth of seconds that have been saved, by what was measured last
 _LEAST_SOLVING = 2e-3  # seconds: what solving takes without factors, if all goes well
+_ALIKE = 1.5  # times the entries, up to which matrices cost about the same
 
-Key = tuple[int, int, int]  # bits of the numbers of rows, of entries, and of right-hand sides
+Key = tuple[int, int, int]  # bits of the number of rows, entries of the first matrix, bits of right-hand sides
 
 
 @dataclass(slots=True)
@@ -94,7 +96,7 @@ class Budget:
 
 @dataclass(slots=True)
 class Ledger:
-    """Calls of one size at one place.
+    """Calls of one size, and with about as many entries, at one place.
 
     Attributes
     ----------
@@ -258,6 +260,15 @@ class Ledger:
             if ledger is not None:
                 spent += ledger.theirs.seconds - ledger.audits.seconds
         return spent
+
+
+def nearest(key: Key, keys: Iterable[Key]) -> Key:
+    """That of a ledger for the same orders of magnitude and about as many entries, if there is one; else itself."""
+    rows, entries, columns = key
+    for other in keys:
+        if (rows, columns) == (other[0], other[2]) and other[1] <= _ALIKE * entries <= _ALIKE * _ALIKE * other[1]:
+            return other
+    return key
 
 
 def expected_seconds(A: Any) -> float:
