@@ -1,6 +1,6 @@
 """Published programs, as they are or larger, under plain Python and under `reiterate run`.
 
-    python benchmarks/programs.py [--quick] [--rounds=N] [NAME …]
+    python benchmarks/programs.py [--quick] [--rounds=N] [--keep=DIRECTORY] [NAME …]
 
 Whole processes, imports included: plain; with `reiterate run` and no memory; with an empty memory; with the memory
 that this run has left. What the programs compute is compared in runs of its own (`programs_probe.py`), which are not
@@ -8,7 +8,8 @@ timed; the share of solving in plain runs is from another (`programs_share.py`).
 are left out. FiPy's and scikit-fem's examples are not in their wheels: set ``FIPY_EXAMPLES`` and ``SKFEM_EXAMPLES`` to
 the directories of examples in their source distribution and repository. Where an example has no option for its size,
 one constant of a copy of it is changed, and the program is reported as one whose size was changed. Writes
-``benchmarks/results/programs.csv`` and fills ``docs/programs.md``, if no NAME is given.
+``benchmarks/results/programs.csv`` and fills ``docs/programs.md``, if no NAME is given. A run that was interrupted
+goes on where it was, if it had a directory to keep what was measured.
 """
 
 from __future__ import annotations
@@ -35,8 +36,10 @@ PROBE = Path(__file__).parent / "programs_probe.py"
 SHARE = Path(__file__).parent / "programs_share.py"
 RUN = ("-m", "reiterate", "run")
 ROUNDS = next((int(word[9:]) for word in sys.argv if word.startswith("--rounds=")), 1 if QUICK else 3)
+KEEP = next((Path(word[7:]) for word in sys.argv if word.startswith("--keep=")), None)
 DOMINATED = 0.5  # share of a plain run, from which on solving dominates
 LONGEST = 900.0  # seconds of one run
+LONG = 8.0  # seconds of a plain run, from which on one round is enough: half a second more or less does not matter
 LEAST_COMPARED = 100  # numbers of an array that is a result
 
 
@@ -274,9 +277,11 @@ def measure(command: Sequence[str], status: int) -> Found:
         memory, told = Path(directory) / "memory.sqlite3", Path(directory) / "told.json"
         ours = (*RUN, "--quiet", *command)
         seconds_of((*RUN, "--json", str(told), *command), None, status)  # compiles what has to be compiled
-        runs = [(seconds_of(command, None, status), seconds_of(ours, None, status)) for _ in range(ROUNDS)]
+        runs = [(seconds_of(command, None, status), seconds_of(ours, None, status))]
+        rounds = 1 if runs[0][0] > LONG else ROUNDS
+        runs += [(seconds_of(command, None, status), seconds_of(ours, None, status)) for _ in range(rounds - 1)]
         first = seconds_of(ours, memory, status)
-        second = [seconds_of(ours, memory, status) for _ in range(ROUNDS)]
+        second = [seconds_of(ours, memory, status) for _ in range(rounds)]
         table = json.loads(told.read_text())
         longest = max(table["sites"], key=lambda site: site["seconds"], default={"where": "–", "function": ""})
         shared = Path(directory) / "share.json"
@@ -311,6 +316,18 @@ def difference(command: Sequence[str], directory: Path) -> float:
         if key in ours and plain[key].shape == ours[key].shape and plain[key].size >= LEAST_COMPARED
     ]
     return max(compared, default=math.nan)
+
+
+def kept(title: str) -> Found | None:
+    """What an earlier run has measured of a program; ``None``: nothing."""
+    path = None if KEEP is None else KEEP / f"{title}.json"
+    return Found(**json.loads(path.read_text())) if path is not None and path.exists() else None
+
+
+def keep(title: str, found: Found) -> None:
+    if KEEP is not None:
+        KEEP.mkdir(parents=True, exist_ok=True)
+        (KEEP / f"{title}.json").write_text(json.dumps(vars(found)))
 
 
 def row_of(name: str, found: Found) -> list[str]:
@@ -355,9 +372,11 @@ def summary(found: Sequence[Found]) -> str:
         return worst
     total = sum(one.plain for one in dominated) / sum(one.ours for one in dominated)
     mean = math.exp(sum(math.log(one.plain / one.ours) for one in dominated) / len(dominated))
+    free = math.exp(-sum(math.log(1.0 - one.share) for one in dominated) / len(dominated))
     return (
         f"Where solving takes more than half of a plain run ({len(dominated)} of {len(found)} programs): "
-        f"{total:.2f} times faster in total, geometric mean {mean:.2f}. {worst}"
+        f"{total:.2f} times faster in total, geometric mean {mean:.2f}; if solving took no time at all, that would be "
+        f"{free:.2f}. {worst}"
     )
 
 
@@ -373,12 +392,14 @@ def main() -> None:
                 print(f"{name}: left out; {program.package} or its examples are not here")
                 continue
             title = f"{name} (size changed)" if program.resized else name
-            measured[title] = measure(command, program.status)
+            measured[title] = kept(title) or measure(command, program.status)
+        keep(title, measured[title])
         print(row_of(title, measured[title]), flush=True)
     if not measured:
         return
     text = (
-        f"Measured on: {describe_machine()}; medians of {ROUNDS} runs.\n\n"
+        f"Measured on: {describe_machine()}; medians of {ROUNDS} runs, one where it takes more "
+        f"than {LONG:.0f} s.\n\n"
         f"{markdown_table(HEADER, [row_of(name, found) for name, found in measured.items()])}\n\n"
         f"{summary(list(measured.values()))}"
     )

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from reiterate.intercept.ledger import Budget, Ledger, Mean, expected_seconds
+from reiterate.intercept.ledger import Budget, Ledger, Mean, expected_seconds, nearest
 from tests.matrices import laplacian
 
 A = laplacian(3)
@@ -141,8 +141,8 @@ def test_dimensions_are_told_apart():
     assert np.isfinite(expected_seconds(parts))
 
 
-def test_complex_matrices_are_looked_at_without_a_warning():
-    assert expected_seconds(laplacian(20, 3) * (1.0 + 1.0j)) == expected_seconds(laplacian(20, 3)) > 0.0
+def test_complex_matrices_take_four_times_as_long_and_are_looked_at_without_a_warning():
+    assert expected_seconds(laplacian(20, 3) * (1.0 + 1.0j)) == 4.0 * expected_seconds(laplacian(20, 3)) > 0.0
 
 
 def test_who_fails_at_first_waits_before_the_next_attempt():
@@ -150,3 +150,12 @@ def test_who_fails_at_first_waits_before_the_next_attempt():
     assert ledger.ours_next(A)
     ledger.by_us(0.8, 0.0)
     assert [ledger.ours_next(A) for _ in range(11)] == 10 * [False] + [True]
+
+
+def test_a_ledger_is_for_matrices_with_about_as_many_entries():
+    keys = [(14, 100_000, 1), (14, 300_000, 1)]
+    assert nearest((14, 70_000, 1), keys) == keys[0]
+    assert nearest((14, 149_000, 1), keys) == keys[0]
+    assert nearest((14, 290_000, 1), keys) == keys[1]
+    for stranger in ((14, 180_000, 1), (13, 100_000, 1), (14, 100_000, 2)):
+        assert nearest(stranger, keys) == stranger

@@ -146,3 +146,38 @@ def test_what_is_not_finite_is_named_by_where_the_caller_stores_it(bad):
     A = with_entry(laplacian(6), 0, 20, bad)
     with pytest.raises(rt.InvalidInput, match=r"entry \(0, 20\)"):
         rt.Solver().solve(A, np.ones(36))
+
+
+def test_zeros_among_what_has_no_mirror_do_not_change_the_pattern():
+    A = with_entry(with_entry(laplacian(6), 0, 20, 1e-16), 3, 30, 1e-16)
+    patterns = known_patterns.KnownPatterns()
+    number = patterns.find(A)[0]
+    for zeros in ([20], [20, 30], []):
+        other = A.copy()
+        for column in zeros:
+            other[0 if column == 20 else 3, column] = 0.0
+        assert other.nnz == A.nnz
+        found, whole, pattern = patterns.find(other)
+        assert (found, pattern.symmetric) == (number, True)
+        np.testing.assert_array_equal(whole.toarray(), other.toarray())
+
+
+def test_patterns_that_are_completed_to_the_same_one_share_it():
+    patterns = known_patterns.KnownPatterns()
+    whole = with_zeros(laplacian(6), [(0, 20), (20, 0), (3, 30), (30, 3)])
+    found = []
+    for kept in ([(0, 20), (3, 30)], [(20, 0), (3, 30)], [(0, 20), (30, 3)]):
+        A = laplacian(6)
+        for row, column in kept:
+            A = with_entry(A, row, column, 1e-17)
+        found.append(patterns.find(A))
+    assert len({number for number, _, _ in found}) == 1
+    assert all(pattern is found[0][2] and pattern.nnz == whole.nnz for _, _, pattern in found)
+
+
+def test_only_what_is_missing_is_inserted():
+    pattern = known_patterns.Pattern(np.array([0, 2, 2, 3]), np.array([0, 2, 1]))
+    indptr, indices, keys, stored = pattern.inserted(np.array([1, 2, 4, 7, 7]))
+    np.testing.assert_array_equal(indptr, [0, 3, 4, 5])
+    np.testing.assert_array_equal(indices, [0, 1, 2, 1, 1])
+    np.testing.assert_array_equal(keys[stored], [0, 2, 7])

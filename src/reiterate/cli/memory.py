@@ -183,14 +183,15 @@ def _known_arms(state: dict[str, Any]) -> list[str]:
 
 
 def _known_calls(state: dict[str, Any]) -> list[str]:
-    """What SciPy takes, and how much less we do, for systems of every size."""
+    """What SciPy takes, and how much less we do, for matrices of every size."""
     ledgers = state.get("ledgers")
     lines = []
     for sizes, ledger in ledgers.items() if isinstance(ledgers, dict) else ():
         try:
-            n, k = (2 ** int(bits) for bits in sizes.split())
+            rows, entries, columns = map(int, sizes.split())
             count, seconds = ledger["theirs"]
-            line = f"  n < {n:,}, columns < {k:,}: SciPy {seconds:.3g} s a call, last measured over {count:,}"
+            size = f"n < {2**rows:,}, some {entries:,} entries, columns < {2**columns:,}"
+            line = f"  {size}: SciPy {seconds:.3g} s a call, last measured over {count:,}"
             gained = f"; saved {ledger['gained']:.3g} s a call" if ledger["gained"] else ""
             lines.append(line + gained)
         except (ValueError, TypeError, KeyError):

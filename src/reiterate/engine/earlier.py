@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from reiterate.configuration import Configuration
@@ -49,13 +49,18 @@ class EarlierRuns:
         rows: Sequence[Sequence[Mapping[str, Any]]],
         solves: int,
         parts: Mapping[str, Any],
+        *,
+        added: Collection[Configuration],
     ) -> dict[str, Any]:
-        """The table that the next run gets: ``rows`` are lists of tables, each with one for every arm."""
+        """The table that the next run gets: ``rows`` are lists of tables, each with one for every arm.
+
+        ``added`` are the arms that were not given; what nothing is known of is left out.
+        """
         known = dict(self._carried)
         for arm, of_arm in zip(arms, zip(*rows, strict=True), strict=True):
             row = {name: value for part in of_arm for name, value in part.items()}
             if row:
-                known[str(arm)] = row
+                known[str(arm)] = {**row, "added": 1} if arm in added else row
         return {
             "policy": _POLICY,
             "version": _VERSION,

@@ -383,13 +383,9 @@ class Explorer(Policy):
             return {}
         believed = self.beliefs.state_dict()
         tried = self.trials.state_dict(self.solves, self.total, self.beliefs.running_of(self._incumbent))
-        added = [{"added": 1} if arm in self.refinement.added else {} for arm in self.arms]
-        return self._earlier.joined(
-            self.arms,
-            (believed.pop("arms"), tried.pop("arms"), self._barred.rows(self.solves), added),
-            self.solves,
-            {"context": self._anticipation.state_dict(), **believed, **tried},
-        )
+        rows = believed.pop("arms"), tried.pop("arms"), self._barred.rows(self.solves)
+        parts = {"context": self._anticipation.state_dict(), **believed, **tried}
+        return self._earlier.joined(self.arms, rows, self.solves, parts, added=self.refinement.added)
 
     def recall(self, state: Mapping[str, Any], *, same_stream: bool, same_machine: bool) -> None:
         """Begin with the beliefs of an earlier run; those of another stream only make better forecasts."""

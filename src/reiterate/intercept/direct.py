@@ -79,7 +79,7 @@ def _spsolve(site: Site, original: Callable[..., Any], args: tuple[Any, ...], kw
         site.record(A, rhs.toarray() if sp.issparse(rhs) else rhs)
     if n < site.smallest:
         return site.leave(original, args, kwargs)
-    ledger = site.ledger(n, _columns(rhs))
+    ledger = site.ledger(A, _columns(rhs))
     if (x := _repeated(site, ledger, A, rhs, permc_spec, use_umfpack)) is not None:
         return x
     if not ledger.ours_next(A):
@@ -193,7 +193,7 @@ def _factor(
     site: Site, splu: Callable[..., Any], A: Any, options: dict[str, Any], args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> Any:
     """An object like SciPy's factors; SciPy's own where there is nothing to gain."""
-    ledger = site.ledger(A.shape[0], 1)
+    ledger = site.ledger(A, 1)
     recording = site.options.recorder is not None
     if not recording and (A.shape[0] < site.smallest or ledger.settled):
         return site.leave(splu, args, kwargs)

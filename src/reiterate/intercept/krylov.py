@@ -43,7 +43,7 @@ def _krylov(site: Site, original: Callable[..., Any], args: tuple[Any, ...], kwa
         site.record(A, given["b"], given.get("x0"))
     if system is None or A.shape[0] < site.smallest:
         return site.leave(original, args, kwargs)
-    ledger = site.ledger(A.shape[0], 1)
+    ledger = site.ledger(A, 1)
     ledger.slow = SLOW_ITERATIVE
     x = None
     if ledger.ours_next():

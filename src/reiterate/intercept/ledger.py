@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,7 +22,7 @@ _LEAST = 4e-4  # seconds: what our own overhead comes to
 _PRODUCTS = 20  # products with A that a solve takes at best
 _PRODUCTS_SOLVING = 60  # the same where nothing but solving can be saved, and less is hoped for
 _SECONDS_PER_ENTRY = 2e-9
-_EXPECTED_TO_PAY = 8.0  # seconds that SciPy is guessed to take, from which on it need not be measured first
+_EXPECTED_TO_PAY = 5.0  # seconds that SciPy is guessed to take, from which on it need not be measured first
 _KNOWN_TO_PAY = 1.0  # the same where it has been measured
 _DEBT = 3.0  # calls' worth of seconds that may be lost before SciPy takes over
 _FIRST_DEBT = 10.0  # the same during the first few, which have to find out what is best
@@ -32,12 +33,16 @@ _REST_AT_FIRST = 10  # the same where the very first attempt has failed
 _COARSE = 5000  # unknowns, below which no estimate is worth its time
 _LONG_ROW = 14.0  # entries
 _FLOPS = 1e9  # of SuperLU, in a second
+_COMPLEX = 4.0  # times the operations
 _RECENT = 0.3
 _SAMPLES = 3
 SLOW_DIRECT = (0.5, 0.05)  # seconds of a call that is not made a second, a third time only to measure it better
 SLOW_ITERATIVE = (20.0, 0.2)
 _MEASURE_AGAIN = 50.0  # calls' worth of seconds that have been saved, by what was measured last
 _LEAST_SOLVING = 2e-3  # seconds: what solving takes without factors, if all goes well
+_ALIKE = 1.5  # times the entries, up to which matrices cost about the same
+
+Key = tuple[int, int, int]  # bits of the number of rows, entries of the first matrix, bits of right-hand sides
 
 
 @dataclass(slots=True)
@@ -91,7 +96,7 @@ class Budget:
 
 @dataclass(slots=True)
 class Ledger:
-    """Calls of one size at one place.
+    """Calls of one size, and with about as many entries, at one place.
 
     Attributes
     ----------
@@ -257,6 +262,15 @@ class Ledger:
         return spent
 
 
+def nearest(key: Key, keys: Iterable[Key]) -> Key:
+    """That of a ledger for the same orders of magnitude and about as many entries, if there is one; else itself."""
+    rows, entries, columns = key
+    for other in keys:
+        if (rows, columns) == (other[0], other[2]) and other[1] <= _ALIKE * entries <= _ALIKE * _ALIKE * other[1]:
+            return other
+    return key
+
+
 def expected_seconds(A: Any) -> float:
     """A rough guess, within a factor of 2 on most meshes and 6 on some, of what SuperLU takes to factor A.
 
@@ -278,4 +292,5 @@ def expected_seconds(A: Any) -> float:
         return 0.0
     # Where rows are long, as of finite elements, levels are the surfaces of cubes, of which separators are one side.
     mean = n / levels * min(max(_LONG_ROW * n / A.nnz, 1.0), 2.0)
-    return float(10.0 * min(widest, mean) ** 3 / _FLOPS)
+    operations = 10.0 * min(widest, mean) ** 3
+    return float((_COMPLEX if A.dtype.kind == "c" else 1.0) * operations / _FLOPS)

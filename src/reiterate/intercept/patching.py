@@ -58,6 +58,7 @@ class Answering(Protocol):
     """What a replacement asks of a call site."""
 
     least: int
+    light: int
     left_to_scipy: int
 
     def answer(self, original: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -172,7 +173,7 @@ def _replacement(name: str, original: Function) -> Function:
             return original(*args, **kwargs)
         if args:
             try:
-                small = args[0].shape[0] < site.least
+                small = args[0].shape[0] < site.least or (site.light > 0 and args[0].nnz < site.light)
             except (AttributeError, IndexError, TypeError):
                 small = True
             if small:

@@ -9,15 +9,13 @@ import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from reiterate.intercept.ledger import Budget, Ledger
+from reiterate.intercept.ledger import Budget, Key, Ledger, nearest
 from reiterate.memory.place import store_if_wanted
 from reiterate.memory.recognition import Fingerprint, fingerprint
 
 if TYPE_CHECKING:
     from reiterate.intercept.site import Site
     from reiterate.memory.store import Recalled, Store
-
-Key = tuple[int, int]
 
 _LONGEST = 5.0  # seconds of a run that may be lost when the process is killed
 _WORTH_IT = 0.02  # seconds spent at a site, below which the next run may as well find out for itself
@@ -56,11 +54,12 @@ class Remembered:
             known = self._recalled(site)
             if known is None:
                 return
-            state = known.state["ledgers"].get(_spelled(key))
+            states = _by_key(known.state["ledgers"])
+            state = states.get(nearest(key, states))
             if state is not None:
                 _resume(ledger, state, believed=known.same_machine)
             if known.same_machine:
-                site.least = max(site.least, int(_number(known.state["least"], 0.0)))
+                site.light = max(site.light, int(_number(known.state["light"], 0.0)))
         except Exception:  # it may come from anywhere
             return
         finally:
@@ -107,14 +106,14 @@ class Remembered:
 
     def _state(self, site: Site, known: Recalled | None) -> dict[str, Any]:
         """Of all ledgers of a site, also of those that earlier runs have opened and this one has not."""
-        states = {_spelled(key): _state(ledger) for key, ledger in site.ledgers().items()}
-        old: dict[str, Any] = known.state["ledgers"] if known is not None and known.same_machine else {}
+        states = {key: _state(ledger) for key, ledger in site.ledgers().items()}
+        old = _by_key(known.state["ledgers"]) if known is not None and known.same_machine else {}
+        kept = {key: state for key, state in old.items() if nearest(key, states) not in states}
         solves = int(known.state["solves"]) if known is not None else 0
-        least = site.least if site.least < _LARGEST else 0  # else no solver could be made, for whatever reason
         return {
             "solves": solves + site.answered + site.left_to_scipy,
-            "least": least,
-            "ledgers": dict(list({**old, **states}.items())[-_MOST_LEDGERS:]),
+            "light": site.light,
+            "ledgers": {_spelled(key): state for key, state in list({**kept, **states}.items())[-_MOST_LEDGERS:]},
         }
 
 
@@ -123,7 +122,17 @@ def _fingerprint(site: Site) -> Fingerprint:
 
 
 def _spelled(key: Key) -> str:
-    return f"{key[0]} {key[1]}"
+    return " ".join(map(str, key))
+
+
+def _by_key(ledgers: Mapping[str, Any]) -> dict[Key, Any]:
+    """Those whose names are the spelling of a key."""
+    spelled = ((name.split(), state) for name, state in ledgers.items())
+    return {
+        (int(key[0]), int(key[1]), int(key[2])): state
+        for key, state in spelled
+        if len(key) == 3 and all(part.isdecimal() for part in key)
+    }
 
 
 def _state(ledger: Ledger) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from reiterate.errors import NotConverged
 from reiterate.intercept.accuracy import KnownParts, backward_error, norm_of_rows
-from reiterate.intercept.ledger import Budget, Ledger
+from reiterate.intercept.ledger import Budget, Key, Ledger, nearest
 from reiterate.intercept.patching import inside
 from reiterate.intercept.precision import least_error
 from reiterate.intercept.repeated import Repetition
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 Handler = Callable[["Site", Callable[..., Any], tuple[Any, ...], dict[str, Any]], Any]
 
 _SMALLEST = 150  # unknowns; below, no method can make up for its own overhead
-_SURE = 10  # calls that were too fast to be improved upon; then systems of up to that size are not looked at any more
+_SURE = 10  # calls that were too fast to be improved upon; then matrices of so many entries are not looked at any more
 _BELOW_PROMISE = 200.0  # aimed at is so much less than the backward error that is promised, down to rounding errors
 _ROUNDING = 5e-15
 _ROUGH = 1e-6  # of ‖b‖: to so much is solved what nobody knows the size of the solution of
@@ -67,6 +67,8 @@ class Site:
         By which it is known again in the next run; empty where the code comes from no file.
     smallest, least : int
         Unknowns below which SciPy answers; below which it does so at once.
+    light : int
+        Entries of A below which it does so, too, having proved too fast to be improved upon.
     answered, left_to_scipy : int
         Calls that we answered; calls that SciPy answered.
     seconds : float
@@ -85,6 +87,7 @@ class Site:
         self.options = options
         self.smallest = _SMALLEST
         self.least = 0 if options.recorder is not None else _SMALLEST
+        self.light = 0
         self.answered = self.left_to_scipy = 0
         self.seconds = 0.0
         self.audited = 0
@@ -92,7 +95,7 @@ class Site:
         self.solver: Any = None
         self.parts: KnownParts = {}
         self.repetition = Repetition()
-        self._ledgers: dict[tuple[int, int], Ledger] = {}
+        self._ledgers: dict[Key, Ledger] = {}
         self._handler = handler
         self._lock = threading.Lock()
 
@@ -100,9 +103,9 @@ class Site:
         """What the call returns."""
         return self._handler(self, original, args, kwargs)
 
-    def ledger(self, n: int, k: int) -> Ledger:
-        """That of systems of about this size with about so many right-hand sides."""
-        key = (n.bit_length(), k.bit_length())
+    def ledger(self, A: Any, k: int) -> Ledger:
+        """That of matrices with about as many rows and entries, and about so many right-hand sides."""
+        key = nearest((A.shape[0].bit_length(), int(A.nnz), k.bit_length()), self._ledgers)
         found, remembered = self._ledgers.get(key), self.options.remembered
         if found is None:
             found = Ledger(self.options.budget, barred=self.options.recorder is not None)
@@ -115,8 +118,8 @@ class Site:
             self.seconds += remembered.keep()
         return found
 
-    def ledgers(self) -> dict[tuple[int, int], Ledger]:
-        """Those that were opened, by the orders of magnitude of unknowns and right-hand sides."""
+    def ledgers(self) -> dict[Key, Ledger]:
+        """Those that were opened, by what they are for."""
         return dict(self._ledgers)
 
     def record(self, A: Any, b: Any, x0: Any = None) -> None:
@@ -143,7 +146,7 @@ class Site:
             self.seconds += seconds
             ledger.by_scipy(seconds, A)
             if ledger.theirs.count >= _SURE and ledger.settled and self.options.recorder is None:
-                self.least = max(self.least, A.shape[0] + 1)
+                self.light = max(self.light, int(A.nnz) + 1)
 
     def solve(
         self, A: Any, b: NDArray[Any], x0: NDArray[Any] | None, rtol: float, atol: float

@@ -52,15 +52,15 @@ def _is_generic(instance: LinearInstance | BlockInstance) -> bool:
 
 
 def _run(
-    kernel: Callable[..., Any], diagonal: tuple[Vector, ...], scalars: tuple[float, ...], work: _Workspace, r: Vector,
-    instance: LinearInstance, x: Vector, stop: Stop, *, row_bytes: float,
+    kernel: Callable[..., Any], inverse_diagonal: tuple[Vector, ...], scalars: tuple[float, ...], work: _Workspace,
+    r: Vector, instance: LinearInstance, x: Vector, stop: Stop, *, row_bytes: float,
 ) -> Progress:  # fmt: skip
     """Run a kernel from a copy of ``x``, with the residual ``r`` and the first direction that the workspace holds."""
     pattern, threads = instance.pattern, instance.threads
     x = x.copy()
     return run_cg_in_segments(
         kernel,
-        (pattern.indptr, pattern.indices, instance.data, *diagonal, x, r, work.p, work.q),
+        (pattern.indptr, pattern.indices, instance.data, *inverse_diagonal, x, r, work.p, work.q),
         scalars,
         (pattern.row_bounds(threads), team.partial_sums(threads)),
         lambda: x,

@@ -16,18 +16,21 @@ _NEGLIGIBLE = 1e-14  # times the geometric mean of two diagonal entries: what ro
 
 
 @dataclass(slots=True)
-class _Completion:
-    """What makes a pattern symmetric: a few mirrors that are not stored.
+class _Alone:
+    """The few entries of a pattern whose mirrors are not stored: their places, rows and columns."""
 
-    ``places`` are those of the stored entries in it, ``alone`` those of the entries whose mirrors are missing, in the
-    stored pattern, and ``ends`` their rows and columns.
-    """
+    places: NDArray[np.int64]
+    rows: NDArray[np.int64]
+    columns: NDArray[np.int64]
+
+
+@dataclass(slots=True)
+class _Completion:
+    """A pattern that their mirrors make symmetric, its number, and where the stored entries lie in it."""
 
     number: int
     pattern: Pattern
-    places: NDArray[np.int64]
-    alone: NDArray[np.int64]
-    ends: tuple[NDArray[np.int64], NDArray[np.int64]]
+    stored: NDArray[np.int64]
 
 
 @dataclass(slots=True)
@@ -41,8 +44,9 @@ class _Known:
     pattern: Pattern
     nonzero: NDArray[np.bool_] | None = None
     core: tuple[int, Pattern] | None = None
+    looked: bool = False  # for entries without mirrors; `None`: there are many, or the diagonal is not full
+    alone: _Alone | None = None
     completion: _Completion | None = None
-    looked: bool = False  # for a completion
 
 
 class KnownPatterns:
@@ -50,6 +54,7 @@ class KnownPatterns:
 
     def __init__(self) -> None:
         self._known: dict[int, _Known] = {}
+        self._completed: list[tuple[int, Pattern]] = []
         self._count = 0
 
     def recognize(self, matrix: Any) -> int | None:
@@ -67,8 +72,8 @@ class KnownPatterns:
         ``number`` is that of the pattern where it has been recognized. Explicit zeros can hide a symmetric matrix
         behind an unsymmetric pattern: then a copy without them comes back, and its pattern. So can entries that are
         rounding errors, whose mirrors cancelled exactly and are not stored, as when matrices are added: then a copy
-        comes back that stores zeros for them. Otherwise zeros stay, so that the pattern does not change with the
-        numbers.
+        comes back that stores zeros for them. (Of what is left of a condensed matrix, none are looked for.) Otherwise
+        zeros stay, so that the pattern does not change with the numbers.
 
         Raises
         ------
@@ -79,13 +84,16 @@ class KnownPatterns:
         known = self._known[number]
         if known.pattern.symmetric:
             return number, matrix, known.pattern
+        # Once mirrors were missing, they may be so of zeros as well; the pattern is then not to change.
+        if known.completion is not None and (completed := self._complete(matrix, known)) is not None:
+            return completed
         nonzero = matrix.data != 0.0
         if nonzero.all():
-            return self._completed(number, matrix, known)
+            return self._complete(matrix, known) or (number, matrix, known.pattern)
         if known.nonzero is None or not np.array_equal(nonzero, known.nonzero):
             known.nonzero, known.core = nonzero, self._core(matrix, nonzero)
         if known.core is None:
-            return self._completed(number, matrix, known)
+            return self._complete(matrix, known) or (number, matrix, known.pattern)
         core_number, core = known.core
         index = core.indices.view(np.int32), core.indptr.view(np.int32)
         return core_number, type(matrix)((matrix.data[nonzero], *index), shape=matrix.shape), core
@@ -116,34 +124,49 @@ class KnownPatterns:
         pattern = Pattern(indptr, matrix.indices[nonzero])
         return (self.next_number(), pattern) if pattern.symmetric else None
 
-    def _completed(self, number: int, matrix: Any, known: _Known) -> tuple[int, Any, Pattern]:
-        """As :meth:`find`, with mirrors where those missing are few and of entries that are next to nothing."""
+    def _complete(self, matrix: Any, known: _Known) -> tuple[int, Any, Pattern] | None:
+        """The matrix with the few mirrors that it lacks, if all of them are of entries that are next to nothing."""
         if not known.looked:
-            known.looked, known.completion = True, self._completion(known.pattern)
-        completion = known.completion
-        if completion is None:
-            return number, matrix, known.pattern
-        sizes = np.sqrt(np.abs(matrix.data[known.pattern.position]))
-        rows, columns = completion.ends
-        if not np.all(np.abs(matrix.data[completion.alone]) <= _NEGLIGIBLE * sizes[rows] * sizes[columns]):
-            return number, matrix, known.pattern
-        whole = completion.pattern
+            known.looked, known.alone = True, _alone(known.pattern)
+        alone = known.alone
+        if alone is None or not _negligible(matrix.data, known.pattern, alone):
+            return None
+        if known.completion is None:
+            known.completion = self._completion(known.pattern, alone)
+        number, whole, stored = known.completion.number, known.completion.pattern, known.completion.stored
         data = np.zeros(whole.nnz, dtype=matrix.dtype)
-        data[completion.places] = matrix.data
+        data[stored] = matrix.data
         index = whole.indices.view(np.int32), whole.indptr.view(np.int32)
-        return completion.number, type(matrix)((data, *index), shape=matrix.shape), whole
+        return number, type(matrix)((data, *index), shape=matrix.shape), whole
 
-    def _completion(self, pattern: Pattern) -> _Completion | None:
-        if not pattern.full_diagonal:
-            return None
-        alone = pattern.without_mirror
-        if alone.size > _FEW * pattern.nnz:
-            return None
-        rows, columns = pattern.rows[alone], pattern.indices[alone].astype(np.int64)
-        whole, places, _ = pattern.with_entries(columns, rows)
-        return _Completion(self.next_number(), whole, places, alone, (rows, columns))
+    def _completion(self, pattern: Pattern, alone: _Alone) -> _Completion:
+        """Of several stored patterns it may be the same."""
+        indptr, indices, _, stored = pattern.inserted(np.sort(alone.columns * pattern.size + alone.rows))
+        for number, whole in self._completed:
+            if whole.matches(indptr, indices):
+                return _Completion(number, whole, stored)
+        found = self.next_number(), Pattern(indptr, indices)
+        self._completed = [*self._completed, found][-_KEEP:]
+        return _Completion(*found, stored)
 
     def next_number(self) -> int:
         """One that no pattern of the stream has."""
         self._count += 1
         return self._count
+
+
+def _alone(pattern: Pattern) -> _Alone | None:
+    """The entries without mirrors; ``None`` where these are many, or where nothing says which ones are negligible."""
+    if not pattern.full_diagonal:
+        return None
+    places = pattern.without_mirror()
+    if places.size > _FEW * pattern.nnz:
+        return None
+    return _Alone(places, pattern.rows[places], pattern.indices[places].astype(np.int64))
+
+
+def _negligible(data: NDArray[Any], pattern: Pattern, alone: _Alone) -> bool:
+    with np.errstate(all="ignore"):
+        sizes = np.sqrt(np.abs(data[pattern.position]))
+        limits = _NEGLIGIBLE * sizes[alone.rows] * sizes[alone.columns]
+        return bool(np.all((np.abs(data[alone.places]) <= limits) & np.isfinite(limits)))

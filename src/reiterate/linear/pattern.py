@@ -112,22 +112,30 @@ class Pattern:
         if name not in self._extended:
             while len(self._extended) >= _EXTENSIONS:
                 del self._extended[next(iter(self._extended))]
-            keys = self.rows * self.size + self.indices.astype(np.int64)
-            union = np.union1d(keys, rows * self.size + columns)
-            pattern = self
-            if union.size > self.nnz:
-                counts = np.bincount(union // self.size, minlength=self.size)
-                pattern = Pattern(np.concatenate(([0], np.cumsum(counts))), union % self.size)
-            places = np.searchsorted(union, rows * self.size + columns)
-            self._extended[name] = pattern, np.searchsorted(union, keys), places
+            wanted = rows * self.size + columns
+            indptr, indices, keys, stored = self.inserted(wanted)
+            pattern = Pattern(indptr, indices) if keys.size > self.nnz else self
+            self._extended[name] = pattern, stored, np.searchsorted(keys, wanted)
         return self._extended[name]
+
+    def inserted(
+        self, wanted: NDArray[np.int64]
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+        """The pattern with entries at keys i n + j too: indptr, indices, all keys, and where the stored entries lie."""
+        own = self.rows * self.size + self.indices.astype(np.int64)
+        missing = np.setdiff1d(wanted, np.take(own, np.searchsorted(own, wanted), mode="clip") if own.size else own)
+        before = np.searchsorted(own, missing)
+        keys = np.insert(own, before, missing)
+        stored = np.arange(own.size) + np.searchsorted(missing, own)
+        rows = keys // self.size
+        indptr = np.concatenate(([0], np.cumsum(np.bincount(rows, minlength=self.size))))
+        return indptr, keys - rows * self.size, keys, stored
 
     @property
     def rows(self) -> NDArray[np.int64]:
         """The row of each stored entry, as a new array."""
         return np.repeat(np.arange(self.size), (self.indptr[1:] - self.indptr[:-1]).astype(np.int64))
 
-    @functools.cached_property
     def without_mirror(self) -> NDArray[np.int64]:
         """The places of the stored entries (i, j) of which no (j, i) is stored."""
         stored = sp.csr_array(
