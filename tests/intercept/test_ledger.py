@@ -159,3 +159,9 @@ def test_a_ledger_is_for_matrices_with_about_as_many_entries():
     assert nearest((14, 290_000, 1), keys) == keys[1]
     for stranger in ((14, 180_000, 1), (13, 100_000, 1), (14, 100_000, 2)):
         assert nearest(stranger, keys) == stranger
+
+
+def test_a_vertex_that_stands_alone_does_not_hide_the_rest():
+    A = laplacian(20, 3)
+    alone = sp.csr_array(sp.block_diag((sp.eye_array(1), A)))
+    assert expected_seconds(alone) == pytest.approx(expected_seconds(A), rel=0.1)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from scipy.sparse.linalg import SuperLU
 
 from reiterate.intercept import patching
+from reiterate.intercept.accuracy import norm_of_rows
 from reiterate.intercept.ledger import Ledger
 from reiterate.intercept.precision import rounded
 from reiterate.intercept.site import Site
@@ -104,6 +105,7 @@ class LazyFactor(_Lazy):
         self._ledger, self._solving = ledger, ledger.for_solving()
         self._solved = self._compared = False
         self._rent = 0.0
+        self._rows: dict[str, tuple[Any, float]] = {}  # the matrix by rows, and its norm, of which solves need both
 
     def _made(self) -> Any:
         return patching.original(self._function)(self._matrix.astype(self._dtype, copy=False), **self._options)
@@ -146,7 +148,11 @@ class LazyFactor(_Lazy):
 
     def _solution(self, ledger: Ledger, b: NDArray[Any], trans: str) -> NDArray[Any] | None:
         b = b.astype(self._matrix.dtype, copy=False)
-        x = self._site.solve_directly(ledger, self._oriented(trans), b, self._dtype)
+        if trans not in self._rows:
+            A = self._oriented(trans).tocsr()
+            self._rows[trans] = A, norm_of_rows(A)
+        A, size = self._rows[trans]
+        x = self._site.solve_directly(ledger, A, b, self._dtype, size=size)
         return None if x is None else rounded(x, self._dtype)
 
     def _ours(self, b: NDArray[Any], columns: int, trans: str) -> NDArray[Any] | None:
@@ -214,5 +220,6 @@ class LazyFactor(_Lazy):
         self._site.left_to_scipy += 1
         if self._solving.settled and self._site.options.recorder is None:
             self._matrix = None
+            self._rows.clear()
             self.solve = own.solve  # type: ignore[method-assign]
         return x

@@ -182,15 +182,18 @@ class Site:
         except Exception:
             return None
 
-    def solve_directly(self, ledger: Ledger, A: Any, b: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any] | None:
+    def solve_directly(
+        self, ledger: Ledger, A: Any, b: NDArray[Any], dtype: np.dtype[Any], *, size: float | None = None
+    ) -> NDArray[Any] | None:
         """To the accuracy of a direct solver of this precision; ``None`` where that was not reached.
 
-        A and b are in double precision, and refined is once if need be. What rounding errors allow depends on ‖x‖. So
-        the first solution is begun roughly: what asks for more than can be reached has every method tried in vain.
+        A, of norm ``size`` if that is known, and b are in double precision, and refined is once if need be. What
+        rounding errors allow depends on ‖x‖. So the first solution is begun roughly: what asks for more than can be
+        reached has every method tried in vain.
         """
         promise = max(self.options.direct_tolerance, least_error(dtype))
         with np.errstate(all="ignore"):
-            size, length = norm_of_rows(A), float(np.abs(b).max())
+            size, length = norm_of_rows(A) if size is None else size, float(np.abs(b).max())
             x: NDArray[Any] | None = None
             if ledger.growth is None:
                 x, converged = self.solve(A, b, None, _ROUGH, 0.0)
