@@ -149,7 +149,7 @@ def test_who_fails_at_first_waits_before_the_next_attempt():
     ledger = measured(5.0)
     assert ledger.ours_next(A)
     ledger.by_us(0.8, 0.0)
-    assert [ledger.ours_next(A) for _ in range(11)] == 10 * [False] + [True]
+    assert [ledger.ours_next(A) for _ in range(51)] == 50 * [False] + [True]
 
 
 def test_a_ledger_is_for_matrices_with_about_as_many_entries():
@@ -165,3 +165,19 @@ def test_a_vertex_that_stands_alone_does_not_hide_the_rest():
     A = laplacian(20, 3)
     alone = sp.csr_array(sp.block_diag((sp.eye_array(1), A)))
     assert expected_seconds(alone) == pytest.approx(expected_seconds(A), rel=0.1)
+
+
+@pytest.mark.parametrize(("others", "begins"), [(0.1, True), (0.9, False)])
+def test_nothing_is_loaded_beside_programs_that_do_something_else_most_of_the_time(monkeypatch, others, begins):
+    now = [100.0]
+    monkeypatch.setattr("time.perf_counter", lambda: now[0])
+    begun = []
+    budget = Budget()
+    monkeypatch.setattr(budget.warming, "begin", lambda: begun.append(now[0]))
+    ledger = Ledger(budget)
+    for _ in range(8):
+        ledger.ours_next(A)
+        now[0] += 0.2
+        ledger.by_scipy(0.2, A)
+        now[0] += 0.2 * others / (1.0 - others)
+    assert bool(begun) is begins

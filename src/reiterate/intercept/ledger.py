@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 import sys
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,7 +17,8 @@ from reiterate.intercept.warming import Warming
 
 _BEGIN = 1.2  # seconds that could have been saved: what importing the solver and loading its kernels takes
 _LONG = 0.05  # seconds of a call, in which much can be done beside it
-_WARM = 0.1  # seconds that could have been saved, from which on it is done beside the program
+_WARM = 0.1  # seconds that could have been saved, from which on it is done beside the program,
+_WARM_SHARE = 0.4  # where so much of the time since the first call was SciPy's: the rest has to share Python's lock
 _OPEN = 0.03  # the same, for a solver at one more place
 _LEAST = 4e-4  # seconds: what our own overhead comes to
 _PRODUCTS = 20  # products with A that a solve takes at best
@@ -29,7 +31,6 @@ _FIRST_DEBT = 10.0  # the same during the first few, which have to find out what
 _LARGE_DEBT = 1.0  # seconds: of calls that take long, fewer are lost, but one
 _FIRST = 5
 _REST = 50  # calls that SciPy answers then, four times as many every time
-_REST_AT_FIRST = 10  # the same where the very first attempt has failed
 _COARSE = 5000  # unknowns, below which no estimate is worth its time
 _LONG_ROW = 14.0  # entries
 _FLOPS = 1e9  # of SuperLU, in a second
@@ -76,9 +77,14 @@ class Mean:
 
 @dataclass(slots=True)
 class Budget:
-    """What a session could have saved so far by calls as long as the last ones, and whether it has begun to."""
+    """What a session could have saved so far by calls as long as the last ones, and whether it has begun to.
+
+    ``spent`` are the seconds that SciPy has taken, ``since`` is when its first call began.
+    """
 
     potential: float = 0.0
+    spent: float = 0.0
+    since: float = math.inf
     begun: bool = False
     warming: Warming = field(default_factory=Warming)
 
@@ -88,9 +94,16 @@ class Budget:
         here = "reiterate.solver" in sys.modules and not self.warming.busy
         return self.potential >= _BEGIN or self.warming.ready or here
 
+    def by_scipy(self, seconds: float) -> None:
+        """SciPy has answered a call."""
+        self.spent += seconds
+        self.since = min(self.since, time.perf_counter() - seconds)
+
     def expect_more(self, seconds: float) -> None:
         """One more call has arrived, that SciPy usually takes so long for, and there may be others."""
-        if self.potential >= _WARM and not self.begun and seconds >= _LONG:
+        if self.potential < _WARM or self.begun or seconds < _LONG:
+            return
+        if self.spent >= _WARM_SHARE * (time.perf_counter() - self.since):
             self.warming.begin()
 
 
@@ -194,6 +207,7 @@ class Ledger:
 
     def by_scipy(self, seconds: float, A: Any, columns: int = 1) -> None:
         """SciPy has answered."""
+        self.budget.by_scipy(seconds)
         self.theirs.add(seconds, columns)
         saved = seconds - _LEAST - self.products * _SECONDS_PER_ENTRY * getattr(A, "nnz", 0) * columns
         advanced = min(max(saved, 0.0), self._advance)  # counted when the ledger was resumed
@@ -215,7 +229,7 @@ class Ledger:
     def by_us(self, seconds: float, instead_of: float) -> None:
         """We have answered, or failed to, in so many seconds, where SciPy would have taken ``instead_of``."""
         if not instead_of and not self._tries:  # it failed: what the next ones would save is doubtful
-            self._tries, self._rest, self.budget.begun = 1, _REST_AT_FIRST, True
+            self._tries, self._rest, self.budget.begun = 1, _REST, True
             return
         if not self.budget.begun:  # it had machine code to load, which others will find in memory
             self.budget.begun = True
