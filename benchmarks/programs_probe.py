@@ -74,6 +74,9 @@ def main() -> None:
     sys.argv = rest[1:] if is_module else rest
     if not is_module:
         sys.path[0] = str(Path(rest[0]).resolve().parent)
+    import numpy as np
+
+    np.random.seed(0)  # noqa: NPY002 - of programs that begin with random numbers, which are others in every run
     sys.setprofile(watch)
     try:
         run = runpy.run_module if is_module else runpy.run_path
@@ -83,8 +86,6 @@ def main() -> None:
     finally:
         sys.setprofile(None)
     keep_files()
-    import numpy as np
-
     with open(out, "wb") as file:
         np.savez(file, **{name.replace("/", " "): array for name, array in kept.items()})
 

@@ -1,5 +1,6 @@
 """Every form that a stream on disk may have, and what is said of files that are damaged."""
 
+import contextlib
 import gzip
 import itertools
 import pickle
@@ -309,3 +310,20 @@ def test_a_missing_part_or_file_of_hypre_is_named(tmp_path):
         path.unlink()
     with pytest.raises(UnreadableFile, match="no b"):
         next(iter(open_stream(tmp_path)))
+
+
+def test_every_damaged_byte_of_a_header_is_named(tmp_path):
+    np.save(tmp_path / "b_00000.npy", np.ones(N))
+    sp.save_npz(tmp_path / "A_00000.npz", laplacian(5).tocsr())
+    whole = (tmp_path / "b_00000.npy").read_bytes()
+    for place in range(6, 80):
+        for byte in (b"\x00", b"(", b"'", b"9"):
+            (tmp_path / "b_00000.npy").write_bytes(whole[:place] + byte + whole[place + 1 :])
+            with contextlib.suppress(UnreadableFile):
+                next(iter(open_stream(tmp_path)))
+
+
+def test_a_file_where_hypre_has_a_directory_is_passed_over(tmp_path):
+    _write_ij(tmp_path / "ls_00001", 1)
+    (tmp_path / "ls_00000").write_text("no directory")
+    assert len(list(open_stream(tmp_path))) == 1

@@ -13,6 +13,7 @@ import reiterate as rt
 from reiterate.intercept import patching
 from reiterate.intercept.conclusion import write_report
 from tests.intercept.outcomes import assert_same, outcome
+from tests.matrices import laplacian
 
 pytestmark = pytest.mark.usefixtures("eager")
 
@@ -456,3 +457,23 @@ def test_warnings_as_errors_stay_errors():
         warnings.simplefilter("error", sp.SparseEfficiencyWarning)
         with pytest.raises(sp.SparseEfficiencyWarning):
             spl.spsolve(well_conditioned(30, 1).tolil(), np.ones(30))
+
+
+def test_an_incomplete_factor_that_breaks_down_does_so_at_once():
+    rng = np.random.default_rng(3)
+    B = sp.csr_array(rng.normal(size=(20, 60)) * (rng.random((20, 60)) < 0.2))
+    S = sp.block_array([[sp.eye_array(60), B.T], [B, None]], format="csc")
+    with pytest.raises(RuntimeError) as plain:
+        spl.spilu(S, drop_tol=1.0, fill_factor=1.0)
+    with rt.tuned_scipy(), pytest.raises(RuntimeError, match=str(plain.value)):
+        spl.spilu(S, drop_tol=1.0, fill_factor=1.0)
+
+
+def test_a_right_side_that_is_not_finite_does_not_bar_its_line():
+    A = laplacian(20, 2, shift=0.1).tocsc()
+    with rt.tuned_scipy() as session:
+        for b in (np.full(400, np.nan), np.ones(400)):
+            x = spl.spsolve(A, b)
+    assert np.allclose(A @ x, 1.0)
+    (found,) = session._sites.values()
+    assert not any(ledger.barred for ledger in found.ledgers().values())

@@ -181,3 +181,15 @@ def test_nothing_is_loaded_beside_programs_that_do_something_else_most_of_the_ti
         ledger.by_scipy(0.2, A)
         now[0] += 0.2 * others / (1.0 - others)
     assert bool(begun) is begins
+
+
+def test_a_first_answer_that_took_longer_than_scipy_is_held_against_the_next_run():
+    first, fast = (Ledger(Budget()) for _ in range(2))
+    first.by_us(2.5, 1.5)
+    fast.by_us(1.2, 1.5)
+    assert first.gained.recent == pytest.approx(-1.0)
+    assert fast.gained.recent == pytest.approx(0.3)
+    for earlier, pays in ((first, False), (fast, True)):
+        ledger = Ledger(Budget(), gained=earlier.gained)
+        ledger.theirs.count, ledger.theirs.recent = 1, 1.5
+        assert ledger.ours_next(A) is pays

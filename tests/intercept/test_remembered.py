@@ -2,6 +2,7 @@
 
 import os
 import sys
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -209,13 +210,13 @@ def test_what_is_damaged_is_not_believed(path, wrong):
     found = run(path)
     key = fingerprint({"calls": "spsolve", "cost": "time"}, found.label)
     (sizes,) = (" ".join(map(str, key)) for key in found.ledgers())
-    Store(path).remember(key, {"solves": 1000, "least": 0, "ledgers": {sizes: {**LEDGER, **wrong}}})
+    Store(path).remember(key, {"solves": 1000, "light": 0, "ledgers": {sizes: {**LEDGER, **wrong}}})
     assert run(path).answered == 0
-    Store(path).remember(key, {"solves": 2000, "least": 0, "ledgers": {sizes: LEDGER}})
+    Store(path).remember(key, {"solves": 2000, "light": 0, "ledgers": {sizes: LEDGER}})
     assert run(path).answered == 1
 
 
-@pytest.mark.parametrize("state", [{}, {"ledgers": None}, {"ledgers": {}, "least": "none"}, {"ledgers": []}], ids=str)
+@pytest.mark.parametrize("state", [{}, {"ledgers": None}, {"ledgers": {}, "light": "none"}, {"ledgers": []}], ids=str)
 def test_a_damaged_site_is_not_believed(path, state):
     found = run(path)
     Store(path).remember(fingerprint({"calls": "spsolve", "cost": "time"}, found.label), {"solves": 1000, **state})
@@ -281,3 +282,14 @@ def test_matrices_with_other_numbers_of_entries_have_ledgers_of_their_own(path):
     (found,) = session._sites.values()
     assert light.nnz < found.light <= heavy.nnz
     assert [ledger.theirs.count for ledger in found.ledgers().values()] == [10, 2]
+
+
+@pytest.mark.parametrize("state", [{"solves": 5, "other": 1}, {"solves": 1e300, "light": 0, "ledgers": {}}, {}])
+def test_what_has_another_layout_is_replaced(path, state, monkeypatch):
+    run(path, scipy=0.5)
+    kept = Store.recall
+    monkeypatch.setattr(Store, "recall", lambda *given: replace(kept(*given), state=state))
+    run(path, scipy=0.25)
+    monkeypatch.undo()
+    monkeypatch.setattr(remembered, "_WORTH_IT", 0.0)
+    assert 0.1 < the_ledger(run(path)).theirs.recent < 0.25  # of which the last call, a quick one, is a part

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -16,6 +17,10 @@ from reiterate.errors import UnreadableFile
 from reiterate.files.stored import StoredStream, StoredSystem, System, Vector
 
 _REQUIRED: Final = ("indptr", "indices", "shape", "values", "rhs")
+_UNFIT: Final = (
+    ValueError, TypeError, KeyError, IndexError, NotImplementedError, OverflowError, RuntimeError,
+    SyntaxError, tokenize.TokenError,  # of a damaged header, which NumPy reads as Python
+)  # fmt: skip
 
 
 def read_array(path: Path) -> Vector:
@@ -98,7 +103,7 @@ def _explaining(path: Path) -> Iterator[None]:
     except (OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         why = getattr(error, "strerror", None) or str(error) or "it ends too early"
         raise UnreadableFile(path, f"{_beginning_small(why)}; it may be half-written") from error
-    except (ValueError, TypeError, KeyError, IndexError, NotImplementedError, OverflowError) as error:
+    except _UNFIT as error:
         raise UnreadableFile(path, f"not a file of this form, or half-written ({error})") from error
 
 

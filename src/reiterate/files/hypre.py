@@ -32,7 +32,9 @@ Parts = dict[str, list[Path]]
 def find(directory: Path, names: list[str]) -> StoredStream | None:
     """The stream of such files in a directory, or ``None`` where it has none of them."""
     inside = sorted(
-        (int(match[1]), match[1], name) for name in names if (match := _DIRECTORY.fullmatch(name)) is not None
+        (int(match[1]), match[1], name)
+        for name in names
+        if (match := _DIRECTORY.fullmatch(name)) is not None and (directory / name).is_dir()
     )
     if inside:
         found = {label: _parts(directory / name).get("", {}) for _, label, name in inside}
@@ -125,7 +127,7 @@ def _bounds(path: Path, head: list[str], count: int) -> list[int]:
         bounds = [int(word) for word in head]
     except ValueError:
         bounds = []
-    if len(bounds) != count:
+    if len(bounds) != count or max(map(abs, bounds)) >= 2**62:
         raise UnreadableFile(path, f"{' '.join(head)[:60]!r} is not the {count} bounds that IJ files begin with", 1)
     return bounds
 

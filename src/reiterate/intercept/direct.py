@@ -83,14 +83,14 @@ def _spsolve(site: Site, original: Callable[..., Any], args: tuple[Any, ...], kw
     if (x := _repeated(site, ledger, A, rhs, permc_spec, use_umfpack)) is not None:
         return x
     if not ledger.ours_next(A):
-        return _left(site, ledger, A, original, args, kwargs)
+        return _left(site, ledger, A, rhs, original, args, kwargs)
     loading, begin = site.loading(), time.perf_counter()
     matrix = _canonical(A, ("csc", "csr"), "spsolve requires A be CSC or CSR matrix format")
     x = site.attempt(lambda: _solution(site, ledger, matrix, rhs))
     seconds = time.perf_counter() - begin
     site.charge(ledger, seconds, site.loading() - loading, ledger.usual, failed=x is None)
     if x is None:
-        return _left(site, ledger, A, original, (matrix, b, permc_spec, use_umfpack), {})
+        return _left(site, ledger, A, rhs, original, (matrix, b, permc_spec, use_umfpack), {})
     ledger.answered += 1
     if site.options.audits():
         begin = time.perf_counter()
@@ -130,11 +130,17 @@ def _repeated(site: Site, ledger: Ledger, A: Any, rhs: Any, ordering: Any, use_u
 
 
 def _left(
-    site: Site, ledger: Ledger, A: Any, original: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+    site: Site,
+    ledger: Ledger,
+    A: Any,
+    b: Any,
+    original: Callable[..., Any],
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
 ) -> Any:
-    """What SciPy answers, with a look at whether the matrix is singular."""
+    """What SciPy answers, with a look at whether the matrix is singular; NaN in ``b`` says nothing of that."""
     x = site.timed(ledger, A, original, args, kwargs)
-    if not sp.issparse(x) and np.isnan(x.flat[0]):
+    if not sp.issparse(x) and np.isnan(x.flat[0]) and np.isfinite(b.data if sp.issparse(b) else b).all():
         ledger.barred = True
     return x
 
@@ -224,13 +230,16 @@ def _factor(
 
 
 def _spilu(site: Site, original: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """Lazy, and otherwise SciPy's: what an incomplete factor answers is not determined by its matrix."""
+    """Lazy, and otherwise SciPy's: what an incomplete factor answers is not determined by its matrix.
+
+    Where the diagonal has a zero, it may break down although A is regular, which programs expect to be told at once.
+    """
     options = _named(args[1:], kwargs, _INCOMPLETE_OPTIONS)
     A: Any = args[0] if args else kwargs.get("A")
     if options is None or not _admit_matrix(A) or not _usual_options(options) or A.shape[0] < site.smallest:
         return site.leave(original, args, kwargs)
     matrix = _canonical(A, ("csc",), "spilu converted its input to CSC format")
-    if looks_singular(matrix, site.parts):
+    if not matrix.diagonal().all() or looks_singular(matrix, site.parts):
         return site.leave(original, (matrix,), options)
     return LazyIncompleteFactor(site, matrix.copy(), options)
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
+import weakref
 from typing import Any, NoReturn
 
 import numpy as np
@@ -17,6 +19,7 @@ from reiterate.intercept.precision import rounded
 from reiterate.intercept.site import Site
 
 _MOST_COLUMNS = 64
+_SHARE_OF_FACTORING = 0.01  # that solving with factors takes, as long as SciPy's solves have not been measured
 
 
 class _Lazy:
@@ -31,6 +34,7 @@ class _Lazy:
     def __init__(self, site: Site, A: Any, options: dict[str, Any], own: Any = None) -> None:
         self._site, self._matrix, self._options, self._own = site, A, options, own
         self._lock = threading.Lock()
+        _all.add(self)
         self.shape: tuple[int, int] = A.shape
 
     @property  # type: ignore[misc]
@@ -64,6 +68,17 @@ class _Lazy:
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("cannot pickle 'SuperLU' object")
+
+
+def _renew_locks() -> None:
+    """In a forked process: another thread of the parent may have held them."""
+    for lazy in list(_all):
+        lazy._lock = threading.Lock()
+
+
+_all: weakref.WeakSet[_Lazy] = weakref.WeakSet()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew_locks)
 
 
 class LazyIncompleteFactor(_Lazy):
@@ -144,7 +159,7 @@ class LazyFactor(_Lazy):
         """A, Aᵀ or Aᴴ."""
         if trans == "N":
             return self._matrix
-        return self._matrix.T.conj() if trans == "H" else self._matrix.T
+        return self._matrix.T.conj() if trans == "H" and self._matrix.dtype.kind == "c" else self._matrix.T
 
     def _solution(self, ledger: Ledger, b: NDArray[Any], trans: str) -> NDArray[Any] | None:
         b = b.astype(self._matrix.dtype, copy=False)
@@ -157,7 +172,8 @@ class LazyFactor(_Lazy):
 
     def _ours(self, b: NDArray[Any], columns: int, trans: str) -> NDArray[Any] | None:
         ledger, site = self._ledger, self._site
-        instead_of = columns * self._solving.usual + (0.0 if self._solved else ledger.usual)
+        solving = self._solving.usual or _SHARE_OF_FACTORING * ledger.usual
+        instead_of = columns * solving + (0.0 if self._solved else ledger.usual)
         if columns > _MOST_COLUMNS or ledger.barred or self._rent > ledger.usual:
             return None
         loading, begin = site.loading(), time.perf_counter()
@@ -184,7 +200,7 @@ class LazyFactor(_Lazy):
     def _audited(self, b: NDArray[Any], columns: int, trans: str) -> NDArray[Any]:
         """By factors of SciPy's that are thrown away, so that the next solve is ours again."""
         begin = time.perf_counter()
-        own = self._made()
+        own = self._made() if self._own is None else self._own  # another thread may have needed it meanwhile
         self._counted(time.perf_counter() - begin)
         return self._timed(own, b, columns, trans, answered=True)
 
@@ -214,6 +230,8 @@ class LazyFactor(_Lazy):
 
     def _theirs(self, rhs: Any, columns: int, trans: str) -> NDArray[Any]:
         own = self._factor()
+        if not self._solving.answered:
+            self._rows.clear()
         begin = time.perf_counter()
         x = self._timed(own, rhs, columns, trans)
         self._site.seconds += time.perf_counter() - begin

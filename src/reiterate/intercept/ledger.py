@@ -32,6 +32,7 @@ _LARGE_DEBT = 1.0  # seconds: of calls that take long, fewer are lost, but one
 _FIRST = 5
 _REST = 50  # calls that SciPy answers then, four times as many every time
 _COARSE = 5000  # unknowns, below which no estimate is worth its time
+_NARROW = 100  # vertices in a level; with fewer in the mean, a factorization takes tenths of a second
 _LONG_ROW = 14.0  # entries
 _FLOPS = 1e9  # of SuperLU, in a second
 _COMPLEX = 4.0  # times the operations
@@ -178,7 +179,8 @@ class Ledger:
         if self._saved > self._enough * usual:  # much hangs on few measurements
             self._saved, self._enough = 0.0, 4.0 * self._enough
             return False
-        return self.answered > 0 or usual >= _KNOWN_TO_PAY or (self.budget.open and self._prospect >= _OPEN)
+        pays = usual >= _KNOWN_TO_PAY and self.gained.recent >= 0.0  # an earlier run may have shown that it does not
+        return self.answered > 0 or pays or (self.budget.open and self._prospect >= _OPEN)
 
     @property
     def usual(self) -> float:
@@ -231,9 +233,7 @@ class Ledger:
         if not instead_of and not self._tries:  # it failed: what the next ones would save is doubtful
             self._tries, self._rest, self.budget.begun = 1, _REST, True
             return
-        if not self.budget.begun:  # it had machine code to load, which others will find in memory
-            self.budget.begun = True
-            return
+        self.budget.begun = True
         unit = self.usual or instead_of
         self._saved += instead_of - seconds
         self.gained.add(instead_of - seconds)
@@ -298,6 +298,17 @@ def _search(graph: Any) -> tuple[Any, Any]:
     return order, before
 
 
+def _widths(order: Any, before: Any, most: int) -> list[int]:
+    """Vertices in each level of a breadth-first search, of so many levels at most."""
+    place = np.empty(before.size, dtype=np.int64)
+    place[order] = np.arange(order.size)
+    seen_from = place[before[order[1:]]]  # rises along the order
+    ends = [1]
+    while ends[-1] < order.size and len(ends) < most:
+        ends.append(1 + int(np.searchsorted(seen_from, ends[-1])))
+    return [int(width) for width in np.diff([0, *ends])]
+
+
 def expected_seconds(A: Any) -> float:
     """A rough guess, within a factor of 2 on most meshes and 6 on some, of what SuperLU takes to factor A.
 
@@ -309,14 +320,12 @@ def expected_seconds(A: Any) -> float:
         return 0.0
     graph = abs(A) if A.dtype.kind == "c" else A  # else SciPy warns of what it discards
     order, before = _search(graph)
-    depth = np.zeros(n, dtype=np.int64)
-    for node in order[1:].tolist():
-        depth[node] = depth[before[node]] + 1
-    widest = int(np.bincount(depth[order]).max())
-    # One vertex may see all others, e.g. through a dense row: that says nothing of the rest.
-    levels = int(depth.max()) + 1
-    if levels <= math.log2(n) / 2:
+    widths = _widths(order, before, n // _NARROW)
+    levels = len(widths)
+    # One vertex may see all others, e.g. through a dense row: that says nothing of the rest. Nor do narrow ones matter.
+    if not math.log2(n) / 2 < levels < n // _NARROW:
         return 0.0
+    widest = max(widths)
     # Where rows are long, as of finite elements, levels are the surfaces of cubes, of which separators are one side.
     mean = n / levels * min(max(_LONG_ROW * n / A.nnz, 1.0), 2.0)
     operations = 10.0 * min(widest, mean) ** 3

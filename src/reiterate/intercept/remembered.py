@@ -90,7 +90,8 @@ class Remembered:
             # A file is not made before there is something to write.
             if store is not None and site.label and store.path is not None and store.path.exists():
                 found = store.recall(_fingerprint(site))
-                self._known[site] = found if found is not None and found.same_stream else None
+                fits = found is not None and found.same_stream and _fits(found.state)
+                self._known[site] = found if fits else None
         return self._known[site]
 
     def _write(self, *, patiently: bool) -> None:
@@ -119,6 +120,16 @@ class Remembered:
 
 def _fingerprint(site: Site) -> Fingerprint:
     return fingerprint({"calls": site.function, "cost": "time"}, site.label)
+
+
+def _fits(state: Mapping[str, Any]) -> bool:
+    """Whether it has what is written here, in numbers that can be."""
+    try:
+        _number(state["solves"], 0.0)
+        _number(state["light"], 0.0)
+        return isinstance(state["ledgers"], dict)
+    except (KeyError, TypeError, ValueError, OverflowError):
+        return False
 
 
 def _spelled(key: Key) -> str:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from reiterate.intercept import patching
 from reiterate.intercept.accuracy import backward_error, norm_of_rows
+from reiterate.intercept.handlers import raised_by_handler
 
 _GLANCE = 64  # entries by which a matrix usually differs from the last one
 
@@ -90,7 +91,8 @@ def _solution(known: _Known, A: Any, b: NDArray[Any], tolerance: float) -> NDArr
         with np.errstate(all="ignore"):
             if backward_error(A, known.norm, x, b) <= tolerance:
                 return x
-    except Exception:  # whatever it is, SciPy can answer
-        pass
+    except Exception as error:  # whatever it is, SciPy can answer
+        if raised_by_handler(error):
+            raise
     known.hopeless, known.factor = True, None
     return None

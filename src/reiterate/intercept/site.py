@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from reiterate.errors import NotConverged
 from reiterate.intercept.accuracy import KnownParts, backward_error, norm_of_rows
+from reiterate.intercept.handlers import raised_by_handler
 from reiterate.intercept.ledger import Budget, Key, Ledger, nearest
 from reiterate.intercept.patching import inside
 from reiterate.intercept.precision import least_error
@@ -105,7 +106,7 @@ class Site:
 
     def ledger(self, A: Any, k: int) -> Ledger:
         """That of matrices with about as many rows and entries, and about so many right-hand sides."""
-        key = nearest((A.shape[0].bit_length(), int(A.nnz), k.bit_length()), self._ledgers)
+        key = nearest((A.shape[0].bit_length(), int(A.nnz), k.bit_length()), list(self._ledgers))
         found, remembered = self._ledgers.get(key), self.options.remembered
         if found is None:
             found = Ledger(self.options.budget, barred=self.options.recorder is not None)
@@ -168,7 +169,9 @@ class Site:
                 return self.solver.solve(A, b, x0, rtol=rtol, atol=atol), True
         except NotConverged as error:
             return error.x, False
-        except Exception:  # whatever it is, SciPy can answer
+        except Exception as error:  # whatever it is, SciPy can answer
+            if raised_by_handler(error):
+                raise
             return None, False
         finally:
             inside.depth -= 1
@@ -179,7 +182,9 @@ class Site:
         """What ``solve`` returns; ``None`` if it raises, whatever it raises: SciPy can answer."""
         try:
             return solve()
-        except Exception:
+        except Exception as error:
+            if raised_by_handler(error):
+                raise
             return None
 
     def solve_directly(
@@ -255,11 +260,15 @@ class Site:
     def loading(self) -> float:
         """Seconds of loading machine code so far, which are not held against our answers; makes the solver."""
         if self.solver is None:
-            with self._lock:
+            if not self._lock.acquire(blocking=False):  # another thread does; or did, in the parent of this process
+                return 0.0
+            try:
                 if self.solver is None:
                     begin = time.perf_counter()
                     self.solver = self.attempt(self._make_solver)
                     self.seconds += time.perf_counter() - begin  # importing it, too, is time that SciPy did not need
+            finally:
+                self._lock.release()
         if self.solver is None:  # e.g. a module cannot be imported: nobody is to hear of it but SciPy
             self.least = sys.maxsize
             return 0.0
