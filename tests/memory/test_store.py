@@ -378,3 +378,12 @@ def test_a_process_has_one_store_for_a_file(tmp_path):
     assert not open_store(False).on
     mine = Store(tmp_path / "mine")
     assert open_store(mine) is mine
+
+
+def test_a_file_that_was_named_by_mistake_is_left_alone(tmp_path):
+    path = tmp_path / "program.py"
+    path.write_text("print('no memory')\n" * 200)
+    with pytest.warns(RuntimeWarning):
+        Store(path).recall(fingerprint({"kind": "any"}, "somewhere"))
+    assert path.read_text() == "print('no memory')\n" * 200
+    assert list(tmp_path.iterdir()) == [path]

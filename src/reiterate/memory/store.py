@@ -22,6 +22,7 @@ from reiterate.memory.recognition import Fingerprint, machine
 
 T = TypeVar("T")
 
+_HEADER = b"SQLite format 3\0"
 _SHORT_WAIT = 0.01  # seconds that a solve may have to wait for other processes
 _FIRST_WAIT = 0.5  # the same of a solve that begins with what is found
 _LONG_WAIT = 5.0  # the same at the end of a program, and of the command line
@@ -279,6 +280,8 @@ class Store:
             return False
         if self._file is not None and _identity(self.path) != self._file:
             return True
+        if not _may_be_a_memory(self.path):
+            return False
         try:
             aside = schema.set_aside(self.path)
         except FileNotFoundError:
@@ -290,6 +293,15 @@ class Store:
 
     def _reason(self, error: Exception) -> str:
         return str(error) if isinstance(error, schema.Unusable) else f"{self.path}: {error}"
+
+
+def _may_be_a_memory(path: Path) -> bool:
+    """Whether a file is a database or is called one: any other was named by mistake, and is not to be touched."""
+    try:
+        with open(path, "rb") as file:
+            return path.suffix.startswith((".sqlite", ".db")) or file.read(len(_HEADER)) == _HEADER
+    except OSError:
+        return True
 
 
 def _find(connection: sqlite3.Connection, fingerprint: Fingerprint) -> tuple[int, str, str, float, int, bytes] | None:
