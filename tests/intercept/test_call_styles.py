@@ -18,7 +18,7 @@ from reiterate.intercept import patching
 from tests.intercept.outcomes import assert_same, outcome
 from tests.matrices import laplacian
 
-pytestmark = pytest.mark.usefixtures("eager")
+pytestmark = pytest.mark.usefixtures("either")
 
 PREAMBLE = "import numpy as np\nimport scipy as scipy\nimport scipy.sparse as sp\n"
 

@@ -15,7 +15,7 @@ from reiterate.intercept.conclusion import write_report
 from tests.intercept.outcomes import assert_same, outcome
 from tests.matrices import laplacian
 
-pytestmark = pytest.mark.usefixtures("eager")
+pytestmark = pytest.mark.usefixtures("either")
 
 FORMATS = ("csc", "csr", "coo", "lil", "dia", "bsr", "dok")
 EVERY = settings(

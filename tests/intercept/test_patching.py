@@ -49,7 +49,7 @@ def test_what_is_kept_goes_to_scipy_afterwards():
     assert not session.sites
 
 
-@pytest.mark.usefixtures("eager")
+@pytest.mark.usefixtures("either")
 def test_sessions_nest_and_the_innermost_answers():
     with rt.tuned_scipy() as outer:
         with rt.tuned_scipy() as inner:
@@ -72,7 +72,7 @@ def test_a_session_may_end_before_one_that_began_earlier():
     assert id(spl.cg) == before
 
 
-@pytest.mark.usefixtures("eager")
+@pytest.mark.usefixtures("either")
 def test_every_line_is_a_stream_of_its_own():
     with rt.tuned_scipy() as session:
         for _ in range(3):
@@ -91,7 +91,7 @@ def test_every_line_is_a_stream_of_its_own():
     assert len({id(site.solver) for site in session.sites}) == 4
 
 
-@pytest.mark.usefixtures("eager")
+@pytest.mark.usefixtures("either")
 def test_scipy_itself_keeps_its_own():
     class Stiff:
         jacobian = -sp.eye_array(50, format="csc")
@@ -158,7 +158,7 @@ def test_small_systems_are_left_to_scipy():
     assert all(site.solver is None for site in session.sites)
 
 
-@pytest.mark.usefixtures("eager")
+@pytest.mark.usefixtures("either")
 def test_a_thread_that_would_have_to_wait_goes_to_scipy():
     entered, leave = threading.Event(), threading.Event()
     answers = []
@@ -188,7 +188,7 @@ def test_a_thread_that_would_have_to_wait_goes_to_scipy():
         np.testing.assert_allclose(A @ x, B, atol=1e-9)
 
 
-@pytest.mark.usefixtures("eager")
+@pytest.mark.usefixtures("either")
 def test_many_threads_at_once():
     wrong = []
 
@@ -210,7 +210,7 @@ def test_many_threads_at_once():
     assert len(session.sites) == 3
 
 
-@pytest.mark.usefixtures("eager")
+@pytest.mark.usefixtures("either")
 def test_an_error_of_ours_is_nobodys_business(monkeypatch):
     from reiterate.solver import Solver
 
@@ -225,7 +225,7 @@ def test_an_error_of_ours_is_nobodys_business(monkeypatch):
     assert [site.left_to_scipy for site in session.sites] == [1, 1, 1]
 
 
-@pytest.mark.usefixtures("eager")
+@pytest.mark.usefixtures("either")
 def test_an_interrupt_is_passed_on(monkeypatch):
     from reiterate.solver import Solver
 
@@ -240,7 +240,7 @@ def test_an_interrupt_is_passed_on(monkeypatch):
         np.testing.assert_allclose(A @ spl.spsolve(A, B), B, atol=1e-10)
 
 
-@pytest.mark.usefixtures("eager")
+@pytest.mark.usefixtures("either")
 def test_calls_of_packages_that_we_use_are_not_call_sites(monkeypatch):
     from reiterate.solver import Solver
 
@@ -260,7 +260,7 @@ def test_calls_of_packages_that_we_use_are_not_call_sites(monkeypatch):
     assert [(site.function, site.left_to_scipy) for site in session.sites] == [("spsolve", 0), ("splu", 0)]
 
 
-@pytest.mark.usefixtures("eager")
+@pytest.mark.usefixtures("either")
 def test_without_a_solver_everything_is_scipys():
     with rt.tuned_scipy(memory="no such store") as session:
         session._solver_options["unknown"] = 1
@@ -274,7 +274,7 @@ def _in_child(queue):
     queue.put(spl.spsolve(A, B))
 
 
-@pytest.mark.usefixtures("eager")
+@pytest.mark.usefixtures("either")
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_forked_processes_go_on():
     context = multiprocessing.get_context("fork")
@@ -288,7 +288,7 @@ def test_forked_processes_go_on():
     np.testing.assert_allclose(A @ x, B, atol=1e-10)
 
 
-@pytest.mark.usefixtures("eager")
+@pytest.mark.usefixtures("either")
 def test_nothing_holds_matrices_that_the_program_has_dropped():
     matrix = A.copy()
     with rt.tuned_scipy():
@@ -300,7 +300,7 @@ def test_nothing_holds_matrices_that_the_program_has_dropped():
         assert dropped() is None
 
 
-@pytest.mark.usefixtures("eager")
+@pytest.mark.usefixtures("either")
 def test_a_recorder_is_told_of_every_system():
     class Recorder:
         def __init__(self):

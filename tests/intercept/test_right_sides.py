@@ -9,7 +9,7 @@ import reiterate as rt
 from tests.intercept.outcomes import assert_same, outcome
 from tests.matrices import laplacian
 
-pytestmark = pytest.mark.usefixtures("eager")
+pytestmark = pytest.mark.usefixtures("either")
 
 A = sp.csc_array(laplacian(7, 2, shift=0.3))
 N = A.shape[0]

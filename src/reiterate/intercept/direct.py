@@ -14,7 +14,7 @@ from scipy.sparse.linalg._dsolve import linsolve
 from reiterate.intercept import patching, sparse_sides
 from reiterate.intercept.accuracy import looks_singular
 from reiterate.intercept.factor import LazyFactor, LazyIncompleteFactor
-from reiterate.intercept.ledger import Ledger
+from reiterate.intercept.ledger import Answerer, Ledger
 from reiterate.intercept.precision import rounded, widened, wider
 from reiterate.intercept.site import Handler, Site
 
@@ -79,19 +79,23 @@ def _spsolve(site: Site, original: Callable[..., Any], args: tuple[Any, ...], kw
         site.record(A, rhs.toarray() if sp.issparse(rhs) else rhs)
     if n < site.smallest:
         return site.leave(original, args, kwargs)
-    ledger = site.ledger(A, _columns(rhs))
-    if (x := _repeated(site, ledger, A, rhs, permc_spec, use_umfpack)) is not None:
+    ledger = site.ledger(A, _columns(rhs), direct=True)
+    who = _answerer(site, ledger, A)
+    if who != "factors" and (x := _repeated(site, ledger, A, rhs, permc_spec, use_umfpack)) is not None:
         return x
-    if not ledger.ours_next(A):
+    if who == "SciPy" or not _finite(rhs):
         return _left(site, ledger, A, rhs, original, args, kwargs)
-    loading, begin = site.loading(), time.perf_counter()
+    loading, begin = site.loading() if who == "solver" else 0.0, time.perf_counter()
     matrix = _canonical(A, ("csc", "csr"), "spsolve requires A be CSC or CSR matrix format")
-    x = site.attempt(lambda: _solution(site, ledger, matrix, rhs))
-    seconds = time.perf_counter() - begin
-    site.charge(ledger, seconds, site.loading() - loading, ledger.usual, failed=x is None)
+    if who == "solver":
+        x = site.attempt(lambda: _solution(site, ledger, matrix, rhs, factors=False))
+        seconds = time.perf_counter() - begin
+        site.charge(ledger, seconds, site.loading() - loading, ledger.rival, failed=x is None)
+        ledger.answered += x is not None
+    else:
+        x = site.attempt(lambda: _solution(site, ledger, matrix, rhs, factors=True))
     if x is None:
         return _left(site, ledger, A, rhs, original, (matrix, b, permc_spec, use_umfpack), {})
-    ledger.answered += 1
     if site.options.audits():
         begin = time.perf_counter()
         theirs = original(matrix, b, permc_spec, use_umfpack)
@@ -100,6 +104,15 @@ def _spsolve(site: Site, original: Callable[..., Any], args: tuple[Any, ...], kw
     elif sp.issparse(x):
         sparse_sides.warn(matrix, b)
     return x
+
+
+def _answerer(site: Site, ledger: Ledger, A: Any) -> Answerer:
+    """Who answers a direct call; factors of this very matrix, if they are kept."""
+    return "factors" if not ledger.barred and site.supernodal.knows(A) else ledger.next(A)
+
+
+def _finite(b: Any) -> bool:
+    return bool(np.isfinite(b.data if sp.issparse(b) else b).all())
 
 
 def _repeated(site: Site, ledger: Ledger, A: Any, rhs: Any, ordering: Any, use_umfpack: Any) -> Any:
@@ -140,14 +153,17 @@ def _left(
 ) -> Any:
     """What SciPy answers, with a look at whether the matrix is singular; NaN in ``b`` says nothing of that."""
     x = site.timed(ledger, A, original, args, kwargs)
-    if not sp.issparse(x) and np.isnan(x.flat[0]) and np.isfinite(b.data if sp.issparse(b) else b).all():
+    if not sp.issparse(x) and np.isnan(x.flat[0]) and _finite(b):
         ledger.barred = True
     return x
 
 
-def _solution(site: Site, ledger: Ledger, A: Any, b: Any) -> Any:
+def _solution(site: Site, ledger: Ledger, A: Any, b: Any, *, factors: bool) -> Any:
     """The shape, order, type and precision that SciPy's has; ``None`` where it is SciPy that has to answer."""
+    begin = time.perf_counter()
     if looks_singular(A, site.parts):
+        if factors:
+            site.charge_factors(ledger, time.perf_counter() - begin, A, None)
         return None
     dtype = np.promote_types(A.dtype, b.dtype)
     where = None
@@ -157,7 +173,13 @@ def _solution(site: Site, ledger: Ledger, A: Any, b: Any) -> Any:
             if where is None:
                 return None
         b = b.toarray()
-    x = site.solve_directly(ledger, wider(A), b.astype(widened(dtype), copy=False), dtype)
+    b = b.astype(widened(dtype), copy=False)
+    if factors:
+        answer = site.solve_by_factors(ledger, wider(A), b, dtype)
+        site.charge_factors(ledger, time.perf_counter() - begin, A, answer)
+        x = None if answer is None else answer.x
+    else:
+        x = site.solve_directly(ledger, wider(A), b, dtype)
     if x is None:
         return None
     x = rounded(x, dtype)
@@ -199,14 +221,16 @@ def _factor(
     site: Site, splu: Callable[..., Any], A: Any, options: dict[str, Any], args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> Any:
     """An object like SciPy's factors; SciPy's own where there is nothing to gain."""
-    ledger = site.ledger(A, 1)
+    ledger = site.ledger(A, 1, direct=True)
     recording = site.options.recorder is not None
     if not recording and (A.shape[0] < site.smallest or ledger.settled):
         return site.leave(splu, args, kwargs)
-    if A.shape[0] >= site.smallest and ledger.ours_next(A):
+    who = _answerer(site, ledger, A) if A.shape[0] >= site.smallest else "SciPy"
+    if who != "SciPy":
         matrix = _canonical(A, ("csc",), "splu converted its input to CSC format")
         if not looks_singular(matrix, site.parts):
-            return LazyFactor(site, ledger, wider(matrix, copy=True), options, matrix.dtype)
+            supernodal = who == "factors"
+            return LazyFactor(site, ledger, wider(matrix, copy=True), options, matrix.dtype, supernodal=supernodal)
         args, kwargs = (matrix,), options
     begin = time.perf_counter()
     try:

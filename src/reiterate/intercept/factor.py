@@ -15,8 +15,10 @@ from scipy.sparse.linalg import SuperLU
 from reiterate.intercept import patching
 from reiterate.intercept.accuracy import norm_of_rows
 from reiterate.intercept.ledger import Ledger
-from reiterate.intercept.precision import rounded
+from reiterate.intercept.precision import least_error, rounded, widened
 from reiterate.intercept.site import Site
+from reiterate.intercept.supernodal import Factors
+from reiterate.linear.rslab_process import orphaned
 
 _MOST_COLUMNS = 64
 _SHARE_OF_FACTORING = 0.01  # that solving with factors takes, as long as SciPy's solves have not been measured
@@ -113,10 +115,12 @@ class LazyFactor(_Lazy):
         own: Any = None,
         *,
         singular: bool = False,
+        supernodal: bool = False,
     ) -> None:
         super().__init__(site, A, options, own)
         self._dtype = dtype
-        self._singular = singular
+        self._singular, self._supernodal = singular, supernodal
+        self._factors: Factors | None = None
         self._ledger, self._solving = ledger, ledger.for_solving()
         self._solved = self._compared = False
         self._rent = 0.0
@@ -173,9 +177,11 @@ class LazyFactor(_Lazy):
     def _ours(self, b: NDArray[Any], columns: int, trans: str) -> NDArray[Any] | None:
         ledger, site = self._ledger, self._site
         solving = self._solving.usual or _SHARE_OF_FACTORING * ledger.usual
-        instead_of = columns * solving + (0.0 if self._solved else ledger.usual)
-        if columns > _MOST_COLUMNS or ledger.barred or self._rent > ledger.usual:
+        instead_of = columns * solving + (0.0 if self._solved else ledger.rival)
+        if columns > _MOST_COLUMNS or ledger.barred or self._rent > ledger.usual or not np.isfinite(b).all():
             return None
+        if self._supernodal:
+            return self._by_factors(b, columns, trans)
         loading, begin = site.loading(), time.perf_counter()
         x: NDArray[Any] | None = site.attempt(lambda: self._solution(ledger, b, trans))
         seconds, loading = time.perf_counter() - begin, site.loading() - loading
@@ -190,6 +196,41 @@ class LazyFactor(_Lazy):
         if site.options.audits():
             x = site.compare(ledger, x, self._audited(b, columns, trans))
         return x
+
+    def _by_factors(self, b: NDArray[Any], columns: int, trans: str) -> NDArray[Any] | None:
+        """By factors of our own, which are computed, or found kept at this place, at the first solve."""
+        ledger, site, begin = self._ledger, self._site, time.perf_counter()
+        b = b.astype(widened(self._dtype), copy=False)
+        if self._factors is None:
+            answer = site.solve_by_factors(ledger, self._matrix, b, self._dtype, trans)
+            site.charge_factors(ledger, time.perf_counter() - begin, self._matrix, answer)
+            x = None
+            if answer is not None:
+                self._factors, x = answer.factors, answer.x
+        else:
+            x = site.attempt(lambda: self._by_kept_factors(b, trans))
+            site.seconds += time.perf_counter() - begin
+            site.answered += x is not None
+            site.by_factors += x is not None
+        x = None if x is None else rounded(x, self._dtype)
+        if x is None:
+            self._factors, self._rent = None, np.inf
+            return None
+        ledger.columns += columns
+        self._solved = True
+        if site.options.audits():
+            x = site.compare(ledger, x, self._audited(b, columns, trans))
+        return x
+
+    def _by_kept_factors(self, b: NDArray[Any], trans: str) -> NDArray[Any] | None:
+        if self._factors is None or orphaned():
+            return None
+        if trans not in self._rows:
+            A = self._oriented(trans)
+            self._rows[trans] = A, norm_of_rows(A)
+        promise = max(self._site.options.direct_tolerance, least_error(self._dtype))
+        with np.errstate(all="ignore"):
+            return self._factors.checked(*self._rows[trans], b, promise, trans)
 
     def _counted(self, seconds: float) -> None:
         """What factoring takes that we had done without: once, as SciPy would have factored once."""

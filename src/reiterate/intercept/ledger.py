@@ -8,11 +8,11 @@ import sys
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
-import numpy as np
-from scipy.sparse.csgraph import breadth_first_order
-
+from reiterate.intercept.factoring import Factoring
+from reiterate.intercept.guess import expected_seconds
+from reiterate.intercept.mean import SAMPLES, Mean
 from reiterate.intercept.warming import Warming
 
 _BEGIN = 1.2  # seconds that could have been saved: what importing the solver and loading its kernels takes
@@ -31,56 +31,24 @@ _FIRST_DEBT = 10.0  # the same during the first few, which have to find out what
 _LARGE_DEBT = 1.0  # seconds: of calls that take long, fewer are lost, but one
 _FIRST = 5
 _REST = 50  # calls that SciPy answers then, four times as many every time
-_COARSE = 5000  # unknowns, below which no estimate is worth its time
-_NARROW = 100  # vertices in a level; with fewer in the mean, a factorization takes tenths of a second
-_LONG_ROW = 14.0  # entries
-_FLOPS = 1e9  # of SuperLU, in a second
-_COMPLEX = 4.0  # times the operations
-_RECENT = 0.3
-_SAMPLES = 3
+_STREAM = 4  # calls that our factors have answered, from which on the solver may be worth loading
 SLOW_DIRECT = (0.5, 0.05)  # seconds of a call that is not made a second, a third time only to measure it better
 SLOW_ITERATIVE = (20.0, 0.2)
 _MEASURE_AGAIN = 50.0  # calls' worth of seconds that have been saved, by what was measured last
 _LEAST_SOLVING = 2e-3  # seconds: what solving takes without factors, if all goes well
 _ALIKE = 1.5  # times the entries, up to which matrices cost about the same
 
+Answerer = Literal["SciPy", "factors", "solver"]
+"""Who answers a direct call: SciPy, factors of our own without anything learnt, or the solver of the site."""
+
 Key = tuple[int, int, int]  # bits of the number of rows, entries of the first matrix, bits of right-hand sides
-
-
-@dataclass(slots=True)
-class Mean:
-    """Seconds of one kind of work: their number, their sum, and a mean in which recent ones count more.
-
-    Of ``count``, ``earlier`` are known from an earlier run; they are in ``recent``, but not in ``seconds``.
-    """
-
-    count: int = 0
-    earlier: int = 0
-    seconds: float = 0.0
-    recent: float = 0.0
-
-    def add(self, seconds: float, count: int = 1) -> None:
-        """Take in so many, which took that long together."""
-        each = seconds / count
-        if self.count < _SAMPLES:  # the first may have loaded code, or found its memory cold
-            self.recent = min(each, self.recent or each)
-        else:
-            self.recent += _RECENT * (each - self.recent)
-        self.count += count
-        self.seconds += seconds
-
-    @property
-    def mean(self) -> float:
-        """Over all of this run; 0 before the first."""
-        count = self.count - self.earlier
-        return self.seconds / count if count else 0.0
 
 
 @dataclass(slots=True)
 class Budget:
     """What a session could have saved so far by calls as long as the last ones, and whether it has begun to.
 
-    ``spent`` are the seconds that SciPy has taken, ``since`` is when its first call began.
+    ``spent`` are the seconds of calls that were answered without the solver, ``since`` is when the first of them began.
     """
 
     potential: float = 0.0
@@ -95,13 +63,13 @@ class Budget:
         here = "reiterate.solver" in sys.modules and not self.warming.busy
         return self.potential >= _BEGIN or self.warming.ready or here
 
-    def by_scipy(self, seconds: float) -> None:
-        """SciPy has answered a call."""
+    def by_others(self, seconds: float) -> None:
+        """A call has been answered without the solver."""
         self.spent += seconds
         self.since = min(self.since, time.perf_counter() - seconds)
 
     def expect_more(self, seconds: float) -> None:
-        """One more call has arrived, that SciPy usually takes so long for, and there may be others."""
+        """One more call has arrived, that usually takes so long without the solver, and there may be others."""
         if self.potential < _WARM or self.begun or seconds < _LONG:
             return
         if self.spent >= _WARM_SHARE * (time.perf_counter() - self.since):
@@ -118,12 +86,14 @@ class Ledger:
         SciPy's calls; of factorizations, the factoring.
     audits : Mean
         Those among them that we have answered as well.
+    factoring : Factoring or None
+        Calls that factors of our own have answered; ``None``: they cannot, as in place of iterative methods.
     solving : Ledger or None
         Of factorizations: columns solved when SciPy's factors are there already.
     answered, columns : int
-        Calls that were answered by us; of factorizations, the objects and the columns.
+        Calls that the solver has answered; of factorizations, the objects and the columns.
     repeated : int
-        Calls that factors of SciPy's answered, kept from an earlier call.
+        Calls that factors answered which were kept from an earlier call.
     expected : float or None
         Seconds that a call of SciPy's is expected to take, as long as none has been measured.
     growth : float or None
@@ -137,6 +107,7 @@ class Ledger:
     budget: Budget
     theirs: Mean = field(default_factory=Mean)
     audits: Mean = field(default_factory=Mean)
+    factoring: Factoring | None = None
     answered: int = 0
     columns: int = 0
     repeated: int = 0
@@ -161,26 +132,53 @@ class Ledger:
     _enough: float = _MEASURE_AGAIN
     _advance: float = 0.0
 
-    def ours_next(self, A: Any = None) -> bool:
-        """Whether we answer the next call; of ``A``, if given, what SciPy takes to factor it may be guessed."""
+    def next(self, A: Any) -> Answerer:
+        """Who answers the next call, which is to solve with ``A`` directly."""
+        if self.barred or self.factoring is None:
+            return "SciPy"
+        if self.factoring.seconds.count and not self.theirs.count:
+            self._guess(A)
+        wanted = self.factoring.wanted(A.shape[0], self.theirs, self.expected)
+        if wanted and not self.factoring.seconds.count:  # they take no time to load
+            return "factors"
+        if self.ours_next(A, factors=wanted):
+            return "solver"
+        return "factors" if wanted else "SciPy"
+
+    def ours_next(self, A: Any = None, *, factors: bool = False) -> bool:
+        """Whether the solver answers the next call.
+
+        Of ``A``, if given, what SciPy takes to factor it may be guessed. With ``factors``, our own answer otherwise.
+        """
         if self.barred:
             return False
         if self._rest:
             self._rest -= 1
             return False
-        if not self.theirs.count:
-            if self.expected is None:
-                self.expected, self._guessed = 0.0 if A is None else expected_seconds(A), True
-            return self.expected >= (_EXPECTED_TO_PAY if self._guessed else _KNOWN_TO_PAY)
-        usual = self.usual
-        self.budget.expect_more(usual)
-        if usual < self.least or (self.theirs.count < _SAMPLES and usual < self.slow[self.theirs.count - 1]):
+        if not self.theirs.count and not factors:
+            return self._guess(A) >= (_EXPECTED_TO_PAY if self._guessed else _KNOWN_TO_PAY)
+        rival = self.rival
+        self.budget.expect_more(rival)
+        if rival < self.least or not self._measured(factors):
             return False
-        if self._saved > self._enough * usual:  # much hangs on few measurements
+        if self._saved > self._enough * rival:  # much hangs on few measurements
             self._saved, self._enough = 0.0, 4.0 * self._enough
             return False
-        pays = usual >= _KNOWN_TO_PAY and self.gained.recent >= 0.0  # an earlier run may have shown that it does not
+        # An earlier run may have shown that it does not pay.
+        pays = not factors and rival >= _KNOWN_TO_PAY and self.gained.recent >= 0.0
         return self.answered > 0 or pays or (self.budget.open and self._prospect >= _OPEN)
+
+    def _measured(self, factors: bool) -> bool:
+        """Whether enough calls are known that were answered otherwise: fewer, where each takes long."""
+        if factors and self.factoring is not None:
+            return self.answered > 0 or self.factoring.seconds.count >= _STREAM
+        return self.theirs.count >= SAMPLES or self.theirs.recent >= self.slow[self.theirs.count - 1]
+
+    def _guess(self, A: Any) -> float:
+        """What SciPy takes, before it is known."""
+        if self.expected is None:
+            self.expected, self._guessed = 0.0 if A is None else expected_seconds(A), True
+        return self.expected
 
     @property
     def usual(self) -> float:
@@ -188,9 +186,22 @@ class Ledger:
         return self.theirs.recent if self.theirs.count else self.expected or 0.0
 
     @property
+    def rival(self) -> float:
+        """Seconds that a call takes without the solver, as far as is known."""
+        ours = self.factoring
+        if ours is None or not ours.possible or not ours.seconds.count:
+            return self.usual
+        return min(self.usual, ours.seconds.recent) if self.theirs.count else ours.seconds.recent
+
+    @property
     def settled(self) -> bool:
         """Whether SciPy has proved too fast to be improved upon."""
-        return self.barred or (self.theirs.count >= _SAMPLES and self.usual < self.least)
+        return self.barred or (self.theirs.count >= SAMPLES and self.usual < self.least)
+
+    @property
+    def factored(self) -> int:
+        """Calls that factors of our own have answered, computed for them in this run."""
+        return 0 if self.factoring is None else self.factoring.seconds.count - self.factoring.seconds.earlier
 
     @property
     def may_repeat(self) -> bool:
@@ -198,8 +209,8 @@ class Ledger:
         return self.theirs.count > 0 and not self.barred and self.usual >= self.least
 
     def meanwhile(self) -> contextlib.AbstractContextManager[None]:
-        """To be entered while SciPy computes, if that takes long: others may use the processor as well."""
-        return self.budget.warming.going_on() if self.usual >= _LONG else contextlib.nullcontext()
+        """To be entered while others compute, if that takes long: the solver may be loaded beside them."""
+        return self.budget.warming.going_on() if self.rival >= _LONG else contextlib.nullcontext()
 
     def for_solving(self) -> Ledger:
         """:attr:`solving`, which is made if need be."""
@@ -209,8 +220,26 @@ class Ledger:
 
     def by_scipy(self, seconds: float, A: Any, columns: int = 1) -> None:
         """SciPy has answered."""
-        self.budget.by_scipy(seconds)
+        self.budget.by_others(seconds)
         self.theirs.add(seconds, columns)
+        if self.factoring is None or not self.factoring.wanted(A.shape[0], self.theirs, self.expected):
+            self._could_save(seconds, A, self.theirs.count, columns)
+
+    def by_factors(self, seconds: float, A: Any, operations: float) -> None:
+        """Factors of our own have answered, computed in so many operations."""
+        self.budget.by_others(seconds)
+        if self.factoring is not None:
+            self.factoring.answered(seconds, operations, self.theirs)
+            if self.factoring.seconds.count >= _STREAM:  # one of few may be all that there is
+                self._could_save(min(seconds, self.rival), A, self.factoring.seconds.count)
+
+    def factors_failed(self, seconds: float) -> None:
+        """Factors of our own have not answered well enough."""
+        if self.factoring is not None:
+            self.factoring.failed(seconds)
+
+    def _could_save(self, seconds: float, A: Any, count: int, columns: int = 1) -> None:
+        """The last of ``count`` calls has taken so long, without the solver."""
         saved = seconds - _LEAST - self.products * _SECONDS_PER_ENTRY * getattr(A, "nnz", 0) * columns
         advanced = min(max(saved, 0.0), self._advance)  # counted when the ledger was resumed
         self._advance -= advanced
@@ -218,7 +247,7 @@ class Ledger:
         self._potential += max(saved, 0.0)
         # There may be as many calls again, but as long as the last ones rather than the longest.
         overhead = _LEAST + self.products * _SECONDS_PER_ENTRY * getattr(A, "nnz", 0)
-        prospect = min(self._potential, self.theirs.count * max(self.usual - overhead, 0.0))
+        prospect = min(self._potential, count * max(self.rival - overhead, 0.0))
         prospect = max(prospect, self._promised)
         self.budget.potential += prospect - self._prospect
         self._prospect = prospect
@@ -234,7 +263,7 @@ class Ledger:
             self._tries, self._rest, self.budget.begun = 1, _REST, True
             return
         self.budget.begun = True
-        unit = self.usual or instead_of
+        unit = self.rival or instead_of
         self._saved += instead_of - seconds
         self.gained.add(instead_of - seconds)
         self._tries += 1
@@ -258,9 +287,10 @@ class Ledger:
 
     def instead(self) -> float | None:
         """What SciPy would have spent on what we answered; ``None``: it was never measured."""
-        if self.answered and not self.theirs.count:
+        ours = self.answered + self.repeated + self.factored
+        if ours and not self.theirs.count:
             return None
-        spent = self.audits.seconds + (self.answered + self.repeated - self.audits.count) * self.theirs.recent
+        spent = self.audits.seconds + (ours - self.audits.count) * self.theirs.recent
         if (solving := self.solving) is None:
             return spent
         unseen = solving.answered + self.columns - solving.audits.count
@@ -283,50 +313,3 @@ def nearest(key: Key, keys: Iterable[Key]) -> Key:
         if (rows, columns) == (other[0], other[2]) and other[1] <= _ALIKE * entries <= _ALIKE * _ALIKE * other[1]:
             return other
     return key
-
-
-def _search(graph: Any) -> tuple[Any, Any]:
-    """The vertices in the order of a breadth-first search that sees most of them, and from where each was seen."""
-    n = graph.shape[0]
-    order, before = breadth_first_order(graph, 0, directed=False)
-    for start in (n // 2, n // 3):
-        if order.size >= n // 2:
-            break
-        # The first one stands alone, as those do whose values are prescribed. The last seen is at the other end.
-        end = breadth_first_order(graph, start, directed=False)[0][-1]
-        order, before = breadth_first_order(graph, end, directed=False)
-    return order, before
-
-
-def _widths(order: Any, before: Any, most: int) -> list[int]:
-    """Vertices in each level of a breadth-first search, of so many levels at most."""
-    place = np.empty(before.size, dtype=np.int64)
-    place[order] = np.arange(order.size)
-    seen_from = place[before[order[1:]]]  # rises along the order
-    ends = [1]
-    while ends[-1] < order.size and len(ends) < most:
-        ends.append(1 + int(np.searchsorted(seen_from, ends[-1])))
-    return [int(width) for width in np.diff([0, *ends])]
-
-
-def expected_seconds(A: Any) -> float:
-    """A rough guess, within a factor of 2 on most meshes and 6 on some, of what SuperLU takes to factor A.
-
-    Levels of a breadth-first search are separators. With the widest of them as the order s of the last dense block, but
-    no more than twice the mean, 10 s³ operations are the right power for meshes in one, two and three dimensions.
-    """
-    n = A.shape[0]
-    if n < _COARSE:
-        return 0.0
-    graph = abs(A) if A.dtype.kind == "c" else A  # else SciPy warns of what it discards
-    order, before = _search(graph)
-    widths = _widths(order, before, n // _NARROW)
-    levels = len(widths)
-    # One vertex may see all others, e.g. through a dense row: that says nothing of the rest. Nor do narrow ones matter.
-    if not math.log2(n) / 2 < levels < n // _NARROW:
-        return 0.0
-    widest = max(widths)
-    # Where rows are long, as of finite elements, levels are the surfaces of cubes, of which separators are one side.
-    mean = n / levels * min(max(_LONG_ROW * n / A.nnz, 1.0), 2.0)
-    operations = 10.0 * min(widest, mean) ** 3
-    return float((_COMPLEX if A.dtype.kind == "c" else 1.0) * operations / _FLOPS)

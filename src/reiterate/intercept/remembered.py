@@ -9,6 +9,7 @@ import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from reiterate.intercept.factoring import Factoring
 from reiterate.intercept.ledger import Budget, Key, Ledger, nearest
 from reiterate.memory.place import store_if_wanted
 from reiterate.memory.recognition import Fingerprint, fingerprint
@@ -150,6 +151,7 @@ def _state(ledger: Ledger) -> dict[str, Any]:
     """A ledger as plain values; ``calls`` are those of this run."""
     return {
         "theirs": [ledger.theirs.count, ledger.theirs.recent],
+        "factors": None if ledger.factoring is None else ledger.factoring.state(),
         "gained": ledger.gained.recent,
         "calls": ledger.theirs.count - ledger.theirs.earlier + ledger.gained.count,
         "growth": ledger.growth,
@@ -173,9 +175,11 @@ def _resume(ledger: Ledger, state: Mapping[str, Any], *, believed: bool) -> None
     growth = None if state["growth"] is None else _number(state["growth"], 0.0)
     strictness = min(_number(state["strictness"], 1e-3), 1.0)
     debt, tries, rest, period = map(_number, state["standing"])
-    solving = state["solving"]
+    solving, factors = state["solving"], state.get("factors")
     if solving is not None:
         _resume(Ledger(Budget()), solving, believed=True)
+    if factors is not None:
+        Factoring().resume(*map(_number, factors))
     ledger.growth, ledger.strictness, ledger.barred = growth, strictness, state["barred"] is True
     if not believed:
         if count:
@@ -184,6 +188,8 @@ def _resume(ledger: Ledger, state: Mapping[str, Any], *, believed: bool) -> None
     ledger.theirs.count = ledger.theirs.earlier = int(count)
     ledger.theirs.recent, ledger.gained.recent = recent, gained
     ledger.resume(debt, int(tries), int(rest), max(int(period), 1), max(gained, 0.0) * calls)
+    if ledger.factoring is not None and factors is not None:
+        ledger.factoring.resume(*map(_number, factors))
     if solving is not None:
         _resume(ledger.for_solving(), solving, believed=True)
 

@@ -17,11 +17,13 @@ from numpy.typing import NDArray
 
 from reiterate.errors import NotConverged
 from reiterate.intercept.accuracy import KnownParts, backward_error, norm_of_rows
+from reiterate.intercept.factoring import Factoring
 from reiterate.intercept.handlers import raised_by_handler
 from reiterate.intercept.ledger import Budget, Key, Ledger, nearest
 from reiterate.intercept.patching import inside
 from reiterate.intercept.precision import least_error
 from reiterate.intercept.repeated import Repetition
+from reiterate.intercept.supernodal import Answer, Supernodal
 
 if TYPE_CHECKING:
     from reiterate.intercept.remembered import Remembered
@@ -77,6 +79,8 @@ class Site:
     disagreement : float or None
         Largest relative difference found by an audit.
     solver : rt.Solver or None
+    by_factors : int
+        Calls that factors of our own have answered.
     """
 
     def __init__(self, code: CodeType, line: int, function: str, handler: Handler, options: Options) -> None:
@@ -96,6 +100,8 @@ class Site:
         self.solver: Any = None
         self.parts: KnownParts = {}
         self.repetition = Repetition()
+        self.supernodal = Supernodal()
+        self.by_factors = 0
         self._ledgers: dict[Key, Ledger] = {}
         self._handler = handler
         self._lock = threading.Lock()
@@ -104,12 +110,16 @@ class Site:
         """What the call returns."""
         return self._handler(self, original, args, kwargs)
 
-    def ledger(self, A: Any, k: int) -> Ledger:
-        """That of matrices with about as many rows and entries, and about so many right-hand sides."""
+    def ledger(self, A: Any, k: int, *, direct: bool = False) -> Ledger:
+        """That of matrices with about as many rows and entries, and about so many right-hand sides.
+
+        In place of a ``direct`` method, factors of our own can answer.
+        """
         key = nearest((A.shape[0].bit_length(), int(A.nnz), k.bit_length()), list(self._ledgers))
         found, remembered = self._ledgers.get(key), self.options.remembered
         if found is None:
             found = Ledger(self.options.budget, barred=self.options.recorder is not None)
+            found.factoring = Factoring() if direct else None
             begin = time.perf_counter()
             if remembered is not None:
                 remembered.begin(self, key, found)
@@ -220,6 +230,31 @@ class Site:
                     ledger.strictness = max(0.3 * ledger.strictness * promise / error, 1e-3)
         return None
 
+    def solve_by_factors(
+        self, ledger: Ledger, A: Any, b: NDArray[Any], dtype: np.dtype[Any], trans: str = "N"
+    ) -> Answer | None:
+        """As :meth:`solve_directly`, by factors of our own; A by rows or columns, its entries sorted."""
+        promise = max(self.options.direct_tolerance, least_error(dtype))
+        if ledger.factoring is None:
+            return None
+        most = ledger.factoring.most_operations(ledger.theirs)
+        with np.errstate(all="ignore"), ledger.meanwhile():
+            answer: Answer | None = self.attempt(lambda: self.supernodal.solve(A, b, promise, most, trans))
+        return answer
+
+    def charge_factors(self, ledger: Ledger, seconds: float, A: Any, answer: Answer | None) -> None:
+        """Write down what such an answer took, or the attempt at one."""
+        self.seconds += seconds
+        if answer is None:
+            ledger.factors_failed(seconds)
+            return
+        self.answered += 1
+        self.by_factors += 1
+        if answer.new:
+            ledger.by_factors(seconds, A, answer.factors.operations)
+        else:
+            ledger.repeated += 1
+
     def charge(self, ledger: Ledger, seconds: float, loading: float, instead_of: float, *, failed: bool) -> None:
         """Write down what our answer took, or our attempt at one, of which ``loading`` was for machine code."""
         self.seconds += seconds
@@ -252,10 +287,11 @@ class Site:
 
     def chosen(self) -> list[tuple[str, int]]:
         """Configurations and how many solves they began, most first."""
-        if self.solver is None:
-            return []
-        tallies = self.solver.history.tallies
-        return sorted(((str(c), tally.solves) for c, tally in tallies.items()), key=lambda item: -item[1])
+        tallies = {} if self.solver is None else self.solver.history.tallies
+        found = [(str(configuration), tally.solves) for configuration, tally in tallies.items()]
+        if self.by_factors:
+            found.append(("supernodal factors", self.by_factors))
+        return sorted(found, key=lambda item: -item[1])
 
     def loading(self) -> float:
         """Seconds of loading machine code so far, which are not held against our answers; makes the solver."""

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-from pathlib import Path
 from typing import Final
 from weakref import WeakKeyDictionary
 
@@ -14,14 +11,10 @@ import scipy.sparse as sp
 from reiterate.errors import Breakdown, OutOfTime
 from reiterate.linear.factor_time import analysis_seconds, refuse_slow, run_until_deadline
 from reiterate.linear.instance import LinearInstance
-from reiterate.linear.lasting_import import import_for_good
+from reiterate.linear.machine_memory import default_memory_limit
 from reiterate.linear.pattern import Pattern
+from reiterate.linear.rslab_process import rslab
 
-rslab = import_for_good("rslab")
-
-_SHARE: Final = 0.5
-_UNKNOWN_MACHINE: Final = 8 * 2**30
-_CONTROL_GROUP: Final = Path("/sys/fs/cgroup/memory.max")
 _LARGEST_INDEX: Final = 2**31 - 1
 _ORDERING_ALLOWANCE: Final = 2.0
 _PIVOTING_ALLOWANCE: Final = 3.0
@@ -31,20 +24,6 @@ _fill_of_pattern: WeakKeyDictionary[Pattern, tuple[int, float]] = WeakKeyDiction
 
 class TooLarge(Breakdown):
     """The estimate is above the limit, or was wrong and the factors are."""
-
-
-def default_memory_limit() -> int:
-    """Bytes that one factorization may take where nothing else is said: half of the machine's, or container's, memory.
-
-    Where the system does not tell, the machine is taken to have 8 GiB.
-    """
-    try:
-        total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, ValueError, OSError):
-        total = _UNKNOWN_MACHINE
-    with contextlib.suppress(OSError, ValueError):  # no control group, or one without a limit
-        total = min(total, int(_CONTROL_GROUP.read_text()))
-    return int(_SHARE * total)
 
 
 def memory_limit_of(instance: LinearInstance, limit: int | None) -> int:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -16,10 +13,8 @@ from reiterate.linear.factor_memory import refuse_beyond
 from reiterate.linear.factor_time import analysis_seconds, run_until_deadline
 from reiterate.linear.factors import Factor, Inertia
 from reiterate.linear.instance import LinearInstance
-from reiterate.linear.lasting_import import import_for_good
 from reiterate.linear.pattern import Pattern
-
-rslab = import_for_good("rslab")
+from reiterate.linear.rslab_process import claim, orphaned, rslab, translated
 
 _SYMMETRY_TOLERANCE = 1e-12
 _RATE = 2e10  # operations a second, at most: what turns out to be slower can be stopped half-way
@@ -28,19 +23,6 @@ _RATE = 2e10  # operations a second, at most: what turns out to be slower can be
 # rslab's L U pivots within supernodes only: at its own 1e-10 it gave wrong factors, which the check found, of more than
 # half of 60 random matrices with small diagonals; matched at 1 all were right.
 _NEGLIGIBLE_DIAGONAL = (1e-2, 1.0)
-
-
-_used = False
-_orphaned = False
-
-
-def _after_fork() -> None:
-    global _orphaned
-    _orphaned = _used
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
 
 
 class RslabFactor(Factor):
@@ -59,10 +41,7 @@ class RslabFactor(Factor):
     variants = 2
 
     def __init__(self, instance: LinearInstance, memory_limit: int, variant: int = 0) -> None:
-        if _orphaned:
-            raise Breakdown("rslab: this process was forked from one that had used it; use spawn, or another engine")
-        global _used
-        _used = True
+        claim()
         super().__init__(instance, memory_limit, variant)
         pattern = self.pattern
         self._mirror = _columns_of(pattern) if self.dtype.kind == "c" or not self.symmetric else None
@@ -79,7 +58,7 @@ class RslabFactor(Factor):
             self._source, indptr, indices = columns.data, columns.indptr, columns.indices
         values = instance.data[self._source]
         A = sp.csc_array((values, indices, indptr), shape=(self.size, self.size))
-        with _translated():
+        with translated():
             options: dict[str, Any] = {"path": "ldlt"}
             if not self._halved:
                 options = {"path": "lu", "matching_negligible_diagonal": _NEGLIGIBLE_DIAGONAL[variant]}
@@ -93,7 +72,7 @@ class RslabFactor(Factor):
     @classmethod
     def available(cls) -> bool:
         """Installed, and not orphaned: its threads do not survive a fork, and what waits for them waits forever."""
-        return not _orphaned and super().available()
+        return not orphaned() and super().available()
 
     def refresh(self, instance: LinearInstance) -> None:
         """Factor new numbers with the analysis of the pattern."""
@@ -103,17 +82,17 @@ class RslabFactor(Factor):
 
     def solve(self, r: NDArray[Any]) -> NDArray[Any]:
         """A⁻¹ r."""
-        with _translated():
+        with translated():
             return np.asarray(self._factor.solve(r))
 
     def solve_many(self, R: NDArray[Any]) -> NDArray[Any]:
         """A⁻¹ R."""
-        with _translated():
+        with translated():
             return np.asarray(self._factor.solve_many(R))
 
     def solve_transposed(self, r: NDArray[Any]) -> NDArray[Any]:
         """A⁻ᵀ r."""
-        with _translated():
+        with translated():
             return np.asarray(self._factor.solve_transpose(r))
 
     def inertia(self) -> Inertia | None:
@@ -132,7 +111,7 @@ class RslabFactor(Factor):
 
     def _compute(self, instance: LinearInstance, values: NDArray[Any]) -> None:
         interrupt = rslab.Interrupt()
-        with _translated():
+        with translated():
             self._factor = run_until_deadline(
                 self.title,
                 instance,
@@ -158,17 +137,3 @@ def _columns_of(pattern: Pattern) -> Any:
 def _row_lengths(pattern: Pattern) -> NDArray[np.int64]:
     indptr = pattern.indptr.astype(np.int64)
     return indptr[1:] - indptr[:-1]
-
-
-@contextmanager
-def _translated() -> Iterator[None]:
-    """Turn what rslab raises into a breakdown."""
-    try:
-        yield
-    except (RuntimeError, ValueError, MemoryError) as error:
-        raise Breakdown(f"rslab: {error}") from None
-    except BaseException as error:
-        # A panic of compiled Rust code arrives as a type that cannot be imported and is no Exception.
-        if type(error).__name__ != "PanicException":
-            raise
-        raise Breakdown(f"rslab: internal error: {error}") from None

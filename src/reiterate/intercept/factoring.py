@@ -1,0 +1,101 @@
+"""Whether factors of our own are to answer a direct call: what they have cost, beside what SciPy's have."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+from reiterate.intercept.mean import SAMPLES, Mean
+
+_SURE = 5000  # unknowns, from which on SciPy's factors are not measured first
+_LEAST = 1e-3  # seconds of SciPy's, below which there is nothing to gain
+_MOST_LOST = 2.0  # calls' worth of seconds that finding out may cost
+_GUESS_IS_WITHIN = 6.0  # times
+_FAILURES = 2
+_OPERATIONS = 2e10  # a second, at most, of ours
+_OPERATIONS_OF_SCIPY = 6e9  # the same of SuperLU; from 2e9 to 7e9 was measured
+_LONGEST = 4.0  # seconds; where more is needed, methods without factors may be much better
+
+
+@dataclass(slots=True)
+class Factoring:
+    """Calls of one size at one place as far as factors of our own have answered them.
+
+    Attributes
+    ----------
+    seconds : Mean
+        Of answers for which factors were computed.
+    failures : int
+        Attempts that came to nothing.
+    bound : float
+        Seconds that SciPy takes at least, by the number of operations; 0 where that is not known.
+    lost : float
+        Seconds by which answers took longer than SciPy's, as far as these were known.
+    """
+
+    seconds: Mean = field(default_factory=Mean)
+    failures: int = 0
+    bound: float = 0.0
+    lost: float = 0.0
+
+    @property
+    def possible(self) -> bool:
+        """Whether they have not failed."""
+        return self.failures < _FAILURES
+
+    def wanted(self, rows: int, theirs: Mean, guess: float | None) -> bool:
+        """Whether they are to answer the next call.
+
+        Parameters
+        ----------
+        rows
+            Of its matrix.
+        theirs
+            What SciPy has taken.
+        guess
+            What it is guessed to take; ``None``: nobody has guessed.
+        """
+        ours = self.seconds
+        if not self.possible:
+            return False
+        if not theirs.count:
+            # Whatever has not been measured has to be, unless it is sure to take longer.
+            return ours.recent <= max(self.bound, (guess or 0.0) / _GUESS_IS_WITHIN) if ours.count else rows >= _SURE
+        if theirs.recent < _LEAST:
+            return False
+        if ours.count < SAMPLES:
+            return self.lost <= _MOST_LOST * theirs.recent
+        return ours.recent <= theirs.recent
+
+    def most_operations(self, theirs: Mean) -> float:
+        """Beyond which they are not worth computing; of L D Lᵀ or L U."""
+        return _OPERATIONS * (theirs.recent if theirs.count else _LONGEST)
+
+    def answered(self, seconds: float, operations: float, theirs: Mean) -> None:
+        """They have, with factors computed for it, in so many operations."""
+        self.seconds.add(seconds)
+        self.bound = operations / _OPERATIONS_OF_SCIPY
+        if theirs.count:
+            self.lost += max(seconds - theirs.recent, 0.0)
+
+    def failed(self, seconds: float) -> None:
+        """The answer was not good enough, or there was none."""
+        self.failures += 1
+        self.lost += seconds
+
+    def state(self) -> list[float]:
+        """As plain numbers, for the memory."""
+        return [self.seconds.count, self.seconds.recent, self.failures, self.bound]
+
+    def resume(self, count: float, recent: float, failures: float, bound: float) -> None:
+        """Begin as another run has ended.
+
+        Raises
+        ------
+        ValueError
+            One of the numbers is none that a run ends with.
+        """
+        if not all(math.isfinite(number) and number >= 0.0 for number in (count, recent, failures, bound)):
+            raise ValueError("numbers that are not finite, or negative, are not believed")
+        self.seconds.count = self.seconds.earlier = int(count)
+        self.seconds.recent, self.failures, self.bound = recent, int(failures), bound

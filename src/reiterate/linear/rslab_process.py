@@ -1,0 +1,60 @@
+"""What rslab asks of the process that uses it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from reiterate.errors import Breakdown
+from reiterate.linear.lasting_import import import_for_good
+
+rslab = import_for_good("rslab")
+
+_used = False
+_orphaned = False
+
+
+def _after_fork() -> None:
+    global _orphaned
+    _orphaned = _used
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
+
+
+def orphaned() -> bool:
+    """Whether the process was forked from one that had used rslab.
+
+    Its threads do not survive a fork, and what waits for them waits forever.
+    """
+    return _orphaned
+
+
+def claim() -> None:
+    """To be called before each use.
+
+    Raises
+    ------
+    Breakdown
+        The process is :func:`orphaned`.
+    """
+    global _used
+    if _orphaned:
+        raise Breakdown("rslab: this process was forked from one that had used it; use spawn, or another engine")
+    _used = True
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Turn what rslab raises into a breakdown."""
+    try:
+        yield
+    except (RuntimeError, ValueError, MemoryError) as error:
+        raise Breakdown(f"rslab: {error}") from None
+    except BaseException as error:
+        # A panic of compiled Rust code arrives as a type that cannot be imported and is no Exception.
+        if type(error).__name__ != "PanicException":
+            raise
+        raise Breakdown(f"rslab: internal error: {error}") from None
