@@ -14,6 +14,7 @@ from scipy.sparse.linalg import SuperLU
 
 from reiterate.intercept import patching
 from reiterate.intercept.accuracy import norm_of_rows
+from reiterate.intercept.frames import strip
 from reiterate.intercept.ledger import Ledger
 from reiterate.intercept.precision import rounded
 from reiterate.intercept.site import Site
@@ -60,14 +61,36 @@ class _Lazy:
     def _factored(self, seconds: float) -> None:
         self._site.seconds += seconds
 
-    L = property(lambda self: self._factor().L)
-    U = property(lambda self: self._factor().U)
-    perm_c = property(lambda self: self._factor().perm_c)
-    perm_r = property(lambda self: self._factor().perm_r)
-    nnz = property(lambda self: self._factor().nnz)
+    def _read(self, name: str) -> Any:
+        try:
+            return getattr(self._factor(), name)
+        except BaseException as error:
+            strip(error)
+            raise
+
+    L = property(lambda self: self._read("L"))
+    U = property(lambda self: self._read("U"))
+    perm_c = property(lambda self: self._read("perm_c"))
+    perm_r = property(lambda self: self._read("perm_r"))
+    nnz = property(lambda self: self._read("nnz"))
+
+    def solve(self, rhs: Any, trans: Any = "N") -> NDArray[Any]:
+        """As ``SuperLU.solve``: shape (n,) or (n, k), transposed where ``trans`` is ``"T"`` or ``"H"``."""
+        try:
+            return self._solve(rhs, trans)
+        except BaseException as error:
+            strip(error)
+            raise
+
+    def _solve(self, rhs: Any, trans: Any) -> NDArray[Any]:
+        raise NotImplementedError
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError("cannot pickle 'SuperLU' object")
+        try:
+            raise TypeError("cannot pickle 'SuperLU' object")
+        except TypeError as error:
+            strip(error)
+            raise
 
 
 def _renew_locks() -> None:
@@ -86,8 +109,7 @@ class LazyIncompleteFactor(_Lazy):
 
     _function = "spilu"
 
-    def solve(self, rhs: Any, trans: Any = "N") -> NDArray[Any]:
-        """As ``SuperLU.solve``."""
+    def _solve(self, rhs: Any, trans: Any) -> NDArray[Any]:
         self._site.left_to_scipy += 1
         own = self._factor()
         self.solve = own.solve  # type: ignore[method-assign]
@@ -133,8 +155,7 @@ class LazyFactor(_Lazy):
         self._ledger.by_us(seconds, 0.0)
         self._counted(seconds)
 
-    def solve(self, rhs: Any, trans: Any = "N") -> NDArray[Any]:
-        """As ``SuperLU.solve``: shape (n,) or (n, k), transposed where ``trans`` is ``"T"`` or ``"H"``."""
+    def _solve(self, rhs: Any, trans: Any) -> NDArray[Any]:
         b = self._admit(rhs, trans)
         if b is None:
             return self._factor().solve(rhs, trans)  # type: ignore[no-any-return]

@@ -18,6 +18,8 @@ from importlib.util import find_spec
 from types import BuiltinFunctionType, FrameType, FunctionType, ModuleType
 from typing import Any, Final, Protocol
 
+from reiterate.intercept.frames import strip
+
 NAMES: Final = (
     "spsolve",
     "splu",
@@ -82,6 +84,7 @@ class _Inside(threading.local):
 
 inside: Final = _Inside()
 _sessions: list[Intercepting] = []
+_UNKNOWN: Any = object()  # a call site that was not looked at yet
 _lock: Final = threading.RLock()
 _originals: Final[dict[str, Function]] = {}
 _replacements: Final[dict[str, Function]] = {}
@@ -161,29 +164,42 @@ def _replacement(name: str, original: Function) -> Function:
 
     @functools.wraps(original)
     def replaced(*args: Any, **kwargs: Any) -> Any:
-        if not sessions:
-            return original(*args, **kwargs)
-        frame = getframe(1)
         try:
-            session = sessions[-1]
-            site = session.known[id(frame.f_code), frame.f_lasti, name]
-        except (KeyError, IndexError):
-            site = session.look(frame, name)
-        if site is None:
-            return original(*args, **kwargs)
-        if args:
-            try:
-                small = args[0].shape[0] < site.least or (site.light > 0 and args[0].nnz < site.light)
-            except (AttributeError, IndexError, TypeError):
-                small = True
-            if small:
-                site.left_to_scipy += 1
+            if not sessions:
                 return original(*args, **kwargs)
-        if inside.depth:
-            return original(*args, **kwargs)
-        return site.answer(original, args, kwargs)
+            frame = getframe(1)
+            try:
+                site = sessions[-1].known[id(frame.f_code), frame.f_lasti, name]
+            except (KeyError, IndexError):
+                site = _UNKNOWN
+            if site is _UNKNOWN:  # not above, or whatever it raises would say that it came of a KeyError
+                site = _looked(frame, name)
+            if site is None:
+                return original(*args, **kwargs)
+            if args:
+                try:
+                    small = args[0].shape[0] < site.least or (site.light > 0 and args[0].nnz < site.light)
+                except (AttributeError, IndexError, TypeError):
+                    small = True
+                if small:
+                    site.left_to_scipy += 1
+                    return original(*args, **kwargs)
+            if inside.depth:
+                return original(*args, **kwargs)
+            return site.answer(original, args, kwargs)
+        except BaseException as error:
+            strip(error)
+            raise
 
     return replaced
+
+
+def _looked(frame: FrameType, name: str) -> Answering | None:
+    try:
+        session = _sessions[-1]
+    except IndexError:  # another thread has just removed it
+        return None
+    return session.look(frame, name)
 
 
 def depth_of_program(frame: FrameType | None = None) -> int:
@@ -203,7 +219,11 @@ def _relocating(warn: Function) -> Function:
             stacklevel += depth_of_program(sys._getframe(stacklevel))
         except ValueError:  # further out than there are frames
             stacklevel += 1
-        warn(message, category, stacklevel, *args, **kwargs)
+        try:
+            warn(message, category, stacklevel, *args, **kwargs)
+        except BaseException as error:  # where warnings are errors
+            strip(error)
+            raise
 
     return relocated
 
