@@ -212,9 +212,9 @@ def _swap(table: dict[int, Function]) -> None:
     for module in list(sys.modules.values()):
         if issubclass(type(module), ModuleType):
             namespace: dict[str, Any] = object.__getattribute__(module, "__dict__")
-            name = namespace.get("__name__")
-            if type(name) is str and name.partition(".")[0] not in _NEVER_SEARCHED:
-                _swap_module(name, namespace, table)
+            called = namespace.get("__name__")
+            if type(called) is str and called.partition(".")[0] not in _NEVER_SEARCHED:
+                _swap_module(called, namespace, table)
 
 
 # Modules may be lazy, and what is in them may stand for something else: nothing is asked that such an object would
