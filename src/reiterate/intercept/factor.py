@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import threading
 import time
-import weakref
 from typing import Any, NoReturn
 
 import numpy as np
@@ -14,6 +11,7 @@ from scipy.sparse.linalg import SuperLU
 
 from reiterate.intercept import patching
 from reiterate.intercept.accuracy import norm_of_rows
+from reiterate.intercept.forking import Lock
 from reiterate.intercept.frames import strip
 from reiterate.intercept.ledger import Ledger
 from reiterate.intercept.precision import rounded
@@ -34,8 +32,7 @@ class _Lazy:
 
     def __init__(self, site: Site, A: Any, options: dict[str, Any], own: Any = None) -> None:
         self._site, self._matrix, self._options, self._own = site, A, options, own
-        self._lock = threading.Lock()
-        _all.add(self)
+        self._lock = Lock()
         self.shape: tuple[int, int] = A.shape
 
     @property  # type: ignore[misc]
@@ -91,17 +88,6 @@ class _Lazy:
         except TypeError as error:
             strip(error)
             raise
-
-
-def _renew_locks() -> None:
-    """In a forked process: another thread of the parent may have held them."""
-    for lazy in list(_all):
-        lazy._lock = threading.Lock()
-
-
-_all: weakref.WeakSet[_Lazy] = weakref.WeakSet()
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_renew_locks)
 
 
 class LazyIncompleteFactor(_Lazy):

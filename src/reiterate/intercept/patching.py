@@ -15,6 +15,7 @@ from importlib import import_module
 from types import BuiltinFunctionType, FrameType, FunctionType, ModuleType
 from typing import Any, Final, Protocol
 
+from reiterate.intercept import forking
 from reiterate.intercept.frames import strip
 from reiterate.intercept.importing import when_imported
 
@@ -84,7 +85,8 @@ inside: Final = _Inside()
 _sessions: list[Intercepting] = []
 _awaiting: list[Callable[[], None]] = []  # to be called when SciPy's import is not waited for any more
 _UNKNOWN: Any = object()  # a call site that was not looked at yet
-_lock: Final = threading.RLock()
+_lock: Final = forking.Lock(delicate=True, reentrant=True)
+forking.when_interrupted(_sessions.clear)
 _originals: Final[dict[str, Function]] = {}
 _replacements: Final[dict[str, Function]] = {}
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 
 from reiterate.intercept import patching
 from reiterate.intercept.accuracy import backward_error, norm_of_rows
+from reiterate.intercept.forking import Lock
 from reiterate.intercept.handlers import raised_by_handler
 
 _GLANCE = 64  # entries by which a matrix usually differs from the last one
@@ -50,7 +50,7 @@ class Repetition:
 
     def __init__(self) -> None:
         self._last: _Known | None = None
-        self._lock = threading.Lock()
+        self._lock = Lock()
 
     def forget(self) -> None:
         """Give back the memory."""

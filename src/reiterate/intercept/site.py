@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -17,6 +16,7 @@ from numpy.typing import NDArray
 
 from reiterate.errors import NotConverged
 from reiterate.intercept.accuracy import KnownParts, backward_error, norm_of_rows
+from reiterate.intercept.forking import Lock, interrupted
 from reiterate.intercept.handlers import raised_by_handler
 from reiterate.intercept.ledger import Budget, Key, Ledger, nearest
 from reiterate.intercept.patching import inside
@@ -47,7 +47,7 @@ class Options:
     rng: np.random.Generator
     remembered: Remembered | None = None
     budget: Budget = field(default_factory=Budget)
-    lock: threading.Lock = field(default_factory=threading.Lock)
+    lock: Lock = field(default_factory=Lock)
 
     def audits(self) -> bool:
         """Whether this call is audited."""
@@ -98,7 +98,7 @@ class Site:
         self.repetition = Repetition()
         self._ledgers: dict[Key, Ledger] = {}
         self._handler = handler
-        self._lock = threading.Lock()
+        self._lock = Lock(delicate=True)
 
     def answer(self, original: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """What the call returns."""
@@ -161,7 +161,7 @@ class Site:
         converged : bool
             Whether ‖b − A x‖ ≤ max(rtol ‖b‖, atol).
         """
-        if not self._lock.acquire(blocking=False):
+        if interrupted() or not self._lock.acquire(blocking=False):
             return None, False
         inside.depth += 1
         try:
@@ -260,7 +260,7 @@ class Site:
     def loading(self) -> float:
         """Seconds of loading machine code so far, which are not held against our answers; makes the solver."""
         if self.solver is None:
-            if not self._lock.acquire(blocking=False):  # another thread does; or did, in the parent of this process
+            if interrupted() or not self._lock.acquire(blocking=False):  # another thread does
                 return 0.0
             try:
                 if self.solver is None:

@@ -21,6 +21,16 @@ _lock = threading.Lock()
 _opened: dict[Path | None, Store] = {}
 
 
+def _renew_lock() -> None:
+    """In a forked process: another thread of its parent may have held it."""
+    global _lock
+    _lock = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew_lock)
+
+
 def default_path() -> Path:
     """``memory.sqlite3`` in the user's data directory for reiterate, e.g. ``~/.local/share/reiterate``."""
     import platformdirs
