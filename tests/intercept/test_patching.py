@@ -358,3 +358,35 @@ def test_scipy_is_not_imported_for_programs_that_do_not_use_it():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.usefixtures("eager")
+def test_a_solver_that_is_busy_elsewhere_has_not_failed():
+    calls = {
+        "spsolve": lambda: spl.spsolve(A, B),
+        "splu": lambda: kept[0].solve(B),
+        "cg": lambda: spl.cg(A, B, rtol=1e-12)[0],
+    }
+    kept = []
+
+    def state(site):
+        return site.answered, [(ledger._tries, ledger._rest, ledger._debt) for ledger in site.ledgers().values()]
+
+    with rt.tuned_scipy() as session:
+        kept.append(spl.splu(A))
+        for call in calls.values():
+            call()
+        kept[0] = spl.splu(A)
+        sites = list(session._sites.values())
+        before = [state(site) for site in sites]
+        for site in sites:
+            assert site._lock.acquire(blocking=False)
+        for call in calls.values():
+            np.testing.assert_allclose(A @ call(), B, atol=1e-9)
+        for site in sites:
+            site._lock.release()
+        assert kept[0]._rent < np.inf
+        assert [state(site) for site in sites] == before
+        calls["spsolve"]()
+        calls["cg"]()
+    assert sum(site.answered for site in sites) == sum(answered for answered, _ in before) + 2

@@ -84,11 +84,9 @@ def _spsolve(site: Site, original: Callable[..., Any], args: tuple[Any, ...], kw
         return x
     if not ledger.ours_next(A):
         return _left(site, ledger, A, rhs, original, args, kwargs)
-    loading, begin = site.loading(), time.perf_counter()
+    begun = time.perf_counter()
     matrix = _canonical(A, ("csc", "csr"), "spsolve requires A be CSC or CSR matrix format")
-    x = site.attempt(lambda: _solution(site, ledger, matrix, rhs))
-    seconds = time.perf_counter() - begin
-    site.charge(ledger, seconds, site.loading() - loading, ledger.usual, failed=x is None)
+    x = site.tried(ledger, lambda: _solution(site, ledger, matrix, rhs), ledger.usual, begun).x
     if x is None:
         return _left(site, ledger, A, rhs, original, (matrix, b, permc_spec, use_umfpack), {})
     ledger.answered += 1

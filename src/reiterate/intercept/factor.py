@@ -183,14 +183,12 @@ class LazyFactor(_Lazy):
         instead_of = columns * solving + (0.0 if self._solved else ledger.usual)
         if columns > _MOST_COLUMNS or ledger.barred or self._rent > ledger.usual:
             return None
-        loading, begin = site.loading(), time.perf_counter()
-        x: NDArray[Any] | None = site.attempt(lambda: self._solution(ledger, b, trans))
-        seconds, loading = time.perf_counter() - begin, site.loading() - loading
-        site.charge(ledger, seconds, loading, instead_of, failed=x is None)
+        tried = site.tried(ledger, lambda: self._solution(ledger, b, trans), instead_of)
+        x: NDArray[Any] | None = tried.x
         if x is None:
-            self._rent = np.inf
+            self._rent = self._rent if tried.busy else np.inf
             return None
-        self._rent += max(seconds - loading - instead_of, 0.0) if self._solved else 0.0
+        self._rent += max(tried.seconds - instead_of, 0.0) if self._solved else 0.0
         ledger.answered += 0 if self._solved else 1
         ledger.columns += columns
         self._solved = True
@@ -216,10 +214,7 @@ class LazyFactor(_Lazy):
         ledger, site = self._solving, self._site
         if columns > _MOST_COLUMNS or self._singular or self._matrix is None or not ledger.ours_next():
             return None
-        loading, begin = site.loading(), time.perf_counter()
-        x: NDArray[Any] | None = site.attempt(lambda: self._solution(ledger, b, trans))
-        seconds = time.perf_counter() - begin
-        site.charge(ledger, seconds, site.loading() - loading, columns * ledger.usual, failed=x is None)
+        x: NDArray[Any] | None = site.tried(ledger, lambda: self._solution(ledger, b, trans), columns * ledger.usual).x
         ledger.answered += 0 if x is None else columns
         if x is not None and site.options.audits():
             x = site.compare(ledger, x, self._timed(self._own, b, columns, trans, answered=True))

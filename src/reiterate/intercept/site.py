@@ -57,6 +57,29 @@ class Options:
             return bool(self.rng.random() < self.audit)
 
 
+class Busy(Exception):
+    """The solver of a site is at work in another thread."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """An attempt at a call.
+
+    Attributes
+    ----------
+    x
+        The answer; ``None``: SciPy has to give it.
+    busy : bool
+        Whether that is because another thread is at the solver.
+    seconds : float
+        What it took, but for loading machine code.
+    """
+
+    x: Any
+    busy: bool = False
+    seconds: float = 0.0
+
+
 class Site:
     """A place in a program that calls one of SciPy's solvers.
 
@@ -157,12 +180,16 @@ class Site:
         Returns
         -------
         x : array of the shape of b, or None
-            ``None``: the solver refuses, or is busy in another thread.
+            ``None``: the solver refuses.
         converged : bool
             Whether ‖b − A x‖ ≤ max(rtol ‖b‖, atol).
+
+        Raises
+        ------
+        Busy
         """
         if interrupted() or not self._lock.acquire(blocking=False):
-            return None, False
+            raise Busy
         inside.depth += 1
         try:
             with np.errstate(all="ignore"):
@@ -182,10 +209,30 @@ class Site:
         """What ``solve`` returns; ``None`` if it raises, whatever it raises: SciPy can answer."""
         try:
             return solve()
+        except Busy:
+            raise
         except Exception as error:
             if raised_by_handler(error):
                 raise
             return None
+
+    def tried(self, ledger: Ledger, solve: Callable[[], Any], instead_of: float, begun: float | None = None) -> Tried:
+        """What :meth:`attempt` returns, written down with what it took, where SciPy would have taken ``instead_of``.
+
+        It has ``begun`` now, or at that time of :func:`time.perf_counter`. The solver serves one thread at a time: what
+        another one has to leave to SciPy is no failure.
+        """
+        earlier = 0.0 if begun is None else time.perf_counter() - begun
+        loading, begin = self.loading(), time.perf_counter() - earlier
+        try:
+            x = self.attempt(solve)
+        except Busy:
+            self.seconds += time.perf_counter() - begin
+            return Tried(None, busy=True)
+        seconds = time.perf_counter() - begin
+        loading = self.loading() - loading
+        self.charge(ledger, seconds, loading, instead_of, failed=x is None)
+        return Tried(x, seconds=seconds - loading)
 
     def solve_directly(
         self, ledger: Ledger, A: Any, b: NDArray[Any], dtype: np.dtype[Any], *, size: float | None = None
