@@ -49,7 +49,10 @@ def memory_of(option: str | None) -> str | bool:
     """
     if option is None:
         return True
-    return False if option == "off" else os.path.abspath(os.path.expanduser(option))
+    path = os.path.expanduser(option)
+    if path.startswith("~"):  # there is no home directory, which whoever opens the file will say
+        return path
+    return False if option == "off" else os.path.abspath(path)
 
 
 def _parser(name: str, description: str, more: str) -> argparse.ArgumentParser:
