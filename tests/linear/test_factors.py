@@ -8,7 +8,7 @@ import pytest
 import scipy.sparse as sp
 
 from reiterate.errors import Breakdown, InvalidInput
-from reiterate.linear import factor_memory, factors
+from reiterate.linear import factor_memory, factors, machine_memory
 from reiterate.linear.door import Door
 from reiterate.linear.factor_cholmod import CholmodFactor
 from reiterate.linear.factor_engines import ENGINES, factorize_by_what_works
@@ -303,10 +303,10 @@ def test_default_limit_is_part_of_the_machine(monkeypatch, tmp_path):
     total = factor_memory.default_memory_limit()
     assert 2**26 < total < 2**50
     (tmp_path / "memory.max").write_text("1000000\n")
-    monkeypatch.setattr(factor_memory, "_CONTROL_GROUP", tmp_path / "memory.max")
+    monkeypatch.setattr(machine_memory, "_CONTROL_GROUP", tmp_path / "memory.max")
     assert factor_memory.default_memory_limit() == 500_000
     monkeypatch.delattr("os.sysconf")
-    monkeypatch.setattr(factor_memory, "_CONTROL_GROUP", tmp_path / "nothing")
+    monkeypatch.setattr(machine_memory, "_CONTROL_GROUP", tmp_path / "nothing")
     assert factor_memory.default_memory_limit() == 4 * 2**30
 
 

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-from pathlib import Path
 from typing import Final
 from weakref import WeakKeyDictionary
 
@@ -15,13 +12,12 @@ from reiterate.errors import Breakdown, OutOfTime
 from reiterate.linear.factor_time import analysis_seconds, refuse_slow, run_until_deadline
 from reiterate.linear.instance import LinearInstance
 from reiterate.linear.lasting_import import import_for_good
+from reiterate.linear.machine_memory import machine_memory
 from reiterate.linear.pattern import Pattern
 
 rslab = import_for_good("rslab")
 
 _SHARE: Final = 0.5
-_UNKNOWN_MACHINE: Final = 8 * 2**30
-_CONTROL_GROUP: Final = Path("/sys/fs/cgroup/memory.max")
 _LARGEST_INDEX: Final = 2**31 - 1
 _ORDERING_ALLOWANCE: Final = 2.0
 _PIVOTING_ALLOWANCE: Final = 3.0
@@ -38,13 +34,7 @@ def default_memory_limit() -> int:
 
     Where the system does not tell, the machine is taken to have 8 GiB.
     """
-    try:
-        total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, ValueError, OSError):
-        total = _UNKNOWN_MACHINE
-    with contextlib.suppress(OSError, ValueError):  # no control group, or one without a limit
-        total = min(total, int(_CONTROL_GROUP.read_text()))
-    return int(_SHARE * total)
+    return int(_SHARE * machine_memory())
 
 
 def memory_limit_of(instance: LinearInstance, limit: int | None) -> int:
