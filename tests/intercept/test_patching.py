@@ -1,7 +1,11 @@
 """Where replacements are found, and that nothing is left of them."""
 
+import copy
 import gc
+import importlib
+import inspect
 import multiprocessing
+import pickle
 import subprocess
 import sys
 import threading
@@ -390,3 +394,42 @@ def test_a_solver_that_is_busy_elsewhere_has_not_failed():
         calls["spsolve"]()
         calls["cg"]()
     assert sum(site.answered for site in sites) == sum(answered for answered, _ in before) + 2
+
+
+@pytest.mark.usefixtures("eager")
+def test_what_a_program_asks_of_functions_and_factors():
+    def asked():
+        told = []
+        for name in patching.NAMES:
+            function = getattr(spl, name)
+            told += [inspect.signature(function), inspect.getfullargspec(function), function.__doc__, function.__name__]
+            told += [pickle.loads(pickle.dumps(function)) is function, copy.deepcopy(function) is function]
+        for make in (spl.splu, spl.spilu):
+            for lu in (make(A), make(A)):
+                for _ in range(2):
+                    told += [
+                        isinstance(lu, spl.SuperLU),
+                        lu.__class__,
+                        type(lu).__name__,
+                        repr(lu).partition(" at ")[0],
+                    ]
+                    told += [[name for name in dir(lu) if not name.startswith("_")], lu.shape, lu.nnz, lu == lu]
+                    told += [lu.solve(rhs=B).shape, lu.solve(B, trans="T").shape]
+        return told
+
+    plain = asked()
+    with rt.tuned_scipy():
+        assert asked() == plain
+
+
+def test_a_module_of_scipys_that_is_loaded_again():
+    before = {name: id(getattr(spl, name)) for name in patching.NAMES}
+    with rt.tuned_scipy() as session:
+        importlib.reload(spl)
+        replaced = spl.spsolve
+        np.testing.assert_allclose(A @ spl.spsolve(A, B), B, atol=1e-9)
+        assert id(replaced) != before["spsolve"]
+    assert len(session.sites) == 1
+    assert {name: id(getattr(spl, name)) for name in patching.NAMES} == before
+    importlib.reload(spl)
+    assert {name: id(getattr(spl, name)) for name in patching.NAMES} == before

@@ -33,7 +33,7 @@ class _Lazy:
     def __init__(self, site: Site, A: Any, options: dict[str, Any], own: Any = None) -> None:
         self._site, self._matrix, self._options, self._own = site, A, options, own
         self._lock = Lock()
-        self.shape: tuple[int, int] = A.shape
+        self._shape: tuple[int, int] = A.shape
 
     @property  # type: ignore[misc]
     def __class__(self) -> type:
@@ -65,16 +65,20 @@ class _Lazy:
             strip(error)
             raise
 
+    shape = property(lambda self: self._shape)
     L = property(lambda self: self._read("L"))
     U = property(lambda self: self._read("U"))
     perm_c = property(lambda self: self._read("perm_c"))
     perm_r = property(lambda self: self._read("perm_r"))
     nnz = property(lambda self: self._read("nnz"))
 
-    def solve(self, rhs: Any, trans: Any = "N") -> NDArray[Any]:
-        """As ``SuperLU.solve``: shape (n,) or (n, k), transposed where ``trans`` is ``"T"`` or ``"H"``."""
+    def solve(self, *args: Any, **kwargs: Any) -> NDArray[Any]:
+        """As ``SuperLU.solve(rhs, trans="N")``: shape (n,) or (n, k), transposed if ``trans`` is ``"T"`` or ``"H"``."""
         try:
-            return self._solve(rhs, trans)
+            given = {**dict(zip(("rhs", "trans"), args, strict=False)), **kwargs}
+            if "rhs" in given and given.keys() <= {"rhs", "trans"} and len(given) == len(args) + len(kwargs):
+                return self._solve(given["rhs"], given.get("trans", "N"))
+            return self._factor().solve(*args, **kwargs)  # type: ignore[no-any-return]  # which refuses it
         except BaseException as error:
             strip(error)
             raise
@@ -82,12 +86,34 @@ class _Lazy:
     def _solve(self, rhs: Any, trans: Any) -> NDArray[Any]:
         raise NotImplementedError
 
+    def _solve_by(self, own: Any) -> None:
+        """From now on SciPy's own factors solve, with nothing in between."""
+        vars(self)["solve"] = own.solve
+
+    def __repr__(self) -> str:
+        return f"<SuperLU object at {id(self):#x}>"
+
     def __reduce__(self) -> NoReturn:
         try:
             raise TypeError("cannot pickle 'SuperLU' object")
         except TypeError as error:
             strip(error)
             raise
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        try:
+            if not name.startswith("_"):
+                there = f"attribute {name!r} of 'SuperLU' objects is not writable"
+                raise AttributeError(
+                    there if hasattr(type(self), name) else f"'SuperLU' object has no attribute {name!r}"
+                )
+            object.__setattr__(self, name, value)
+        except AttributeError as error:
+            strip(error)
+            raise
+
+    def __delattr__(self, name: str) -> None:
+        self.__setattr__(name, None)
 
 
 class LazyIncompleteFactor(_Lazy):
@@ -98,7 +124,7 @@ class LazyIncompleteFactor(_Lazy):
     def _solve(self, rhs: Any, trans: Any) -> NDArray[Any]:
         self._site.left_to_scipy += 1
         own = self._factor()
-        self.solve = own.solve  # type: ignore[method-assign]
+        self._solve_by(own)
         return own.solve(rhs, trans)  # type: ignore[no-any-return]
 
 
@@ -241,5 +267,9 @@ class LazyFactor(_Lazy):
         if self._solving.settled and self._site.options.recorder is None:
             self._matrix = None
             self._rows.clear()
-            self.solve = own.solve  # type: ignore[method-assign]
+            self._solve_by(own)
         return x
+
+
+for _kind in (LazyFactor, LazyIncompleteFactor):
+    _kind.__name__ = _kind.__qualname__ = "SuperLU"  # in messages

@@ -8,6 +8,7 @@ called while a session solves, goes to SciPy as well.
 from __future__ import annotations
 
 import functools
+import inspect
 import sys
 import threading
 from collections.abc import Callable, Mapping
@@ -168,6 +169,7 @@ def _replacement(name: str, original: Function) -> Function:
             strip(error)
             raise
 
+    replaced.__signature__ = inspect.signature(original)  # type: ignore[attr-defined]  # also where wrappers are not
     return replaced
 
 
