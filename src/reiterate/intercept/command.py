@@ -63,7 +63,9 @@ def _parser(name: str, description: str, more: str) -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     parser.add_argument("-m", dest="is_module", action="store_true", help="PROGRAM is a module, as with python -m")
-    parser.add_argument("program", metavar="PROGRAM", help="the program, with its own arguments after it")
+    parser.add_argument(
+        "program", metavar="PROGRAM", help="the program, with its own arguments after it; - for standard input"
+    )
     parser.add_argument("arguments", metavar="ARGS", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
     return parser
 
