@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import types
+import warnings
 import weakref
 
 import numpy as np
@@ -433,3 +434,53 @@ def test_a_module_of_scipys_that_is_loaded_again():
     assert {name: id(getattr(spl, name)) for name in patching.NAMES} == before
     importlib.reload(spl)
     assert {name: id(getattr(spl, name)) for name in patching.NAMES} == before
+
+
+@pytest.mark.usefixtures("eager")
+def test_errors_of_ours_around_a_solve_are_nobodys_business_either(monkeypatch):
+    from reiterate.intercept import direct, krylov, site
+
+    def broken(*_):
+        raise ValueError("broken")
+
+    for module in (direct, krylov):
+        monkeypatch.setattr(module, "looks_singular", broken)
+    singular = spl.splu(A) and sp.csc_array((100, 100))
+    with rt.tuned_scipy() as session:
+        np.testing.assert_allclose(A @ spl.spsolve(A, B), B, atol=1e-10)
+        assert type(spl.splu(A)) is type(spl.spilu(A)) is spl.SuperLU
+        assert spl.cg(A, B, x0=0.5 * B)[1] == 0
+        with pytest.raises(RuntimeError, match="singular"):
+            spl.splu(singular)
+        with pytest.raises(RuntimeError, match="singular"):
+            spl.factorized(singular)
+        monkeypatch.setattr(site.Site, "ledger", broken)
+        np.testing.assert_allclose(A @ spl.spsolve(A, B), B, atol=1e-10)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            with pytest.raises(sp.SparseEfficiencyWarning):
+                spl.spsolve(A.tolil(), B)
+    assert all(site.answered == 0 for site in session._sites.values())
+
+
+def test_a_finalizer_at_the_very_end_solves(tmp_path):
+    program = (
+        "import numpy as np, scipy.sparse as sp, scipy.sparse.linalg as spl\n"
+        "A = sp.diags_array([-1.0, 2.1, -1.0], offsets=[-1, 0, 1], shape=(400, 400)).tocsc()\n"
+        "class Last:\n"
+        "    def __del__(self, A=A, np=np, spl=spl, kept=spl.splu(A)):\n"
+        "        b = np.ones(400)\n"
+        "        for x in (spl.spsolve(A, b), spl.splu(A).solve(b), kept.solve(b)):\n"
+        "            print(np.linalg.norm(A @ x - b) < 1e-3)\n"
+        "last = Last()\n"
+    )
+    (tmp_path / "program.py").write_text(program)
+    ended = subprocess.run(
+        [sys.executable, "-m", "reiterate", "run", "--quiet", "program.py"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "True\n" * 3, "")

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
 import threading
-import weakref
 from collections.abc import Callable
 from types import TracebackType
 from typing import Any
@@ -18,6 +18,9 @@ from typing import Any
 
 class Lock:
     """As :class:`threading.Lock`.
+
+    Nothing is registered, since whatever is told of an object's end runs code in between that of the program, and what
+    is raised there by a signal handler is lost.
 
     Parameters
     ----------
@@ -30,43 +33,53 @@ class Lock:
     def __init__(self, *, delicate: bool = False, reentrant: bool = False) -> None:
         self._delicate = delicate
         self._make: Callable[[], Any] = threading.RLock if reentrant else threading.Lock
-        self._inner = self._make()
-        _locks.add(self)
+        self._inner, self._generation = self._make(), _generation
 
     def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
         """Whether the lock is held by this thread now."""
-        return bool(self._inner.acquire(blocking, timeout))
+        if not self._renewed().acquire(blocking, timeout):
+            return False
+        if self._delicate:
+            _at_delicate_things.append(self)
+        return True
 
     def release(self) -> None:
         """Let others have it."""
+        if self._delicate:
+            with contextlib.suppress(ValueError):
+                _at_delicate_things.remove(self)
         with contextlib.suppress(RuntimeError):  # renewed, in a process that was forked by the thread that held it
-            self._inner.release()
+            self._renewed().release()
 
     def __enter__(self) -> None:
-        self._inner.acquire()
+        self.acquire()
 
     def __exit__(
         self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
     ) -> None:
         self.release()
 
-    def renew(self) -> bool:
-        """In a forked process; returns whether another thread was at something delicate."""
-        if self._inner.acquire(blocking=False):
-            self._inner.release()
-            return False
-        self._inner = self._make()
-        return self._delicate
+    def _renewed(self) -> Any:
+        if self._generation != _generation:
+            with _renewing:
+                if self._generation != _generation:
+                    self._inner, self._generation = self._make(), _generation
+        return self._inner
 
 
-_locks: weakref.WeakSet[Lock] = weakref.WeakSet()
+_generation = 0  # of processes, of which every fork makes another one
+_renewing = threading.Lock()
+_at_delicate_things: list[Lock] = []
 _to_be_told: list[Callable[[], object]] = []
 _interrupted = False
 
 
 def interrupted() -> bool:
-    """Whether this process was forked while another thread was at something delicate, so that SciPy has to answer."""
-    return _interrupted
+    """Whether this process was forked while another thread was at something delicate, so that SciPy has to answer.
+
+    So it has where the interpreter is ending, when nothing can be imported any more.
+    """
+    return _interrupted or sys.is_finalizing()
 
 
 def when_interrupted(do: Callable[[], object]) -> None:
@@ -82,10 +95,13 @@ def interrupt() -> None:
         do()
 
 
-def _renew_all() -> None:
-    if sum(lock.renew() for lock in list(_locks)):  # all of them, in any case
+def _begin_anew() -> None:
+    global _generation, _renewing
+    _generation, _renewing = _generation + 1, threading.Lock()
+    if _at_delicate_things:
+        _at_delicate_things.clear()
         interrupt()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_renew_all)
+    os.register_at_fork(after_in_child=_begin_anew)

@@ -178,7 +178,7 @@ def _looked(frame: FrameType, name: str) -> Answering | None:
         session = _sessions[-1]
     except IndexError:  # another thread has just removed it
         return None
-    return session.look(frame, name)
+    return None if forking.interrupted() else session.look(frame, name)
 
 
 def depth_of_program(frame: FrameType | None = None) -> int:

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reiterate.errors import NotConverged
+from reiterate.intercept import patching
 from reiterate.intercept.accuracy import KnownParts, backward_error, norm_of_rows
 from reiterate.intercept.forking import Lock, interrupted
 from reiterate.intercept.handlers import raised_by_handler
@@ -125,7 +126,14 @@ class Site:
 
     def answer(self, original: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """What the call returns."""
-        return self._handler(self, original, args, kwargs)
+        if interrupted():
+            return self.leave(original, args, kwargs)
+        try:
+            return self._handler(self, original, args, kwargs)
+        except Exception as error:
+            if raised_by_handler(error) or _was_running(error, original):
+                raise
+        return self.leave(original, args, kwargs)  # whatever was wrong with it, SciPy can answer, or say so
 
     def ledger(self, A: Any, k: int) -> Ledger:
         """That of matrices with about as many rows and entries, and about so many right-hand sides."""
@@ -325,6 +333,17 @@ class Site:
         from reiterate.solver import Solver
 
         return Solver(**{"label": self.label, **self.options.solver_options})
+
+
+def _was_running(error: Exception, original: Callable[..., Any]) -> bool:
+    """Whether it is SciPy that has raised an error, or what SciPy has called."""
+    codes = {getattr(function, "__code__", None) for function in (original, patching.original("splu"))}
+    trace = error.__traceback__
+    while trace is not None:
+        if trace.tb_frame.f_code in codes:
+            return True
+        trace = trace.tb_next
+    return False
 
 
 def _label(code: CodeType, line: int, function: str) -> str:
