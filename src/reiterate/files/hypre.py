@@ -157,8 +157,9 @@ def _look_at_ends(parts: list[Path], A: Any, lasts: dict[int, Path], first: int)
     if found is not None:
         _looked_at.add(place)
         row, column = found[0] + first, found[1] + first
+        path = lasts[row]
         warnings.warn(
-            f"{lasts[row]}, line {text.count_lines(lasts[row])}: row {row}, the last one, has no entry in column {column}, "
+            f"{path}, line {text.count_lines(path)}: row {row}, the last one, has no entry in column {column}, "
             "as the other rows and columns let expect; the file may be cut off",
             RuntimeWarning,
             stacklevel=2,
