@@ -5,6 +5,7 @@ import gzip
 import itertools
 import pickle
 import shutil
+import warnings
 
 import numpy as np
 import pytest
@@ -299,6 +300,38 @@ def test_damaged_ij_files_are_named_with_their_line(tmp_path, name, change, line
     assert caught.value.path == path
     if line:
         assert caught.value.line == line
+
+
+def _cut_off(path, lines):
+    """Without its last lines."""
+    path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:-lines]))
+
+
+@pytest.mark.parametrize(("parts", "cut"), [(1, 0), (2, 0), (2, 1)])
+def test_a_part_that_is_cut_off_within_its_last_row_is_warned_of(tmp_path, parts, cut):
+    for k in range(3):
+        _write_ij(tmp_path / f"ls_{k:05d}", k, parts=parts)
+    path = tmp_path / "ls_00001" / f"IJ.out.A.{cut:05d}"
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert len(list(open_stream(tmp_path))) == 3
+    _cut_off(path, 1)
+    lines = len(path.read_text().splitlines())
+    with pytest.warns(RuntimeWarning, match=f"line {lines}: row .*, the last one") as caught:
+        assert len(list(open_stream(tmp_path))) == 3
+    assert [str(path) in str(w.message) for w in caught] == [True]
+    _cut_off(path, 4 if parts == 1 else 6)  # a whole row or more
+    with pytest.raises(UnreadableFile, match="is missing"):
+        list(open_stream(tmp_path))
+
+
+def test_a_file_that_is_nonsymmetric_anyway_is_not_warned_of(tmp_path):
+    text = "0 2 0 2\n0 0 1\n0 1 1\n1 1 1\n1 2 1\n2 2 1\n"
+    (tmp_path / "IJ.out.A.00000").write_text(text)
+    (tmp_path / "IJ.out.b.00000").write_text("0 2\n0 1\n1 1\n2 1\n")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert len(list(open_stream(tmp_path))) == 1
 
 
 def test_a_missing_part_or_file_of_hypre_is_named(tmp_path):

@@ -1,11 +1,16 @@
 """Where replacements are found, and that nothing is left of them."""
 
+import copy
 import gc
+import importlib
+import inspect
 import multiprocessing
+import pickle
 import subprocess
 import sys
 import threading
 import types
+import warnings
 import weakref
 
 import numpy as np
@@ -358,3 +363,124 @@ def test_scipy_is_not_imported_for_programs_that_do_not_use_it():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.usefixtures("eager")
+def test_a_solver_that_is_busy_elsewhere_has_not_failed():
+    calls = {
+        "spsolve": lambda: spl.spsolve(A, B),
+        "splu": lambda: kept[0].solve(B),
+        "cg": lambda: spl.cg(A, B, rtol=1e-12)[0],
+    }
+    kept = []
+
+    def state(site):
+        return site.answered, [(ledger._tries, ledger._rest, ledger._debt) for ledger in site.ledgers().values()]
+
+    with rt.tuned_scipy() as session:
+        kept.append(spl.splu(A))
+        for call in calls.values():
+            call()
+        kept[0] = spl.splu(A)
+        sites = list(session._sites.values())
+        before = [state(site) for site in sites]
+        for site in sites:
+            assert site._lock.acquire(blocking=False)
+        for call in calls.values():
+            np.testing.assert_allclose(A @ call(), B, atol=1e-9)
+        for site in sites:
+            site._lock.release()
+        assert kept[0]._rent < np.inf
+        assert [state(site) for site in sites] == before
+        calls["spsolve"]()
+        calls["cg"]()
+    assert sum(site.answered for site in sites) == sum(answered for answered, _ in before) + 2
+
+
+@pytest.mark.usefixtures("eager")
+def test_what_a_program_asks_of_functions_and_factors():
+    def asked():
+        told = []
+        for name in patching.NAMES:
+            function = getattr(spl, name)
+            told += [inspect.signature(function), inspect.getfullargspec(function), function.__doc__, function.__name__]
+            told += [pickle.loads(pickle.dumps(function)) is function, copy.deepcopy(function) is function]
+        for make in (spl.splu, spl.spilu):
+            for lu in (make(A), make(A)):
+                for _ in range(2):
+                    told += [
+                        isinstance(lu, spl.SuperLU),
+                        lu.__class__,
+                        type(lu).__name__,
+                        repr(lu).partition(" at ")[0],
+                    ]
+                    told += [[name for name in dir(lu) if not name.startswith("_")], lu.shape, lu.nnz, lu == lu]
+                    told += [lu.solve(rhs=B).shape, lu.solve(B, trans="T").shape]
+        return told
+
+    plain = asked()
+    with rt.tuned_scipy():
+        assert asked() == plain
+
+
+def test_a_module_of_scipys_that_is_loaded_again():
+    before = {name: id(getattr(spl, name)) for name in patching.NAMES}
+    with rt.tuned_scipy() as session:
+        importlib.reload(spl)
+        replaced = spl.spsolve
+        np.testing.assert_allclose(A @ spl.spsolve(A, B), B, atol=1e-9)
+        assert id(replaced) != before["spsolve"]
+    assert len(session.sites) == 1
+    assert {name: id(getattr(spl, name)) for name in patching.NAMES} == before
+    importlib.reload(spl)
+    assert {name: id(getattr(spl, name)) for name in patching.NAMES} == before
+
+
+@pytest.mark.usefixtures("eager")
+def test_errors_of_ours_around_a_solve_are_nobodys_business_either(monkeypatch):
+    from reiterate.intercept import direct, krylov, site
+
+    def broken(*_):
+        raise ValueError("broken")
+
+    for module in (direct, krylov):
+        monkeypatch.setattr(module, "looks_singular", broken)
+    singular = spl.splu(A) and sp.csc_array((100, 100))
+    with rt.tuned_scipy() as session:
+        np.testing.assert_allclose(A @ spl.spsolve(A, B), B, atol=1e-10)
+        assert type(spl.splu(A)) is type(spl.spilu(A)) is spl.SuperLU
+        assert spl.cg(A, B, x0=0.5 * B)[1] == 0
+        with pytest.raises(RuntimeError, match="singular"):
+            spl.splu(singular)
+        with pytest.raises(RuntimeError, match="singular"):
+            spl.factorized(singular)
+        monkeypatch.setattr(site.Site, "ledger", broken)
+        np.testing.assert_allclose(A @ spl.spsolve(A, B), B, atol=1e-10)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            with pytest.raises(sp.SparseEfficiencyWarning):
+                spl.spsolve(A.tolil(), B)
+    assert all(site.answered == 0 for site in session._sites.values())
+
+
+def test_a_finalizer_at_the_very_end_solves(tmp_path):
+    program = (
+        "import numpy as np, scipy.sparse as sp, scipy.sparse.linalg as spl\n"
+        "A = sp.diags_array([-1.0, 2.1, -1.0], offsets=[-1, 0, 1], shape=(400, 400)).tocsc()\n"
+        "class Last:\n"
+        "    def __del__(self, A=A, np=np, spl=spl, kept=spl.splu(A)):\n"
+        "        b = np.ones(400)\n"
+        "        for x in (spl.spsolve(A, b), spl.splu(A).solve(b), kept.solve(b)):\n"
+        "            print(np.linalg.norm(A @ x - b) < 1e-3)\n"
+        "last = Last()\n"
+    )
+    (tmp_path / "program.py").write_text(program)
+    ended = subprocess.run(
+        [sys.executable, "-m", "reiterate", "run", "--quiet", "program.py"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "True\n" * 3, "")

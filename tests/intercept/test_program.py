@@ -105,7 +105,10 @@ def test_what_a_program_sees_of_itself(tmp_path):
     assert "'--audit', '-m', '--', 'x y'" in out
 
 
-@pytest.mark.parametrize("flags", [["-P"], ["-O"], ["-W", "error"], ["-X", "dev"]])
+@pytest.mark.parametrize(
+    "flags",
+    [["-P"], ["-O"], ["-OO"], ["-W", "error"], ["-X", "dev"], ["-X", "utf8"], ["-u"], ["-b", "-b"], ["-E"], ["-s"]],
+)
 def test_python_s_own_options(tmp_path, flags):
     _same(tmp_path, "import sys; print(sys.path, sys.flags, sys.warnoptions, __debug__)", flags=flags)
 
@@ -131,6 +134,21 @@ def test_modules_packages_and_directories(tmp_path):
     plain, ours = _both(tmp_path, "", run=("-m", "nothing_of_that_name"))
     assert ours == plain
     assert plain[0] == 1
+
+
+def test_a_program_from_standard_input(tmp_path):
+    program = """
+        import sys, pickle, __main__
+        class Thing: pass
+        print(sys.argv, sys.path, __name__, __file__, __spec__, __package__, __loader__, sorted(vars()))
+        print(pickle.loads(pickle.dumps(Thing())).__class__, sys.stdin.read())
+        1 / 0
+    """
+    ended = _same(tmp_path, "", ["--quiet", "x"], run=("-",), stdin=textwrap.dedent(program))
+    assert ended[0] == 1
+    assert 'File "<stdin>", line 6' in ended[2]
+    assert _same(tmp_path, "", run=("-",), stdin="x = \n")[0] == 1
+    _same(tmp_path, "", run=("-",), stdin="import sys; print(sys.path[0])", flags=["-P"])
 
 
 def test_a_program_that_is_not_there(tmp_path):
@@ -190,7 +208,7 @@ atexit.register(lambda: print("at exit", solve(1)))
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
-@pytest.mark.parametrize("method", ["fork", "spawn"])
+@pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
 def test_multiprocessing(tmp_path, method):
     program = (
         _SOLVE

@@ -143,3 +143,14 @@ def test_a_program_that_solves_nothing_leaves_an_empty_recording(tmp_path):
     ended = _run(tmp_path, "record", "heat.py", program="import sys; sys.exit(5)")
     assert (ended.returncode, ended.stdout) == (5, "")
     assert "nothing recorded" in ended.stderr
+
+
+@pytest.mark.skipif(os.name != "posix", reason="homes are found otherwise there")
+def test_a_user_without_a_home(tmp_path):
+    nobody = "import os, pwd\ndef nobody(_): raise KeyError\npwd.getpwuid = nobody\n"
+    gone = "for name in ('HOME', 'XDG_DATA_HOME', 'REITERATE_MEMORY'): os.environ.pop(name, None)\n"
+    ended = _run(tmp_path, "run", "--audit", "1", "heat.py", program=nobody + gone + _PROGRAM)
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stderr.count("nothing will be remembered in this run: there is no home directory") == 1
+    assert "6 solves" in ended.stderr
+    assert sorted(os.listdir(tmp_path)) == ["heat.py", "solution.npy"]

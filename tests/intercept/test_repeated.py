@@ -1,5 +1,7 @@
 """A matrix that `spsolve` is given time and again is factored once, and by SciPy."""
 
+import gc
+
 import numpy as np
 import pytest
 import scipy.sparse as sp
@@ -7,7 +9,7 @@ import scipy.sparse.linalg as spla
 
 import reiterate as rt
 from reiterate.intercept import ledger, patching
-from reiterate.intercept.repeated import Repetition
+from reiterate.intercept.repeated import Repetition, Shelf
 
 
 @pytest.fixture
@@ -108,3 +110,47 @@ def test_a_second_thread_is_left_to_scipy():
     repetition._lock.acquire()
     assert repetition.solve(A, b, None, 1e-12) is None
     assert repetition._last is None
+
+
+def _held(repetitions):
+    return [repetition._last is not None for repetition in repetitions]
+
+
+def test_what_all_lines_keep_has_a_bound():
+    A, b = convection(12), np.ones(144)
+    alone = Repetition(Shelf(10**9))
+    for _ in range(2):
+        alone.solve(A, b, None, 1e-12)
+    size = alone._last.size
+    assert size > A.data.nbytes + alone._last.factor.nnz * 12 - 1
+    shelf = Shelf(int(2.5 * size))
+    lines = [Repetition(shelf) for _ in range(4)]
+    for line in lines[:2]:
+        assert [line.solve(A, b, None, 1e-12) is None for _ in range(3)] == [True, False, False]
+    assert lines[0].solve(A, b, None, 1e-12) is not None  # so that the second has not been used for longer
+    for _ in range(2):
+        lines[2].solve(A, b, None, 1e-12)
+    assert _held(lines) == [True, False, True, False]
+    lines[0].forget()
+    for _ in range(2):
+        lines[1].solve(A, b, None, 1e-12)
+    assert _held(lines) == [False, True, True, False]
+    assert sum(shelf._sizes.values()) <= 2.5 * size
+    del lines[1:], line
+    gc.collect()
+    lines[0].solve(A, b, None, 1e-12)
+    assert len(shelf._sizes) == 1
+
+
+def test_what_is_too_large_alone_is_not_kept(factored):
+    A, b = convection(12), np.ones(144)
+    copies = A.data.nbytes + A.indices.nbytes + A.indptr.nbytes
+    nothing, copy_only = Repetition(Shelf(copies - 1)), Repetition(Shelf(copies + 1))
+    for _ in range(3):
+        assert nothing.solve(A, b, None, 1e-12) is None
+    assert nothing._last is None
+    assert copy_only.solve(A, b, None, 1e-12) is None
+    np.testing.assert_allclose(A @ copy_only.solve(A, b, None, 1e-12), b)
+    assert copy_only.solve(A, b, None, 1e-12) is None
+    assert copy_only._last.factor is None
+    assert len(factored) == 1

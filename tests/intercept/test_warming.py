@@ -1,5 +1,6 @@
 """What is made ready beside the program: begun once, stopped between two steps, and gone before a fork or the end."""
 
+import os
 import subprocess
 import sys
 import textwrap
@@ -7,7 +8,7 @@ import threading
 
 import pytest
 
-from reiterate.intercept import warming
+from reiterate.intercept import forking, warming
 from reiterate.intercept.ledger import Budget, Ledger
 from reiterate.intercept.warming import Warming
 
@@ -144,3 +145,73 @@ def test_it_does_not_begin_after_the_main_thread_has_ended():
     """
     ended = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, timeout=120)
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, "done\n", "")
+
+
+def test_two_threads_begin_one(monkeypatch):
+    started = []
+    meeting = threading.Barrier(2)
+    monkeypatch.setattr(warming, "_processors", lambda: (meeting.wait(30.0) and 2) or 2)
+    monkeypatch.setattr(Warming, "_work", lambda self: (started.append(1), threading.Event().wait(0.2)))
+    warm = Warming(Steps())
+    threads = [threading.Thread(target=warm.begin) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30.0)
+    warm.stop()
+    assert started == [1]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="the system has no fork")
+def test_after_a_fork_the_parent_goes_on_and_the_child_does_not():
+    steps = Steps()
+    warm = Warming(steps)
+    warm.begin()
+    with warm.going_on():
+        assert steps.at_first.wait(30.0)
+    threading.Timer(0.05, steps.go_on.set).start()
+    child = os.fork()
+    if not child:
+        warm.begin()
+        os._exit(3 if warm.running or forking.interrupted() else 0)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert not warm.running
+    assert steps.taken == [1]
+    warm.begin()
+    assert warm.running
+    assert steps.taken == [1]  # SciPy does not compute
+    with warm.going_on():
+        warm._thread.join(30.0)
+    assert steps.taken == [1, 2, 3]
+    assert warm.ready
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="the system has no fork")
+def test_a_child_of_a_step_that_could_not_be_waited_for_leaves_all_to_scipy(monkeypatch):
+    monkeypatch.setattr(warming, "_PATIENCE", 0.05)
+    steps = Steps()
+    warm = Warming(steps)
+    warm.begin()
+    with warm.going_on():
+        assert steps.at_first.wait(30.0)
+    child = os.fork()
+    if not child:
+        os._exit(0 if forking.interrupted() else 3)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert not forking.interrupted()
+    warm.begin()
+    steps.go_on.set()
+    warm._thread.join(30.0)
+    assert steps.taken == [1]
+    warm.begin()
+    with warm.going_on():
+        warm._thread.join(30.0)
+    assert warm.ready
+
+
+def test_what_was_stopped_for_good_does_not_begin_again():
+    warm = Warming(Steps())
+    warm.begin()
+    warm.stop()
+    warm.begin()
+    assert not warm.running

@@ -304,10 +304,10 @@ def test_default_limit_is_part_of_the_machine(monkeypatch, tmp_path):
     assert 2**26 < total < 2**50
     (tmp_path / "memory.max").write_text("1000000\n")
     monkeypatch.setattr(machine_memory, "_CONTROL_GROUP", tmp_path / "memory.max")
-    assert machine_memory.default_memory_limit() == 500_000
+    assert factor_memory.default_memory_limit() == 500_000
     monkeypatch.delattr("os.sysconf")
     monkeypatch.setattr(machine_memory, "_CONTROL_GROUP", tmp_path / "nothing")
-    assert machine_memory.default_memory_limit() == 4 * 2**30
+    assert factor_memory.default_memory_limit() == 4 * 2**30
 
 
 def test_an_engine_that_is_not_installed_says_how_to_get_it(monkeypatch):

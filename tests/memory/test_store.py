@@ -9,7 +9,8 @@ import warnings
 
 import pytest
 
-from reiterate.memory import Store, chosen_path, fingerprint, open_store, schema, store
+import reiterate as rt
+from reiterate.memory import Store, chosen_path, fingerprint, open_store, place, schema, store
 from reiterate.memory.recognition import machine
 
 HEAT = {"what": "A x = b", "size": 12, "traits": ["symmetric"]}
@@ -387,3 +388,88 @@ def test_a_file_that_was_named_by_mistake_is_left_alone(tmp_path):
         Store(path).recall(fingerprint({"kind": "any"}, "somewhere"))
     assert path.read_text() == "print('no memory')\n" * 200
     assert list(tmp_path.iterdir()) == [path]
+
+
+def without_home(monkeypatch):
+    import pwd
+
+    def nobody(_):
+        raise KeyError
+
+    monkeypatch.setattr(pwd, "getpwuid", nobody)
+    for name in ("HOME", "XDG_DATA_HOME", "REITERATE_MEMORY"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="homes are found otherwise there")
+@pytest.mark.parametrize("memory", [True, "~/mine", "on", "~/theirs"])
+def test_without_a_home_memory_is_off_with_one_warning(tmp_path, monkeypatch, memory):
+    monkeypatch.setattr(place, "_said", set())
+    monkeypatch.chdir(tmp_path)
+    without_home(monkeypatch)
+    if memory in ("on", "~/theirs"):
+        monkeypatch.setenv("REITERATE_MEMORY", memory)
+        memory = None
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        assert place.store_if_wanted(memory) is None
+        assert place.store_if_wanted(memory) is None
+        solver = rt.Solver(memory=memory)
+    assert [str(w.message).partition(":")[0] for w in caught] == ["reiterate"]
+    assert "no home directory" in str(caught[0].message)
+    assert solver is not None
+    assert not list(tmp_path.iterdir())  # e.g. a directory called ~
+
+
+def test_a_working_directory_that_is_gone(tmp_path, monkeypatch):
+    monkeypatch.setattr(place, "_said", set())
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    with pytest.warns(RuntimeWarning, match="nothing will be remembered"):
+        assert place.store_if_wanted("memory.sqlite3") is None
+    assert place.store_if_wanted(tmp_path / "memory.sqlite3") is not None
+
+
+def test_the_end_of_a_process_waits_a_while_for_all_it_has_to_write(path, monkeypatch):
+    monkeypatch.setattr(store, "_LAST_WAIT", 0.3)
+    waits = []
+    kept = Store(path)
+    work = kept._with_wait
+    monkeypatch.setattr(kept, "_with_wait", lambda do, wait: (waits.append(wait), work(do, wait))[1])
+    assert kept.remember(fingerprint(HEAT, "a.py:0"), known(1), patiently=True)
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        for number in range(1, 40):
+            assert not kept.remember(fingerprint(HEAT, f"a.py:{number}"), known(1), patiently=True)
+    (warning,) = caught
+    assert "not all that this run has learnt" in str(warning.message)
+    assert 0.2 < waits[1] <= 0.3
+    assert max(waits[2:]) < 0.1
+    assert waits[-1] == 0.0
+    assert kept.on
+    other.execute("ROLLBACK")
+    other.close()
+    assert kept.remember(fingerprint(HEAT, "a.py:1"), known(1), patiently=True)
+    soon = store.time.monotonic() + 100.0
+    monkeypatch.setattr(store.time, "monotonic", lambda: soon)
+    assert kept.remember(fingerprint(HEAT, "a.py:1"), known(2), patiently=True)
+    assert waits[-1] == 0.3
+
+
+def test_opening_a_file_that_is_busy_has_the_same_end(path):
+    path.parent.mkdir()
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("PRAGMA locking_mode = EXCLUSIVE")
+    other.execute("BEGIN EXCLUSIVE")
+    kept = Store(path)
+    begin = store.time.monotonic()
+    assert kept.recall(fingerprint(HEAT)) is None
+    with pytest.warns(RuntimeWarning, match="busy"):
+        assert not kept.remember(fingerprint(HEAT), known(1), patiently=True)
+    assert store.time.monotonic() - begin < 5.0  # a solve's half second and the two of the end, on a machine at work
+    assert kept.on
+    other.close()
+    assert kept.remember(fingerprint(HEAT), known(1))

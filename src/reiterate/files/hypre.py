@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 import re
+import warnings
 from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
@@ -96,9 +97,12 @@ def read_matrix(parts: list[Path]) -> Any:
             number = int(together[name][outside][0])
             raise UnreadableFile(_owner(parts, name, number), f"{name} {number} is not within {first} to {last}")
     shape = (rows[1] - rows[0] + 1, columns[1] - columns[0] + 1)
-    return sp.coo_array(
-        (together["value"], (together["row"] - rows[0], together["column"] - columns[0])), shape
-    ).tocsr()
+    A = sp.coo_array((together["value"], (together["row"] - rows[0], together["column"] - columns[0])), shape).tocsr()
+    if shape[0] == shape[1] and rows == columns:
+        _look_at_ends(
+            parts, A, {last_row: path for path, (_, last_row, *_) in zip(parts, ranges, strict=True)}, rows[0]
+        )
+    return A
 
 
 def read_vector(parts: list[Path]) -> Vector:
@@ -140,6 +144,42 @@ def _check_complete(path: Path, found: NDArray[np.int64], first: int, last: int,
     gaps = np.flatnonzero(present != first + np.arange(len(present)))
     absent = first + int(gaps[0] if len(gaps) else len(present))
     raise UnreadableFile(path, f"{what} {absent} is missing; the file may be half-written", text.count_lines(path))
+
+
+def _look_at_ends(parts: list[Path], A: Any, lasts: dict[int, Path], first: int) -> None:
+    """Warn where a file seems to be cut off within its last row, which no number in it tells.
+
+    That is where only last rows lack what all others have: the entry on the diagonal, or the counterpart of an entry of
+    their column. It is said of the first such file of a stream only: where it is whole after all, so are the others.
+    """
+    place = parts[0].parent.parent if _DIRECTORY.fullmatch(parts[0].parent.name) else parts[0].parent
+    found = None if place in _looked_at else _absent(A, np.array(list(lasts)) - first)
+    if found is not None:
+        _looked_at.add(place)
+        row, column = found[0] + first, found[1] + first
+        path = lasts[row]
+        warnings.warn(
+            f"{path}, line {text.count_lines(path)}: row {row}, the last one, has no entry in column {column}, "
+            "as the other rows and columns let expect; the file may be cut off",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+
+
+def _absent(A: Any, lasts: NDArray[np.int64]) -> tuple[int, int] | None:
+    """Row and column of an entry that a last row lacks; ``None`` where others lack such entries, too, or none does."""
+    pattern = sp.csr_array((np.ones(A.nnz, dtype=np.int8), A.indices, A.indptr), shape=A.shape)
+    empty = np.flatnonzero(pattern.diagonal() == 0)
+    difference = (pattern - pattern.T.tocsr()).tocoo()
+    column, row = (index[difference.data > 0] for index in difference.coords)  # of entries that have no counterpart
+    if not (np.isin(empty, lasts).all() and np.isin(row, lasts).all()):
+        return None
+    if row.size and A.nnz - A.shape[0] + empty.size > row.size:  # others have one
+        return int(row[0]), int(column[0])
+    return (int(empty[0]), int(empty[0])) if empty.size else None
+
+
+_looked_at: set[Path] = set()
 
 
 def _last_of_each(entries: NDArray[Any]) -> NDArray[Any]:

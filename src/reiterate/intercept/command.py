@@ -49,7 +49,10 @@ def memory_of(option: str | None) -> str | bool:
     """
     if option is None:
         return True
-    return False if option == "off" else os.path.abspath(os.path.expanduser(option))
+    path = os.path.expanduser(option)
+    if path.startswith("~"):  # there is no home directory, which whoever opens the file will say
+        return path
+    return False if option == "off" else os.path.abspath(path)
 
 
 def _parser(name: str, description: str, more: str) -> argparse.ArgumentParser:
@@ -60,7 +63,9 @@ def _parser(name: str, description: str, more: str) -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     parser.add_argument("-m", dest="is_module", action="store_true", help="PROGRAM is a module, as with python -m")
-    parser.add_argument("program", metavar="PROGRAM", help="the program, with its own arguments after it")
+    parser.add_argument(
+        "program", metavar="PROGRAM", help="the program, with its own arguments after it; - for standard input"
+    )
     parser.add_argument("arguments", metavar="ARGS", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
     return parser
 

@@ -7,12 +7,13 @@ import contextlib
 import json
 import os
 import sys
-import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any, Final
+
+from reiterate.intercept.forking import Lock
 
 if TYPE_CHECKING:
     from reiterate.intercept.patching import Answering
@@ -134,7 +135,7 @@ class _Waiting:
     def __init__(self, begin: Callable[[], Session | None]) -> None:
         self.known: dict[tuple[int, int, str], Answering | None] = {}
         self._begin = begin
-        self._lock = threading.Lock()
+        self._lock = Lock(delicate=True)
         self._begun = False
         self._session: Session | None = None
 

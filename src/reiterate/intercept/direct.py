@@ -85,15 +85,14 @@ def _spsolve(site: Site, original: Callable[..., Any], args: tuple[Any, ...], kw
         return x
     if who == "SciPy" or not _finite(rhs):
         return _left(site, ledger, A, rhs, original, args, kwargs)
-    loading, begin = site.loading() if who == "solver" else 0.0, time.perf_counter()
+    begun = time.perf_counter()
     matrix = _canonical(A, ("csc", "csr"), "spsolve requires A be CSC or CSR matrix format")
     if who == "solver":
-        x = site.attempt(lambda: _solution(site, ledger, matrix, rhs, factors=False))
-        seconds = time.perf_counter() - begin
-        site.charge(ledger, seconds, site.loading() - loading, ledger.rival, failed=x is None)
+        solve = functools.partial(_solution, site, ledger, matrix, rhs)
+        x = site.tried(ledger, solve, ledger.rival, begun).x
         ledger.answered += x is not None
     else:
-        x = site.attempt(lambda: _solution(site, ledger, matrix, rhs, factors=True))
+        x = site.attempt(lambda: _solution_by_factors(site, ledger, matrix, rhs, begun))
     if x is None:
         return _left(site, ledger, A, rhs, original, (matrix, b, permc_spec, use_umfpack), {})
     if site.options.audits():

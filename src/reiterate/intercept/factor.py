@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import threading
 import time
-import weakref
 from typing import Any, NoReturn
 
 import numpy as np
@@ -14,6 +11,8 @@ from scipy.sparse.linalg import SuperLU
 
 from reiterate.intercept import patching
 from reiterate.intercept.accuracy import norm_of_rows
+from reiterate.intercept.forking import Lock
+from reiterate.intercept.frames import strip
 from reiterate.intercept.ledger import Ledger
 from reiterate.intercept.precision import least_error, rounded, widened
 from reiterate.intercept.site import Site
@@ -35,9 +34,8 @@ class _Lazy:
 
     def __init__(self, site: Site, A: Any, options: dict[str, Any], own: Any = None) -> None:
         self._site, self._matrix, self._options, self._own = site, A, options, own
-        self._lock = threading.Lock()
-        _all.add(self)
-        self.shape: tuple[int, int] = A.shape
+        self._lock = Lock()
+        self._shape: tuple[int, int] = A.shape
 
     @property  # type: ignore[misc]
     def __class__(self) -> type:
@@ -62,25 +60,62 @@ class _Lazy:
     def _factored(self, seconds: float) -> None:
         self._site.seconds += seconds
 
-    L = property(lambda self: self._factor().L)
-    U = property(lambda self: self._factor().U)
-    perm_c = property(lambda self: self._factor().perm_c)
-    perm_r = property(lambda self: self._factor().perm_r)
-    nnz = property(lambda self: self._factor().nnz)
+    def _read(self, name: str) -> Any:
+        try:
+            return getattr(self._factor(), name)
+        except BaseException as error:
+            strip(error)
+            raise
+
+    shape = property(lambda self: self._shape)
+    L = property(lambda self: self._read("L"))
+    U = property(lambda self: self._read("U"))
+    perm_c = property(lambda self: self._read("perm_c"))
+    perm_r = property(lambda self: self._read("perm_r"))
+    nnz = property(lambda self: self._read("nnz"))
+
+    def solve(self, *args: Any, **kwargs: Any) -> NDArray[Any]:
+        """As ``SuperLU.solve(rhs, trans="N")``: shape (n,) or (n, k), transposed if ``trans`` is ``"T"`` or ``"H"``."""
+        try:
+            given = {**dict(zip(("rhs", "trans"), args, strict=False)), **kwargs}
+            if "rhs" in given and given.keys() <= {"rhs", "trans"} and len(given) == len(args) + len(kwargs):
+                return self._solve(given["rhs"], given.get("trans", "N"))
+            return self._factor().solve(*args, **kwargs)  # type: ignore[no-any-return]  # which refuses it
+        except BaseException as error:
+            strip(error)
+            raise
+
+    def _solve(self, rhs: Any, trans: Any) -> NDArray[Any]:
+        raise NotImplementedError
+
+    def _solve_by(self, own: Any) -> None:
+        """From now on SciPy's own factors solve, with nothing in between."""
+        vars(self)["solve"] = own.solve
+
+    def __repr__(self) -> str:
+        return f"<SuperLU object at {id(self):#x}>"
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError("cannot pickle 'SuperLU' object")
+        try:
+            raise TypeError("cannot pickle 'SuperLU' object")
+        except TypeError as error:
+            strip(error)
+            raise
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        try:
+            if not name.startswith("_"):
+                there = f"attribute {name!r} of 'SuperLU' objects is not writable"
+                raise AttributeError(
+                    there if hasattr(type(self), name) else f"'SuperLU' object has no attribute {name!r}"
+                )
+            object.__setattr__(self, name, value)
+        except AttributeError as error:
+            strip(error)
+            raise
 
-def _renew_locks() -> None:
-    """In a forked process: another thread of the parent may have held them."""
-    for lazy in list(_all):
-        lazy._lock = threading.Lock()
-
-
-_all: weakref.WeakSet[_Lazy] = weakref.WeakSet()
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_renew_locks)
+    def __delattr__(self, name: str) -> None:
+        self.__setattr__(name, None)
 
 
 class LazyIncompleteFactor(_Lazy):
@@ -88,11 +123,10 @@ class LazyIncompleteFactor(_Lazy):
 
     _function = "spilu"
 
-    def solve(self, rhs: Any, trans: Any = "N") -> NDArray[Any]:
-        """As ``SuperLU.solve``."""
+    def _solve(self, rhs: Any, trans: Any) -> NDArray[Any]:
         self._site.left_to_scipy += 1
         own = self._factor()
-        self.solve = own.solve  # type: ignore[method-assign]
+        self._solve_by(own)
         return own.solve(rhs, trans)  # type: ignore[no-any-return]
 
 
@@ -137,8 +171,7 @@ class LazyFactor(_Lazy):
         self._ledger.by_us(seconds, 0.0)
         self._counted(seconds)
 
-    def solve(self, rhs: Any, trans: Any = "N") -> NDArray[Any]:
-        """As ``SuperLU.solve``: shape (n,) or (n, k), transposed where ``trans`` is ``"T"`` or ``"H"``."""
+    def _solve(self, rhs: Any, trans: Any) -> NDArray[Any]:
         b = self._admit(rhs, trans)
         if b is None:
             return self._factor().solve(rhs, trans)  # type: ignore[no-any-return]
@@ -182,14 +215,12 @@ class LazyFactor(_Lazy):
             return None
         if self._supernodal:
             return self._by_factors(b, columns, trans)
-        loading, begin = site.loading(), time.perf_counter()
-        x: NDArray[Any] | None = site.attempt(lambda: self._solution(ledger, b, trans))
-        seconds, loading = time.perf_counter() - begin, site.loading() - loading
-        site.charge(ledger, seconds, loading, instead_of, failed=x is None)
+        tried = site.tried(ledger, lambda: self._solution(ledger, b, trans), instead_of)
+        x: NDArray[Any] | None = tried.x
         if x is None:
-            self._rent = np.inf
+            self._rent = self._rent if tried.busy else np.inf
             return None
-        self._rent += max(seconds - loading - instead_of, 0.0) if self._solved else 0.0
+        self._rent += max(tried.seconds - instead_of, 0.0) if self._solved else 0.0
         ledger.answered += 0 if self._solved else 1
         ledger.columns += columns
         self._solved = True
@@ -250,10 +281,7 @@ class LazyFactor(_Lazy):
         ledger, site = self._solving, self._site
         if columns > _MOST_COLUMNS or self._singular or self._matrix is None or not ledger.ours_next():
             return None
-        loading, begin = site.loading(), time.perf_counter()
-        x: NDArray[Any] | None = site.attempt(lambda: self._solution(ledger, b, trans))
-        seconds = time.perf_counter() - begin
-        site.charge(ledger, seconds, site.loading() - loading, columns * ledger.usual, failed=x is None)
+        x: NDArray[Any] | None = site.tried(ledger, lambda: self._solution(ledger, b, trans), columns * ledger.usual).x
         ledger.answered += 0 if x is None else columns
         if x is not None and site.options.audits():
             x = site.compare(ledger, x, self._timed(self._own, b, columns, trans, answered=True))
@@ -280,5 +308,9 @@ class LazyFactor(_Lazy):
         if self._solving.settled and self._site.options.recorder is None:
             self._matrix = None
             self._rows.clear()
-            self.solve = own.solve  # type: ignore[method-assign]
+            self._solve_by(own)
         return x
+
+
+for _kind in (LazyFactor, LazyIncompleteFactor):
+    _kind.__name__ = _kind.__qualname__ = "SuperLU"  # in messages

@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from collections.abc import Callable, Sequence
-from importlib.abc import Loader, MetaPathFinder
+from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 
 
-def when_imported(name: str, do: Callable[[], object]) -> None:
-    """Call ``do`` once, when the module of that name has been imported; at once if it has been already."""
+def when_imported(name: str, do: Callable[[], object]) -> Callable[[], None]:
+    """Call ``do`` once, when the module of that name has been imported; at once if it has been already.
+
+    Returns
+    -------
+    forget : callable
+        Has the import do nothing more.
+    """
+    watcher = _Watcher(name, do)
     if name in sys.modules:
         do()
     else:
-        sys.meta_path.insert(0, _Watcher(name, do))
+        sys.meta_path.insert(0, watcher)
+    return watcher.forget
 
 
 class _Watcher(MetaPathFinder):
@@ -35,29 +44,28 @@ class _Watcher(MetaPathFinder):
                 break
         else:
             return None
-        if spec.loader is not None and hasattr(spec.loader, "exec_module"):
-            spec.loader = _Loader(spec.loader, self._executed)
+        with contextlib.suppress(AttributeError):
+            self._look_on(spec.loader)
         return spec
+
+    def _look_on(self, loader: object) -> None:
+        """The loader stays what it is, also for a program that only asks for it, or has it wait for a first use."""
+        execute = loader.exec_module  # type: ignore[attr-defined]
+
+        def execute_and_do(module: ModuleType) -> None:
+            execute(module)
+            if module.__name__ == self._name:  # that of an archive is the same for all that is in it
+                with contextlib.suppress(AttributeError):
+                    del loader.exec_module  # type: ignore[attr-defined]
+                self._executed()
+
+        loader.exec_module = execute_and_do  # type: ignore[attr-defined]
 
     def _executed(self) -> None:
         if self in sys.meta_path:
-            sys.meta_path.remove(self)
+            self.forget()
             self._do()
 
-
-class _Loader(Loader):
-    """The loader of the module, and a call when it is done; it puts itself away at the first chance."""
-
-    def __init__(self, loader: Loader, executed: Callable[[], None]) -> None:
-        self._loader = loader
-        self._executed = executed
-
-    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
-        return self._loader.create_module(spec)
-
-    def exec_module(self, module: ModuleType) -> None:
-        module.__loader__ = self._loader
-        if module.__spec__ is not None:
-            module.__spec__.loader = self._loader
-        self._loader.exec_module(module)
-        self._executed()
+    def forget(self) -> None:
+        if self in sys.meta_path:
+            sys.meta_path.remove(self)

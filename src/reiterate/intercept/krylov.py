@@ -47,10 +47,7 @@ def _krylov(site: Site, original: Callable[..., Any], args: tuple[Any, ...], kwa
     ledger.slow = SLOW_ITERATIVE
     x = None
     if ledger.ours_next():
-        loading, begin = site.loading(), time.perf_counter()
-        x = site.attempt(lambda: _solution(site, A, *system))
-        seconds = time.perf_counter() - begin
-        site.charge(ledger, seconds, site.loading() - loading, ledger.usual, failed=x is None)
+        x = site.tried(ledger, lambda: _solution(site, A, *system), ledger.usual).x
     if x is None:
         return site.timed(ledger, A, original, args, kwargs)
     ledger.answered += 1

@@ -8,15 +8,17 @@ called while a session solves, goes to SciPy as well.
 from __future__ import annotations
 
 import functools
+import inspect
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib import import_module
-from importlib.abc import MetaPathFinder
-from importlib.machinery import ModuleSpec
-from importlib.util import find_spec
 from types import BuiltinFunctionType, FrameType, FunctionType, ModuleType
 from typing import Any, Final, Protocol
+
+from reiterate.intercept import forking
+from reiterate.intercept.frames import strip
+from reiterate.intercept.importing import when_imported
 
 NAMES: Final = (
     "spsolve",
@@ -82,7 +84,10 @@ class _Inside(threading.local):
 
 inside: Final = _Inside()
 _sessions: list[Intercepting] = []
-_lock: Final = threading.RLock()
+_awaiting: list[Callable[[], None]] = []  # to be called when SciPy's import is not waited for any more
+_UNKNOWN: Any = object()  # a call site that was not looked at yet
+_lock: Final = forking.Lock(delicate=True, reentrant=True)
+forking.when_interrupted(_sessions.clear)
 _originals: Final[dict[str, Function]] = {}
 _replacements: Final[dict[str, Function]] = {}
 
@@ -93,44 +98,13 @@ def original(name: str) -> Function:
     return found
 
 
-class _Awaiting(MetaPathFinder):
-    """Installs replacements as soon as the program has imported what they replace; many programs never do."""
-
-    def find_spec(self, name: str, path: Any, target: ModuleType | None = None) -> ModuleSpec | None:
-        """What the other finders find, with our replacements put in after its code has run."""
-        if name != _HOMES[0]:
-            return None
-        _forget_awaiting()
-        spec = find_spec(name)
-        if spec is None or spec.loader is None:
-            return spec
-        execute = spec.loader.exec_module
-
-        def execute_and_install(module: ModuleType) -> None:
-            execute(module)
-            with _lock:
-                if _sessions:
-                    _install()
-
-        spec.loader.exec_module = execute_and_install  # type: ignore[method-assign]
-        return spec
-
-
-def _forget_awaiting() -> None:
-    sys.meta_path[:] = [finder for finder in sys.meta_path if not isinstance(finder, _Awaiting)]
-
-
 def install(session: Intercepting) -> None:
     """From now on the session answers, before those that were installed earlier."""
     with _lock:
         first = not _sessions
         _sessions.append(session)
-        if not first:
-            return
-        if _HOMES[0] in sys.modules:
-            _install()
-        else:
-            sys.meta_path.insert(0, _Awaiting())
+        if first:
+            _awaiting.append(when_imported(_HOMES[0], _install_if_wanted))
 
 
 def remove(session: Intercepting) -> None:
@@ -140,8 +114,15 @@ def remove(session: Intercepting) -> None:
             return
         _sessions.remove(session)
         if not _sessions:
-            _forget_awaiting()
+            while _awaiting:
+                _awaiting.pop()()
             _swap({id(_replacements[name]): _originals[name] for name in _replacements})
+
+
+def _install_if_wanted() -> None:
+    with _lock:
+        if _sessions:
+            _install()
 
 
 def _install() -> None:
@@ -161,29 +142,43 @@ def _replacement(name: str, original: Function) -> Function:
 
     @functools.wraps(original)
     def replaced(*args: Any, **kwargs: Any) -> Any:
-        if not sessions:
-            return original(*args, **kwargs)
-        frame = getframe(1)
         try:
-            session = sessions[-1]
-            site = session.known[id(frame.f_code), frame.f_lasti, name]
-        except (KeyError, IndexError):
-            site = session.look(frame, name)
-        if site is None:
-            return original(*args, **kwargs)
-        if args:
-            try:
-                small = args[0].shape[0] < site.least or (site.light > 0 and args[0].nnz < site.light)
-            except (AttributeError, IndexError, TypeError):
-                small = True
-            if small:
-                site.left_to_scipy += 1
+            if not sessions:
                 return original(*args, **kwargs)
-        if inside.depth:
-            return original(*args, **kwargs)
-        return site.answer(original, args, kwargs)
+            frame = getframe(1)
+            try:
+                site = sessions[-1].known[id(frame.f_code), frame.f_lasti, name]
+            except (KeyError, IndexError):
+                site = _UNKNOWN
+            if site is _UNKNOWN:  # not above, or whatever it raises would say that it came of a KeyError
+                site = _looked(frame, name)
+            if site is None:
+                return original(*args, **kwargs)
+            if args:
+                try:
+                    small = args[0].shape[0] < site.least or (site.light > 0 and args[0].nnz < site.light)
+                except (AttributeError, IndexError, TypeError):
+                    small = True
+                if small:
+                    site.left_to_scipy += 1
+                    return original(*args, **kwargs)
+            if inside.depth:
+                return original(*args, **kwargs)
+            return site.answer(original, args, kwargs)
+        except BaseException as error:
+            strip(error)
+            raise
 
+    replaced.__signature__ = inspect.signature(original)  # type: ignore[attr-defined]  # also where wrappers are not
     return replaced
+
+
+def _looked(frame: FrameType, name: str) -> Answering | None:
+    try:
+        session = _sessions[-1]
+    except IndexError:  # another thread has just removed it
+        return None
+    return None if forking.interrupted() else session.look(frame, name)
 
 
 def depth_of_program(frame: FrameType | None = None) -> int:
@@ -203,7 +198,11 @@ def _relocating(warn: Function) -> Function:
             stacklevel += depth_of_program(sys._getframe(stacklevel))
         except ValueError:  # further out than there are frames
             stacklevel += 1
-        warn(message, category, stacklevel, *args, **kwargs)
+        try:
+            warn(message, category, stacklevel, *args, **kwargs)
+        except BaseException as error:  # where warnings are errors
+            strip(error)
+            raise
 
     return relocated
 
@@ -215,29 +214,37 @@ def _swap(table: dict[int, Function]) -> None:
     for name in _HOMES:
         _swap_values(vars(import_module(name)), table)
     for module in list(sys.modules.values()):
-        if isinstance(module, ModuleType) and module.__name__.partition(".")[0] not in _NEVER_SEARCHED:
-            _swap_module(module, table)
+        if issubclass(type(module), ModuleType):
+            namespace: dict[str, Any] = object.__getattribute__(module, "__dict__")
+            called = namespace.get("__name__")
+            if type(called) is str and called.partition(".")[0] not in _NEVER_SEARCHED:
+                _swap_module(called, namespace, table)
 
 
-def _swap_module(module: ModuleType, table: dict[int, Function]) -> None:
-    namespace = vars(module)
+# Modules may be lazy, and what is in them may stand for something else: nothing is asked that such an object would
+# answer itself, as `isinstance`, `vars` and attributes are, because that would have it load what it stands for.
+
+
+def _swap_module(module: str, namespace: dict[str, Any], table: dict[int, Function]) -> None:
     _swap_values(namespace, table)
     for value in list(namespace.values()):
         if type(value) is FunctionType:
             _swap_defaults(value, table)
         elif type(value) is dict and len(value) <= _LARGEST_SEARCHED:
             _swap_values(value, table)
-        elif isinstance(value, type) and value.__module__ == module.__name__:
-            _swap_class(value, table)
+        elif issubclass(type(value), type):
+            inside_of_it = type.__getattribute__(value, "__dict__")
+            if inside_of_it.get("__module__") == module:
+                _swap_class(value, inside_of_it, table)
 
 
-def _swap_class(kind: type, table: dict[int, Function]) -> None:
-    for name, value in list(vars(kind).items()):
-        inner = value.__func__ if isinstance(value, staticmethod) else value
+def _swap_class(kind: type, names: Mapping[str, Any], table: dict[int, Function]) -> None:
+    for name, value in list(names.items()):
+        inner = value.__func__ if type(value) is staticmethod else value
         try:
             if id(inner) in table:
                 new = table[id(inner)]
-                setattr(kind, name, staticmethod(new) if inner is not value else new)
+                type.__setattr__(kind, name, staticmethod(new) if inner is not value else new)
             elif type(inner) is FunctionType:
                 _swap_defaults(inner, table)
             elif type(inner) is dict and len(inner) <= _LARGEST_SEARCHED:

@@ -14,7 +14,7 @@ import runpy
 import sys
 import traceback
 from collections.abc import Callable, Sequence
-from importlib.machinery import SourceFileLoader
+from importlib.machinery import BuiltinImporter, SourceFileLoader
 from types import ModuleType, TracebackType
 from typing import Final
 
@@ -29,7 +29,8 @@ def run_program(program: str, arguments: Sequence[str], *, is_module: bool, ende
     Parameters
     ----------
     program
-        Path of a script, of a directory or archive with a ``__main__.py``, or the name of a module.
+        Path of a script, of a directory or archive with a ``__main__.py``, ``"-"`` for standard input, or the name of a
+        module.
     arguments
         What follows in ``sys.argv``.
     is_module
@@ -79,6 +80,10 @@ def _execute_module(name: str, arguments: Sequence[str]) -> None:
 
 def _execute_path(path: str, arguments: Sequence[str]) -> None:
     sys.argv = [path, *arguments]
+    if path == "-":
+        _set_path("")
+        _execute(sys.stdin.buffer.read(), "<stdin>", BuiltinImporter)
+        return
     if pkgutil.get_importer(path) is not None:
         _set_path(os.path.abspath(path), always=True)
         _new_main()
@@ -92,9 +97,13 @@ def _execute_path(path: str, arguments: Sequence[str]) -> None:
         print(f"reiterate: can't open file {absolute!r}: [Errno {error.errno}] {error.strerror}", file=sys.stderr)
         raise SystemExit(_UNREADABLE) from None
     _set_path(os.path.dirname(os.path.realpath(path)))
+    _execute(source, absolute, SourceFileLoader("__main__", absolute))
+
+
+def _execute(source: bytes, file: str, loader: object) -> None:
     namespace = vars(_new_main())
-    namespace.update(__file__=absolute, __loader__=SourceFileLoader("__main__", absolute), __cached__=None)
-    exec(compile(source, absolute, "exec", dont_inherit=True), namespace)
+    namespace.update(__file__=file, __loader__=loader, __cached__=None)
+    exec(compile(source, file, "exec", dont_inherit=True), namespace)
 
 
 def _set_path(place: str, *, always: bool = False) -> None:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import re
-import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from reiterate.intercept.conclusion import Conclusion
+from reiterate.intercept.forking import Lock
 from reiterate.report.words import count, several
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class Recorder:
         self.limit = limit
         self.recorded: dict[str, Recorded] = {}
         self._process = os.getpid()
-        self._lock = threading.Lock()
+        self._lock = Lock()
 
     def add(self, site: Site, A: Any, b: Any, x0: Any) -> None:
         """Write a system; a forked process does not, because its parent writes there. Raises nothing."""

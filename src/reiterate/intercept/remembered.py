@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 import os
-import threading
 import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from reiterate.intercept.factoring import Factoring
+from reiterate.intercept.forking import Lock
 from reiterate.intercept.ledger import Budget, Key, Ledger, nearest
 from reiterate.memory.place import store_if_wanted
 from reiterate.memory.recognition import Fingerprint, fingerprint
@@ -39,7 +39,7 @@ class Remembered:
 
     def __init__(self, memory: Any) -> None:
         self._memory = memory
-        self._lock = threading.Lock()
+        self._lock = Lock(delicate=True)
         self._store: Store | None = None
         self._opened = False
         self._known: dict[Site, Recalled | None] = {}
@@ -49,8 +49,10 @@ class Remembered:
     def begin(self, site: Site, key: Key, ledger: Ledger) -> None:
         """Tell a new ledger what earlier runs have found there."""
         self._called_in = os.getpid()
-        if not self._lock.acquire(timeout=1.0):  # a fork may have taken it along
-            return
+        with self._lock:
+            self._begin(site, key, ledger)
+
+    def _begin(self, site: Site, key: Key, ledger: Ledger) -> None:
         try:
             known = self._recalled(site)
             if known is None:
@@ -63,8 +65,6 @@ class Remembered:
                 site.light = max(site.light, int(_number(known.state["light"], 0.0)))
         except Exception:  # it may come from anywhere
             return
-        finally:
-            self._lock.release()
 
     def keep(self) -> float:
         """Write what is known if that was not done for a while; returns the seconds that this has taken."""

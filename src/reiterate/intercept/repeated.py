@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import threading
+import weakref
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 
 from reiterate.intercept import patching
 from reiterate.intercept.accuracy import backward_error, norm_of_rows
+from reiterate.intercept.forking import Lock
 from reiterate.intercept.handlers import raised_by_handler
+from reiterate.linear.machine_memory import machine_memory
 
 _GLANCE = 64  # entries by which a matrix usually differs from the last one
 
@@ -29,6 +31,12 @@ class _Known:
     norm: float = 0.0
     hopeless: bool = False
 
+    @property
+    def size(self) -> int:
+        """Bytes; of the factor, those of its entries and their indices."""
+        of_factor = 0 if self.factor is None else self.factor.nnz * (self.data.itemsize + self.indices.itemsize)
+        return _size(self) + int(of_factor)
+
     def is_of(self, A: Any, ordering: Any) -> bool:
         """Whether A, to be ordered like this, is that matrix."""
         data = self.data
@@ -40,20 +48,69 @@ class _Known:
         return same and np.array_equal(self.indptr, A.indptr)
 
 
+class Shelf:
+    """What is kept at all lines together, which has a bound: what was not used for the longest time goes.
+
+    Parameters
+    ----------
+    limit
+        Bytes; ``None``: an eighth of the machine's, or container's, memory.
+    """
+
+    def __init__(self, limit: int | None = None) -> None:
+        self._limit = limit
+        self._sizes: dict[weakref.ref[Repetition], int] = {}  # the one used last comes last
+        self._lock = Lock()
+
+    def keep(self, repetition: Repetition, size: int) -> bool:
+        """It holds so many bytes now, and was used; returns whether it may keep them."""
+        with self._lock:
+            if self._limit is None:
+                self._limit = machine_memory() // 8
+            self._sizes.pop(repetition.itself, None)
+            if not size or size > self._limit:
+                return not size
+            self._sizes[repetition.itself] = size
+            left = sum(self._sizes.values()) - self._limit
+            for itself in list(self._sizes):
+                other = itself()
+                if left > 0 or other is None:
+                    left -= self._sizes.pop(itself)
+                    if other is not None:
+                        other.drop()
+            return True
+
+
+_shelf = Shelf()
+
+
 class Repetition:
     """What ``spsolve`` was last given at one place, and factors of it once it has been given twice.
 
     A program that calls ``spsolve`` in a loop with the same matrix has it factored every time. From the second time on
     the factors that SciPy's ``splu`` makes with the same ordering are kept, and every answer of theirs is checked. One
     thread at a time: SciPy answers the others.
+
+    Parameters
+    ----------
+    shelf
+        Which bounds the memory of all.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, shelf: Shelf = _shelf) -> None:
         self._last: _Known | None = None
-        self._lock = threading.Lock()
+        self._lock = Lock()
+        self._shelf = shelf
+        self.itself = weakref.ref(self)
 
     def forget(self) -> None:
         """Give back the memory."""
+        if self._last is not None:
+            self.drop()
+            self._shelf.keep(self, 0)
+
+    def drop(self) -> None:
+        """The same, when asked to by the shelf."""
         self._last = None
 
     def solve(self, A: Any, b: NDArray[Any], ordering: Any, tolerance: float) -> NDArray[Any] | None:
@@ -73,11 +130,23 @@ class Repetition:
         try:
             known = self._last
             if known is None or not known.is_of(A, ordering):
-                self._last = _Known(A.format, ordering, A.indptr.copy(), A.indices.copy(), A.data.copy())
+                self._last = None
+                if self._shelf.keep(self, _size(A)):
+                    self._last = _Known(A.format, ordering, A.indptr.copy(), A.indices.copy(), A.data.copy())
                 return None
-            return None if known.hopeless else _solution(known, A, b.reshape(-1), tolerance)
+            if known.hopeless:
+                return None
+            x = _solution(known, A, b.reshape(-1), tolerance)
+            if self._last is known and not self._shelf.keep(self, known.size):
+                known.hopeless, known.factor = True, None  # the copy is kept, so that this is not tried again
+                self._shelf.keep(self, known.size)
+            return x
         finally:
             self._lock.release()
+
+
+def _size(A: Any) -> int:
+    return int(A.indptr.nbytes + A.indices.nbytes + A.data.nbytes)
 
 
 def _solution(known: _Known, A: Any, b: NDArray[Any], tolerance: float) -> NDArray[Any] | None:

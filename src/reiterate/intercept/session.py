@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-import threading
 import weakref
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
 from types import CodeType, FrameType
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from reiterate.errors import InvalidInput
 from reiterate.intercept import patching
+from reiterate.intercept.forking import Lock
 
 if TYPE_CHECKING:
     import numpy as np
@@ -117,7 +116,8 @@ class Session:
         self.known: dict[tuple[int, int, str], patching.Answering | None] = {}
         self._codes: list[CodeType] = []  # kept, so that no other code takes its number in ``known``
         self._sites: dict[tuple[str, int, str], Site] = {}
-        self._lock = threading.Lock()
+        self._lock = Lock(delicate=True)
+        self._options: Options | None = None
 
     def install(self) -> None:
         """Begin to answer, for all threads."""
@@ -126,11 +126,10 @@ class Session:
     def remove(self) -> None:
         """Stop answering; SciPy's functions are back when no other session is installed."""
         patching.remove(self)
-        if "options" in vars(self):
-            self.options.budget.warming.stop()
-        remembered = self.options.remembered if "options" in vars(self) else None
-        if remembered is not None:
-            remembered.close()
+        if self._options is not None:
+            self._options.budget.warming.stop()
+            if self._options.remembered is not None:
+                self._options.remembered.close()
 
     @property
     def sites(self) -> list[SiteSummary]:
@@ -151,9 +150,14 @@ class Session:
             for site in list(self._sites.values())
         ]
 
-    @cached_property
+    @property
     def options(self) -> Options:
         """What the call sites have in common; NumPy is imported when there is a first one, and not before."""
+        if self._options is None:
+            self._options = self._common()
+        return self._options
+
+    def _common(self) -> Options:
         import numpy as np
 
         from reiterate.intercept.remembered import Remembered

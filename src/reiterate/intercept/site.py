@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -16,8 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reiterate.errors import NotConverged
+from reiterate.intercept import patching
 from reiterate.intercept.accuracy import KnownParts, backward_error, norm_of_rows
 from reiterate.intercept.factoring import Factoring
+from reiterate.intercept.forking import Lock, interrupted
 from reiterate.intercept.handlers import raised_by_handler
 from reiterate.intercept.ledger import Budget, Key, Ledger, nearest
 from reiterate.intercept.patching import inside
@@ -49,7 +50,7 @@ class Options:
     rng: np.random.Generator
     remembered: Remembered | None = None
     budget: Budget = field(default_factory=Budget)
-    lock: threading.Lock = field(default_factory=threading.Lock)
+    lock: Lock = field(default_factory=Lock)
 
     def audits(self) -> bool:
         """Whether this call is audited."""
@@ -57,6 +58,29 @@ class Options:
             return False
         with self.lock:
             return bool(self.rng.random() < self.audit)
+
+
+class Busy(Exception):
+    """The solver of a site is at work in another thread."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """An attempt at a call.
+
+    Attributes
+    ----------
+    x
+        The answer; ``None``: SciPy has to give it.
+    busy : bool
+        Whether that is because another thread is at the solver.
+    seconds : float
+        What it took, but for loading machine code.
+    """
+
+    x: Any
+    busy: bool = False
+    seconds: float = 0.0
 
 
 class Site:
@@ -104,11 +128,18 @@ class Site:
         self.by_factors = 0
         self._ledgers: dict[Key, Ledger] = {}
         self._handler = handler
-        self._lock = threading.Lock()
+        self._lock = Lock(delicate=True)
 
     def answer(self, original: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """What the call returns."""
-        return self._handler(self, original, args, kwargs)
+        if interrupted():
+            return self.leave(original, args, kwargs)
+        try:
+            return self._handler(self, original, args, kwargs)
+        except Exception as error:
+            if raised_by_handler(error) or _was_running(error, original):
+                raise
+        return self.leave(original, args, kwargs)  # whatever was wrong with it, SciPy can answer, or say so
 
     def ledger(self, A: Any, k: int, *, direct: bool = False) -> Ledger:
         """That of matrices with about as many rows and entries, and about so many right-hand sides.
@@ -167,12 +198,16 @@ class Site:
         Returns
         -------
         x : array of the shape of b, or None
-            ``None``: the solver refuses, or is busy in another thread.
+            ``None``: the solver refuses.
         converged : bool
             Whether ‖b − A x‖ ≤ max(rtol ‖b‖, atol).
+
+        Raises
+        ------
+        Busy
         """
-        if not self._lock.acquire(blocking=False):
-            return None, False
+        if interrupted() or not self._lock.acquire(blocking=False):
+            raise Busy
         inside.depth += 1
         try:
             with np.errstate(all="ignore"):
@@ -192,10 +227,30 @@ class Site:
         """What ``solve`` returns; ``None`` if it raises, whatever it raises: SciPy can answer."""
         try:
             return solve()
+        except Busy:
+            raise
         except Exception as error:
             if raised_by_handler(error):
                 raise
             return None
+
+    def tried(self, ledger: Ledger, solve: Callable[[], Any], instead_of: float, begun: float | None = None) -> Tried:
+        """What :meth:`attempt` returns, written down with what it took, where SciPy would have taken ``instead_of``.
+
+        It has ``begun`` now, or at that time of :func:`time.perf_counter`. The solver serves one thread at a time: what
+        another one has to leave to SciPy is no failure.
+        """
+        earlier = 0.0 if begun is None else time.perf_counter() - begun
+        loading, begin = self.loading(), time.perf_counter() - earlier
+        try:
+            x = self.attempt(solve)
+        except Busy:
+            self.seconds += time.perf_counter() - begin
+            return Tried(None, busy=True)
+        seconds = time.perf_counter() - begin
+        loading = self.loading() - loading
+        self.charge(ledger, seconds, loading, instead_of, failed=x is None)
+        return Tried(x, seconds=seconds - loading)
 
     def solve_directly(
         self, ledger: Ledger, A: Any, b: NDArray[Any], dtype: np.dtype[Any], *, size: float | None = None
@@ -296,7 +351,7 @@ class Site:
     def loading(self) -> float:
         """Seconds of loading machine code so far, which are not held against our answers; makes the solver."""
         if self.solver is None:
-            if not self._lock.acquire(blocking=False):  # another thread does; or did, in the parent of this process
+            if interrupted() or not self._lock.acquire(blocking=False):  # another thread does
                 return 0.0
             try:
                 if self.solver is None:
@@ -314,6 +369,17 @@ class Site:
         from reiterate.solver import Solver
 
         return Solver(**{"label": self.label, **self.options.solver_options})
+
+
+def _was_running(error: Exception, original: Callable[..., Any]) -> bool:
+    """Whether it is SciPy that has raised an error, or what SciPy has called."""
+    codes = {getattr(function, "__code__", None) for function in (original, patching.original("splu"))}
+    trace = error.__traceback__
+    while trace is not None:
+        if trace.tb_frame.f_code in codes:
+            return True
+        trace = trace.tb_next
+    return False
 
 
 def _label(code: CodeType, line: int, function: str) -> str:

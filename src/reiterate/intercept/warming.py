@@ -11,6 +11,8 @@ import weakref
 from collections.abc import Callable, Iterator
 from typing import Final
 
+from reiterate.intercept import forking
+from reiterate.intercept.forking import Lock
 from reiterate.intercept.patching import inside
 
 _PATIENCE: Final = 2.0  # seconds that whoever stops it waits for the step that goes on
@@ -30,7 +32,9 @@ class Warming:
 
     It never begins where there is one processor only, and takes a step only while SciPy computes, or the program would
     wait for Python's lock. It stops between two steps, of some tenths of a second at most,
-    before the process forks or ends; what is not there by then is imported by whoever needs it.
+    before the process forks or ends; what is not there by then is imported by whoever needs it. After a fork the parent
+    begins again where it stopped, when SciPy is next waited for. The child never does: programs fork as many processes
+    as there are processors, and beside those none is idle.
 
     Attributes
     ----------
@@ -44,8 +48,8 @@ class Warming:
         self.ready = self.busy = False
         self._given_up = False
         self._computing = 0  # threads of the program in which SciPy is
-        self._lock = threading.Lock()
-        self._steps = steps or _steps
+        self._lock, self._beginning = Lock(), Lock(delicate=True)
+        self._steps = (steps or _steps)()
         self._stopping, self._may_go_on = threading.Event(), threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -55,23 +59,35 @@ class Warming:
         return self._thread is not None and self._thread.is_alive()
 
     def begin(self) -> None:
-        """Start, the first time."""
-        if self._thread is not None or self._given_up or _processors() < 2:
+        """Start, the first time and after every fork."""
+        if self.running or self._given_up or self.ready or _processors() < 2:
             return
-        thread = threading.Thread(target=self._work, name="reiterate warming", daemon=True)
+        if not self._beginning.acquire(blocking=False):  # another thread begins
+            return
         try:
-            for name in _FORK_HOOKS:
-                importlib.import_module(name)
-            thread.start()
+            if not self.running:
+                self._begin()
         except Exception:  # no thread can be started, or the program is about to end
             self._given_up = True
-            return
-        self._thread = thread
+        finally:
+            self._beginning.release()
+
+    def _begin(self) -> None:
+        for name in _FORK_HOOKS:
+            importlib.import_module(name)
+        with self._lock:
+            self._stopping.clear()
+            if not self._computing:
+                self._may_go_on.clear()
         _all.add(self)
+        self._thread = threading.Thread(target=self._work, name="reiterate warming", daemon=True)
+        self._thread.start()  # if it is stopped before this, it takes no step
 
     def leave_to_the_parent(self) -> None:
-        """In a forked process, which has neither the thread nor those that may have held the lock: never begin."""
-        self._lock = threading.Lock()
+        """In a forked process, which has no such thread: never begin."""
+        if self.busy:
+            forking.interrupt()
+        self._stopping, self._may_go_on = threading.Event(), threading.Event()
         self._thread, self._given_up, self.busy = None, True, False
 
     @contextlib.contextmanager
@@ -89,26 +105,35 @@ class Warming:
                     self._may_go_on.clear()
 
     def stop(self) -> None:
-        """Take no further step, and wait for the one that goes on."""
+        """Take no further step, wait for the one that goes on, and do not begin again."""
+        self._given_up = True
+        self.pause()
+
+    def pause(self) -> None:
+        """The same, but it may begin again."""
         with self._lock:
             self._stopping.set()
             self._may_go_on.set()
-        if self._thread is not None and self._thread is not threading.current_thread() and self._thread.is_alive():
-            self._thread.join(_PATIENCE)
+        thread = self._thread
+        if thread is not None and thread is not threading.current_thread() and thread.is_alive():
+            thread.join(_PATIENCE)
 
     def _work(self) -> None:
         inside.depth += 1  # what is solved here is no call of the program's
         # Whatever is wrong will be met, and said, by the first solve.
         with contextlib.suppress(Exception):
-            for step in self._steps():
+            while True:
                 self._may_go_on.wait()
                 if self._stopping.is_set():
                     return
                 self.busy = True
+                step = next(self._steps, None)
+                if step is None:
+                    self.ready = True
+                    break
                 step()
                 self.busy = False
-            self.ready = True
-        self.busy = False
+        self._given_up, self.busy = True, False
 
 
 def _steps() -> Iterator[Step]:
@@ -141,6 +166,11 @@ def _stop_all() -> None:
         warming.stop()
 
 
+def _pause_all() -> None:
+    for warming in list(_all):
+        warming.pause()
+
+
 def _leave_all_to_the_parent() -> None:
     for warming in list(_all):
         warming.leave_to_the_parent()
@@ -148,4 +178,4 @@ def _leave_all_to_the_parent() -> None:
 
 atexit.register(_stop_all)
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=_stop_all, after_in_child=_leave_all_to_the_parent)
+    os.register_at_fork(before=_pause_all, after_in_child=_leave_all_to_the_parent)

@@ -1,4 +1,4 @@
-"""How much memory one factorization may take where nothing else is said."""
+"""How much memory there is."""
 
 from __future__ import annotations
 
@@ -12,15 +12,17 @@ _UNKNOWN_MACHINE: Final = 8 * 2**30
 _CONTROL_GROUP: Final = Path("/sys/fs/cgroup/memory.max")
 
 
-def default_memory_limit() -> int:
-    """Bytes that one factorization may take where nothing else is said: half of the machine's, or container's, memory.
-
-    Where the system does not tell, the machine is taken to have 8 GiB.
-    """
+def machine_memory() -> int:
+    """Bytes of the machine, or of the container; where the system does not tell, 8 GiB are taken to be there."""
     try:
         total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, ValueError, OSError):
         total = _UNKNOWN_MACHINE
     with contextlib.suppress(OSError, ValueError):  # no control group, or one without a limit
         total = min(total, int(_CONTROL_GROUP.read_text()))
-    return int(_SHARE * total)
+    return total
+
+
+def default_memory_limit() -> int:
+    """Bytes that one factorization may take where nothing else is said: half of what there is."""
+    return int(_SHARE * machine_memory())

@@ -12,7 +12,8 @@ from typing import Final
 from reiterate.errors import ReiterateError
 
 APPLICATION: Final = 0x72746572  # marks a SQLite file as one of ours
-_PATIENCE = 5.0  # seconds to wait for others who are making the same file
+_PATIENCE = 5.0  # seconds to wait for others who are making the same file, where nothing else is said
+_STEPS = 4  # of opening it, each of which may have to wait
 _PAGES = 500  # of the log, after which it is taken over into the file
 _NETWORK: Final = ("nfs", "cifs", "smb", "lustre", "gpfs", "beegfs", "ceph", "afs", "glusterfs", "9p", "fuse.sshfs")
 
@@ -42,19 +43,21 @@ class Unusable(ReiterateError):
     """The file must be left as it is, and cannot be used: it is another program's, or a later version's."""
 
 
-def connect(path: Path, timeout: float) -> sqlite3.Connection:
+def connect(path: Path, timeout: float, patience: float = _PATIENCE) -> sqlite3.Connection:
     """Open the file at ``path``, made or brought up to date if need be; it waits ``timeout`` seconds for locks.
+
+    That takes ``patience`` seconds at most, if others are at it.
 
     Raises
     ------
     sqlite3.Error, OSError, Unusable
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    connection = sqlite3.connect(path, timeout=_PATIENCE, isolation_level=None, check_same_thread=False)
+    connection = sqlite3.connect(path, timeout=patience / _STEPS, isolation_level=None, check_same_thread=False)
     try:
         _examine(connection, path)
         if connection.execute("PRAGMA user_version").fetchone()[0] < len(MIGRATIONS):
-            _bring_up_to_date(connection, path)
+            _bring_up_to_date(connection, path, patience / _STEPS)
         connection.execute("PRAGMA synchronous = NORMAL")
         connection.execute(f"PRAGMA wal_autocheckpoint = {_PAGES}")
         connection.execute(f"PRAGMA busy_timeout = {round(1e3 * timeout)}")
@@ -75,9 +78,9 @@ def _examine(connection: sqlite3.Connection, path: Path) -> None:
         raise Unusable(f"{path} is the database of another program")
 
 
-def _bring_up_to_date(connection: sqlite3.Connection, path: Path) -> None:
+def _bring_up_to_date(connection: sqlite3.Connection, path: Path, patience: float) -> None:
     """One process does it, the others wait and find it done."""
-    _keep_log(connection, path)
+    _keep_log(connection, path, patience)
     connection.execute("BEGIN IMMEDIATE")
     try:
         made = connection.execute("PRAGMA user_version").fetchone()[0]
@@ -93,14 +96,14 @@ def _bring_up_to_date(connection: sqlite3.Connection, path: Path) -> None:
         raise
 
 
-def _keep_log(connection: sqlite3.Connection, path: Path) -> None:
+def _keep_log(connection: sqlite3.Connection, path: Path, patience: float) -> None:
     """Write-ahead logging, so that readers and writers do not wait for each other; not on a network's file system.
 
     There the log's index, which is shared memory, cannot be shared between machines.
     """
     if _on_network(path):
         return
-    deadline = time.monotonic() + _PATIENCE
+    deadline = time.monotonic() + patience
     while True:
         try:
             connection.execute("PRAGMA journal_mode = WAL")

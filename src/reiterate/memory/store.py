@@ -6,10 +6,8 @@ import contextlib
 import json
 import os
 import sqlite3
-import sys
 import threading
 import time
-import warnings
 import weakref
 import zlib
 from collections.abc import Callable, Iterator, Mapping
@@ -18,6 +16,8 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from reiterate.memory import schema
+from reiterate.memory.complaints import complain
+from reiterate.memory.patience import Patience
 from reiterate.memory.recognition import Fingerprint, machine
 
 T = TypeVar("T")
@@ -25,7 +25,8 @@ T = TypeVar("T")
 _HEADER = b"SQLite format 3\0"
 _SHORT_WAIT = 0.01  # seconds that a solve may have to wait for other processes
 _FIRST_WAIT = 0.5  # the same of a solve that begins with what is found
-_LONG_WAIT = 5.0  # the same at the end of a program, and of the command line
+_LAST_WAIT = 2.0  # the same of everything together at the end of a program
+_LONG_WAIT = 5.0  # the same of the command line
 _MOST_STREAMS = 2000
 _MOST_BYTES = 16 * 2**20
 _LARGEST = 2**18  # bytes of what is known of one stream
@@ -100,6 +101,7 @@ class Store:
         self._off = self.path is None
         self._told_machine = False
         self._until_look = 0
+        self._patience, self._told_busy = Patience(_LAST_WAIT), False
         _stores.add(self)
 
     @property
@@ -126,8 +128,9 @@ class Store:
     def remember(self, fingerprint: Fingerprint, state: Mapping[str, Any], *, patiently: bool = False) -> bool:
         """Keep what is known of a stream: plain data, with ``solves``, the number of solves it comes from.
 
-        Knowledge from more solves that another process has written within the hour stays. ``patiently``: wait for other
-        processes as long as seconds, and not only as long as a solve may take more.
+        Knowledge from more solves that another process has written within the hour stays. ``patiently``: at the end,
+        when all writes together may wait for other processes for two seconds; what cannot be written then is lost, with
+        one warning.
 
         Returns
         -------
@@ -152,7 +155,14 @@ class Store:
                 self._shrink(connection)
             return True
 
-        return self._try(write, wait=_LONG_WAIT if patiently else None) or False
+        if not patiently:
+            return self._try(write) or False
+        with self._patience.waiting() as wait:
+            written = self._try(write, wait=wait) or False
+        if self.on and not written and not self._told_busy:
+            self._told_busy = True
+            complain(f"other processes keep {self.path} busy; not all that this run has learnt will be remembered")
+        return written
 
     def entries(self) -> list[Entry]:
         """Every stream, the one used last first."""
@@ -240,7 +250,7 @@ class Store:
             if _code(error) not in _BUSY:
                 self._off = True
                 self.close()
-                _warn(f"nothing will be remembered in this run: {self._reason(error)}")
+                complain(f"nothing will be remembered in this run: {self._reason(error)}")
             return None
 
     def _do(self, work: Callable[[sqlite3.Connection], T], wait: float | None = _LONG_WAIT) -> T:
@@ -254,21 +264,23 @@ class Store:
             return self._with_wait(work, wait)
 
     def _with_wait(self, work: Callable[[sqlite3.Connection], T], wait: float | None) -> T:
-        connection = self._open()
+        begin = time.monotonic()
+        connection = self._open(_FIRST_WAIT if wait is None else wait)
         if wait is None:
             return work(connection)
-        connection.execute(f"PRAGMA busy_timeout = {round(1e3 * wait)}")
+        left = max(wait - (time.monotonic() - begin), 0.0)
+        connection.execute(f"PRAGMA busy_timeout = {round(1e3 * left)}")
         try:
             return work(connection)
         finally:
             connection.execute(f"PRAGMA busy_timeout = {round(1e3 * _SHORT_WAIT)}")
 
-    def _open(self) -> sqlite3.Connection:
+    def _open(self, wait: float) -> sqlite3.Connection:
         if self.path is None:
             raise schema.Unusable("the memory is off")
         if self._connection is None:
             self._file = _identity(self.path)
-            self._connection = schema.connect(self.path, _SHORT_WAIT)
+            self._connection = schema.connect(self.path, _SHORT_WAIT, wait)
             self._file = _identity(self.path)
         return self._connection
 
@@ -288,7 +300,7 @@ class Store:
             return True
         except OSError:
             return False
-        _warn(f"{self.path} is damaged; it is now {aside.name}, and what it knew is learnt anew")
+        complain(f"{self.path} is damaged; it is now {aside.name}, and what it knew is learnt anew")
         return True
 
     def _reason(self, error: Exception) -> str:
@@ -377,14 +389,6 @@ def _identity(path: Path) -> tuple[int, int] | None:
     except OSError:
         return None
     return found.st_dev, found.st_ino
-
-
-def _warn(message: str) -> None:
-    """Say it once, even where warnings are errors: a program must not end because of what it has not asked for."""
-    try:
-        warnings.warn(f"reiterate: {message}", RuntimeWarning, stacklevel=2)
-    except RuntimeWarning as warning:
-        sys.stderr.write(f"{warning}\n")
 
 
 _stores: weakref.WeakSet[Store] = weakref.WeakSet()
