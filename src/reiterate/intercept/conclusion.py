@@ -8,6 +8,7 @@ import json
 import os
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,8 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from reiterate.intercept.patching import Answering
     from reiterate.intercept.session import Session, SiteSummary
+    from reiterate.intercept.table import Totals
+    from reiterate.report.account import Account
 
 _MOST_PAGES: Final = 20  # call sites with a page of their own
 
@@ -73,10 +76,12 @@ class Conclusion:
 
     def _open(self, options: Mapping[str, Any]) -> Session | None:
         with self._telling():
+            begin = time.perf_counter()
             from reiterate.intercept.session import Session
 
             session = Session(**options)
             session.install()
+            session.starting = time.perf_counter() - begin
             self.session = session
         return self.session
 
@@ -166,9 +171,9 @@ class Summary(Conclusion):
 
         table.totals(self._sites())
         if self._wanted.report is not None:
-            from reiterate.report import figures, stream, stream_charts, stream_choices
+            from reiterate.report import account, figures, stream, stream_charts, stream_choices
 
-            del figures, stream, stream_charts, stream_choices
+            del account, figures, stream, stream_charts, stream_choices
 
     def writers(self) -> Sequence[Callable[[], object]]:
         """The table, the numbers and the report, as far as they are wanted."""
@@ -241,15 +246,32 @@ def write_report(program: str, sites: Sequence[SiteSummary], path: Path) -> Path
         ["call site", "function", "solves", "seconds", "with SciPy", "how that is known", "chosen", "page"],
         rows,
     )
+    if total.seconds > 0.0:
+        _account(total, lead).show(overview)
     overview.explanations("How to read this", _TERMS)
     return overview.write(path)
 
 
 def _page(site: SiteSummary, path: Path) -> str:
     """The page of a stream, with what SciPy would have taken where that is known; returns its name."""
+    from reiterate.intercept import table
+
     instead = site.seconds_instead
     measured = {} if instead is None or site.before == "unknown" else {f"SciPy, {site.before}": instead}
-    return str(site.solver.report(path, title=f"{site.function} at {site.where}", measured=measured).name)
+    total = table.totals([site])
+    account = _account(total, table.headline(total, 1))
+    title = f"{site.function} at {site.where}"
+    return str(site.solver.report(path, title=title, measured=measured, account=account).name)
+
+
+def _account(total: Totals, lead: str) -> Account:
+    """As the table tells it."""
+    from reiterate.intercept.account import PARTS
+    from reiterate.intercept.table import not_counted
+    from reiterate.report.account import Account
+
+    parts = [(name, total.parts[part], meaning) for part, (name, meaning) in PARTS.items()]
+    return Account(lead, parts, total.parts["ours"] + total.parts["refused"], not_counted(total))
 
 
 def _times(site: SiteSummary) -> list[Any]:
@@ -259,7 +281,7 @@ def _times(site: SiteSummary) -> list[Any]:
 
 _TERMS: Final = [
     ("call site", "A line of the program, or of a package that it uses, that calls one of SciPy's sparse solvers."),
-    ("seconds", "Measured: spent in the calls, deciding and checking included."),
+    ("seconds", "Measured: that the program has waited in the calls, for all that “Where the seconds went” names."),
     ("with SciPy", "What SciPy would have spent on the same calls."),
     ("audited", "From calls of this very run that were solved both ways."),
     ("estimated", "From those calls of this site that SciPy answered, in this run or an earlier one."),

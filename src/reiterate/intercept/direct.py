@@ -12,6 +12,7 @@ import scipy.sparse as sp
 from scipy.sparse.linalg._dsolve import linsolve
 
 from reiterate.intercept import patching, sparse_sides
+from reiterate.intercept.account import Watch
 from reiterate.intercept.accuracy import looks_singular
 from reiterate.intercept.factor import LazyFactor, LazyIncompleteFactor
 from reiterate.intercept.ledger import Ledger
@@ -93,10 +94,7 @@ def _spsolve(site: Site, original: Callable[..., Any], args: tuple[Any, ...], kw
         return _left(site, ledger, A, rhs, original, (matrix, b, permc_spec, use_umfpack), {})
     ledger.answered += 1
     if site.options.audits():
-        begin = time.perf_counter()
-        theirs = original(matrix, b, permc_spec, use_umfpack)
-        ledger.by_both(time.perf_counter() - begin)
-        x = _compared(site, ledger, x, theirs)
+        x = site.account.within("audits", _audited, site, ledger, x, original, (matrix, b, permc_spec, use_umfpack))
     elif sp.issparse(x):
         sparse_sides.warn(matrix, b)
     return x
@@ -112,20 +110,17 @@ def _repeated(site: Site, ledger: Ledger, A: Any, rhs: Any, ordering: Any, use_u
         return None
     if A.format not in ("csc", "csr") or A.dtype.itemsize != (16 if A.dtype.kind == "c" else 8) or A.dtype.kind in "iu":
         return None
-    begin = time.perf_counter()
+    watch = Watch()
     A.sum_duplicates()  # as SciPy does
     x = site.repetition.solve(A, rhs, ordering, site.options.direct_tolerance)
-    seconds = time.perf_counter() - begin
-    site.seconds += seconds
     if x is None:
         return None
+    site.account.add("kept", watch.alone())
     site.answered += 1
     ledger.repeated += 1
     if site.options.audits():
-        begin = time.perf_counter()
-        theirs = patching.original("spsolve")(A, rhs, ordering, use_umfpack)
-        ledger.by_both(time.perf_counter() - begin)
-        x = _compared(site, ledger, x, theirs)
+        theirs = patching.original("spsolve")
+        x = site.account.within("audits", _audited, site, ledger, x, theirs, (A, rhs, ordering, use_umfpack))
     return x
 
 
@@ -164,6 +159,13 @@ def _solution(site: Site, ledger: Ledger, A: Any, b: Any) -> Any:
     if x is None or _columns(b) == 1:
         return None if x is None else x.ravel()
     return np.asfortranarray(x) if where is None else sparse_sides.assemble(A, x, where)
+
+
+def _audited(site: Site, ledger: Ledger, ours: Any, original: Callable[..., Any], args: tuple[Any, ...]) -> Any:
+    begin = time.perf_counter()
+    theirs = original(*args)
+    ledger.by_both(time.perf_counter() - begin)
+    return _compared(site, ledger, ours, theirs)
 
 
 def _compared(site: Site, ledger: Ledger, ours: Any, theirs: Any) -> Any:
@@ -208,22 +210,20 @@ def _factor(
         if not looks_singular(matrix, site.parts):
             return LazyFactor(site, ledger, wider(matrix, copy=True), options, matrix.dtype)
         args, kwargs = (matrix,), options
-    begin = time.perf_counter()
+    watch = Watch()
     try:
         with ledger.meanwhile():
             own = splu(*args, **kwargs)
     finally:
-        seconds = time.perf_counter() - begin
-        site.seconds += seconds
-        ledger.by_scipy(seconds, A)
+        ledger.by_scipy(site.account.by_scipy(watch), A)
     if ledger.for_solving().settled and not recording:
-        site.left_to_scipy += 1
+        site.left()
         return own
     matrix = sp.csc_array(A, dtype=widened(A.dtype), copy=True)
     matrix.sum_duplicates()
     singular = looks_singular(matrix, site.parts)
     if singular and not recording:
-        site.left_to_scipy += 1
+        site.left()
         return own
     dtype = A.dtype if A.dtype.kind in "fc" else matrix.dtype
     return LazyFactor(site, ledger, matrix, options, dtype, own, singular=singular)

@@ -58,7 +58,7 @@ class _Lazy:
         return patching.original(self._function)(self._matrix, **self._options)
 
     def _factored(self, seconds: float) -> None:
-        self._site.seconds += seconds
+        self._site.account.add("scipy", seconds)
 
     L = property(lambda self: self._factor().L)
     U = property(lambda self: self._factor().U)
@@ -88,10 +88,10 @@ class LazyIncompleteFactor(_Lazy):
 
     def solve(self, rhs: Any, trans: Any = "N") -> NDArray[Any]:
         """As ``SuperLU.solve``."""
-        self._site.left_to_scipy += 1
+        self._site.left()
         own = self._factor()
         self.solve = own.solve  # type: ignore[method-assign]
-        return own.solve(rhs, trans)  # type: ignore[no-any-return]
+        return self._site.account.within("scipy", own.solve, rhs, trans)  # type: ignore[no-any-return]
 
 
 class LazyFactor(_Lazy):
@@ -135,6 +135,10 @@ class LazyFactor(_Lazy):
 
     def solve(self, rhs: Any, trans: Any = "N") -> NDArray[Any]:
         """As ``SuperLU.solve``: shape (n,) or (n, k), transposed where ``trans`` is ``"T"`` or ``"H"``."""
+        x: NDArray[Any] = self._site.account.within("deciding", self._answer, rhs, trans)
+        return x
+
+    def _answer(self, rhs: Any, trans: Any) -> NDArray[Any]:
         b = self._admit(rhs, trans)
         if b is None:
             return self._factor().solve(rhs, trans)  # type: ignore[no-any-return]
@@ -188,7 +192,7 @@ class LazyFactor(_Lazy):
         ledger.columns += columns
         self._solved = True
         if site.options.audits():
-            x = site.compare(ledger, x, self._audited(b, columns, trans))
+            x = site.compare(ledger, x, site.account.within("audits", self._audited, b, columns, trans))
         return x
 
     def _counted(self, seconds: float) -> None:
@@ -215,7 +219,8 @@ class LazyFactor(_Lazy):
         site.charge(ledger, seconds, site.loading() - loading, columns * ledger.usual, failed=x is None)
         ledger.answered += 0 if x is None else columns
         if x is not None and site.options.audits():
-            x = site.compare(ledger, x, self._timed(self._own, b, columns, trans, answered=True))
+            theirs = site.account.within("audits", self._timed, self._own, b, columns, trans, answered=True)
+            x = site.compare(ledger, x, theirs)
         return x
 
     def _timed(self, own: Any, rhs: Any, columns: int, trans: str, *, answered: bool = False) -> NDArray[Any]:
@@ -232,10 +237,8 @@ class LazyFactor(_Lazy):
         own = self._factor()
         if not self._solving.answered:
             self._rows.clear()
-        begin = time.perf_counter()
-        x = self._timed(own, rhs, columns, trans)
-        self._site.seconds += time.perf_counter() - begin
-        self._site.left_to_scipy += 1
+        x: NDArray[Any] = self._site.account.within("scipy", self._timed, own, rhs, columns, trans)
+        self._site.left()
         if self._solving.settled and self._site.options.recorder is None:
             self._matrix = None
             self._rows.clear()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 import threading
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reiterate.errors import NotConverged
+from reiterate.intercept.account import Account, Watch
 from reiterate.intercept.accuracy import KnownParts, backward_error, norm_of_rows
 from reiterate.intercept.handlers import raised_by_handler
 from reiterate.intercept.ledger import Budget, Key, Ledger, nearest
@@ -71,9 +71,11 @@ class Site:
     light : int
         Entries of A below which it does so, too, having proved too fast to be improved upon.
     answered, left_to_scipy : int
-        Calls that we answered; calls that SciPy answered.
-    seconds : float
-        Spent here, by us and by those calls of SciPy's that were timed.
+        Calls that we answered, or factors that were kept; calls that SciPy answered.
+    timed_left, refused : int
+        Of the latter, those that were timed, and those that we had tried to answer.
+    account : Account
+        Where the seconds went.
     disagreement : float or None
         Largest relative difference found by an audit.
     solver : rt.Solver or None
@@ -89,8 +91,8 @@ class Site:
         self.smallest = _SMALLEST
         self.least = 0 if options.recorder is not None else _SMALLEST
         self.light = 0
-        self.answered = self.left_to_scipy = 0
-        self.seconds = 0.0
+        self.answered = self.left_to_scipy = self.timed_left = self.refused = 0
+        self.account = Account()
         self.audited = 0
         self.disagreement: float | None = None
         self.solver: Any = None
@@ -102,7 +104,12 @@ class Site:
 
     def answer(self, original: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """What the call returns."""
-        return self._handler(self, original, args, kwargs)
+        return self.account.within("deciding", self._handler, self, original, args, kwargs)
+
+    @property
+    def seconds(self) -> float:
+        """That the program has waited here; audits, and calls too small to be looked at, are not in it."""
+        return self.account.total
 
     def ledger(self, A: Any, k: int) -> Ledger:
         """That of matrices with about as many rows and entries, and about so many right-hand sides."""
@@ -110,13 +117,11 @@ class Site:
         found, remembered = self._ledgers.get(key), self.options.remembered
         if found is None:
             found = Ledger(self.options.budget, barred=self.options.recorder is not None)
-            begin = time.perf_counter()
             if remembered is not None:
                 remembered.begin(self, key, found)
-            self.seconds += time.perf_counter() - begin
             found = self._ledgers.setdefault(key, found)
         elif remembered is not None:
-            self.seconds += remembered.keep()
+            remembered.keep()
         return found
 
     def ledgers(self) -> dict[Key, Ledger]:
@@ -129,23 +134,30 @@ class Site:
             self.options.recorder.add(self, A, b, x0)
 
     def leave(self, original: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """SciPy answers, untimed."""
+        """SciPy answers, whatever that takes."""
+        self.left()
+        watch = Watch()
+        try:
+            return original(*args, **kwargs)
+        finally:
+            self.account.by_scipy(watch, measured=False)
+
+    def left(self) -> None:
+        """Count a call that SciPy answers, and that is timed."""
         self.left_to_scipy += 1
-        return original(*args, **kwargs)
+        self.timed_left += 1
 
     def timed(
         self, ledger: Ledger, A: Any, original: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any:
         """SciPy answers, and what that takes is written down."""
-        self.left_to_scipy += 1
-        begin = time.perf_counter()
+        self.left()
+        watch = Watch()
         try:
             with ledger.meanwhile():
                 return original(*args, **kwargs)
         finally:
-            seconds = time.perf_counter() - begin
-            self.seconds += seconds
-            ledger.by_scipy(seconds, A)
+            ledger.by_scipy(self.account.by_scipy(watch), A)
             if ledger.theirs.count >= _SURE and ledger.settled and self.options.recorder is None:
                 self.light = max(self.light, int(A.nnz) + 1)
 
@@ -222,8 +234,10 @@ class Site:
 
     def charge(self, ledger: Ledger, seconds: float, loading: float, instead_of: float, *, failed: bool) -> None:
         """Write down what our answer took, or our attempt at one, of which ``loading`` was for machine code."""
-        self.seconds += seconds
+        self.account.add("refused" if failed else "ours", seconds - loading)
+        self.account.add("loading", loading)
         self.answered += not failed
+        self.refused += failed
         ledger.by_us(seconds - loading, 0.0 if failed else instead_of)
 
     def compare(self, ledger: Ledger, ours: NDArray[Any], theirs: NDArray[Any]) -> NDArray[Any]:
@@ -240,10 +254,14 @@ class Site:
 
     def before(self) -> tuple[float | None, Literal["audited", "estimated", "unknown"]]:
         """What SciPy would have spent, and how that is known."""
+        if not self.answered:
+            return self.account.seconds["scipy"] or None, "estimated" if self.account.seconds["scipy"] else "unknown"
         parts = [ledger.before() for ledger in self.ledgers().values()]
         if not parts or any(part is None for part in parts):
             return None, "unknown"
-        return sum(part for part in parts if part is not None), "audited" if self.audited else "estimated"
+        spent = sum(part for part in parts if part is not None)
+        spent += self.account.unmeasured - self.account.elsewhere
+        return spent, "audited" if self.audited else "estimated"
 
     def instead(self) -> float | None:
         """What SciPy would have spent on the calls that we answered."""
@@ -264,9 +282,7 @@ class Site:
                 return 0.0
             try:
                 if self.solver is None:
-                    begin = time.perf_counter()
-                    self.solver = self.attempt(self._make_solver)
-                    self.seconds += time.perf_counter() - begin  # importing it, too, is time that SciPy did not need
+                    self.solver = self.account.within("loading", self.attempt, self._make_solver)
             finally:
                 self._lock.release()
         if self.solver is None:  # e.g. a module cannot be imported: nobody is to hear of it but SciPy

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from reiterate.report.words import count, percent, several
+from reiterate.intercept.account import PARTS
+from reiterate.report.words import count, listed, percent, several
 
 if TYPE_CHECKING:
     from reiterate.intercept.session import SiteSummary
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
 _MOST_ROWS: Final = 12
 _WIDEST: Final = 44  # characters of a call site, and of what was chosen there
 _NOTHING_GAINED: Final = 0.03  # a relative difference that nobody would notice
+_WORTH_TELLING: Final = 0.1  # seconds
+_LEAST_TOLD: Final = 0.005
+_NOTHING_TOLD: Final = 0.005  # share of the seconds
 _COLUMNS: Final = ("call site", "function", "solves", "seconds", "before", "chosen")
 
 
@@ -25,12 +29,18 @@ class Totals:
     ----------
     solves, left_to_scipy : int
     seconds : float
-        Spent in the calls.
+        That the program has waited in the calls.
     compared : float
         That part of it which was spent where something is known of SciPy.
     before : float
         What SciPy would have spent there.
     how : {"audited", "estimated", "partly audited", "unknown"}
+    parts : dict of str to float
+        What ``seconds`` is the sum of, by :data:`reiterate.intercept.account.PARTS`.
+    audits : float
+        Seconds of audits, on top.
+    untimed : int
+        Calls that were not timed.
     """
 
     solves: int
@@ -39,13 +49,15 @@ class Totals:
     compared: float
     before: float
     how: str
+    parts: dict[str, float]
+    audits: float
+    untimed: int
 
 
 def totals(sites: Sequence[SiteSummary]) -> Totals:
     """The sums, of which ``compared`` and ``before`` belong together."""
-    # What SciPy did itself took what it takes.
-    known = [site for site in sites if site.seconds_before is not None and site.solves > site.left_to_scipy]
-    kinds = {site.before for site in known}
+    known = [site for site in sites if site.seconds_before is not None]
+    kinds = {site.before for site in known if site.solves > site.left_to_scipy}  # what SciPy did took what it takes
     how = "unknown" if not kinds else kinds.pop() if len(kinds) == 1 else "partly audited"
     return Totals(
         sum(site.solves for site in sites),
@@ -54,6 +66,9 @@ def totals(sites: Sequence[SiteSummary]) -> Totals:
         sum(site.seconds for site in known),
         sum(site.seconds_before or 0.0 for site in known),
         how,
+        {part: sum(site.parts.get(part, 0.0) for site in sites) for part in PARTS},
+        sum(site.audits for site in sites),
+        sum(site.untimed for site in sites),
     )
 
 
@@ -63,10 +78,10 @@ def lines(sites: Sequence[SiteSummary]) -> list[str]:
         return ["reiterate: the program called none of SciPy's sparse linear solvers."]
     total = totals(sites)
     if total.solves == total.left_to_scipy:
-        return [
-            f"reiterate: {several(total.solves, 'solve')} at {several(len(sites), 'call site')}, all left to SciPy: "
-            "nothing was to be gained."
-        ]
+        told = f"reiterate: {several(total.solves, 'solve')} at {several(len(sites), 'call site')}, all left to SciPy: "
+        own = total.seconds - total.parts["scipy"]
+        cost = own > max(_NOTHING_GAINED * total.parts["scipy"], _WORTH_TELLING)
+        return [f"{told}nothing was to be gained.", *([f"  {account(total)}"] if cost else [])]
     by_time = sorted(
         (site for site in sites if site.solves > site.left_to_scipy), key=lambda site: site.seconds, reverse=True
     )
@@ -75,6 +90,7 @@ def lines(sites: Sequence[SiteSummary]) -> list[str]:
     return [
         f"reiterate: {headline(total, len(sites))}",
         *_aligned([_COLUMNS, *map(row, shown)]),
+        f"  {account(total)}",
         *_footnotes(rest, sites),
     ]
 
@@ -84,8 +100,25 @@ def headline(total: Totals, sites: int) -> str:
     text = f"{several(total.solves, 'solve')} at {several(sites, 'call site')} in {_seconds(total.seconds)} s"
     if total.how == "unknown" or total.compared <= 0.0:
         return f"{text}; how long SciPy would have taken is not known (--audit 0.05 finds out)."
-    part = "" if total.compared == total.seconds else f", {_seconds(total.compared)} s of it where it is known"
-    return f"{text}{part}; SciPy: {_seconds(total.before)} s ({total.how}), {_compared(total.before / total.compared)}."
+    whole = total.compared >= (1.0 - _NOTHING_TOLD) * total.seconds
+    scipy = "SciPy" if whole else f"of {_seconds(total.compared)} s it is known what SciPy would have taken"
+    return f"{text}; {scipy}: {_seconds(total.before)} s ({total.how}), {_compared(total.before / total.compared)}."
+
+
+def account(total: Totals) -> str:
+    """What the seconds were for, each of them once; and what is not in them."""
+    parts = sorted(((seconds, PARTS[part][0]) for part, seconds in total.parts.items()), reverse=True)  # type: ignore[index]
+    told = ", ".join(f"{name} {_seconds(seconds)} s" for seconds, name in parts if seconds >= _LEAST_TOLD)
+    text = f"In these {_seconds(total.seconds)} s: {told or 'nothing to speak of'}."
+    return f"{text} {not_counted(total)}".strip()
+
+
+def not_counted(total: Totals) -> str:
+    """What is in none of the seconds, as a sentence; nothing where there is nothing."""
+    audits = f"audits, {_seconds(total.audits)} s" if total.audits > 0.0 else ""
+    small = f"{several(total.untimed, 'call')} too small to be timed" if total.untimed else ""
+    told = listed([text for text in (audits, small) if text], 2)
+    return f"Not in them: {told}." if told else ""
 
 
 def _compared(ratio: float) -> str:
@@ -143,6 +176,9 @@ def as_dict(sites: Sequence[SiteSummary]) -> dict[str, Any]:
         "seconds_compared": total.compared,
         "seconds_before": total.before if total.how != "unknown" else None,
         "before": total.how,
+        "parts": total.parts,
+        "seconds_audits": total.audits,
+        "untimed": total.untimed,
         "sites": [
             {
                 "where": site.where,
@@ -154,6 +190,9 @@ def as_dict(sites: Sequence[SiteSummary]) -> dict[str, Any]:
                 "before": site.before,
                 "chosen": [{"configuration": str(name), "solves": solves} for name, solves in site.chosen],
                 "disagreement": site.disagreement,
+                "parts": site.parts,
+                "seconds_audits": site.audits,
+                "untimed": site.untimed,
             }
             for site in sites
         ],

@@ -194,7 +194,7 @@ def _row(cells: Sequence[str], wordy: Sequence[bool], *, strong: bool) -> str:
 
 
 def _is_number(cell: str) -> bool:
-    return cell[:1].isdigit() or cell[:1] in "−+–"
+    return cell[:1].isdigit() or cell.startswith(("−", "+", "–"))
 
 
 def _key(entries: Sequence[Key], css: str = "") -> str:
