@@ -67,6 +67,7 @@ def test_what_sites_count_is_what_the_program_has_waited():
     for site in session.sites:
         assert site.parts.keys() == PARTS.keys()
         assert sum(site.parts.values()) == site.seconds
+        assert sum(solves for _, solves in site.chosen) == site.solves
         audited += site.audits
     total = table.totals(session.sites)
     assert audited > 0.0
@@ -85,6 +86,8 @@ def test_attempts_in_vain_are_named(monkeypatch):
             monkeypatch.setattr(site, "solve_directly", lambda *_, **__: time.sleep(0.01))
     (told,) = session.sites
     assert (told.solves, told.left_to_scipy) == (2, 1)
+    assert sorted(name for name, _ in told.chosen if "SciPy" in name) == ["SciPy after ours was refused"]
+    assert sum(solves for _, solves in told.chosen) == 2
     assert told.parts["refused"] >= 0.01
     assert told.parts["scipy"] > 0.0
 

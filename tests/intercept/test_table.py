@@ -1,5 +1,6 @@
 """The table at the end says what is known, and no more."""
 
+import re
 from types import SimpleNamespace
 
 import pytest
@@ -16,7 +17,7 @@ def _site(**changes):
         "seconds": 2.0,
         "seconds_before": 6.0,
         "before": "audited",
-        "chosen": [("ssor_cg(omega=1.5)", 60), ("ssor_cg(omega=1.6)", 20), ("direct", 10)],
+        "chosen": [("ssor_cg(omega=1.5)", 60), ("ssor_cg(omega=1.6)", 20), ("direct", 10), ("SciPy", 10)],
         "disagreement": None,
         "solver": None,
         "audits": 0.0,
@@ -37,7 +38,7 @@ def test_a_row_for_a_call_site():
     assert "100 solves at 1 call site in 2.00 s; SciPy: 6.00 s (audited), 3.0 times as long" in head
     assert columns.split() == ["call", "site", "function", "solves", "seconds", "before", "chosen"]
     assert "heat.py:12 in step  spsolve      100     2.00  6.00 audited" in row
-    assert row.endswith("ssor_cg 80 %, direct 10.0 %, SciPy 10.0 %".replace(" %", "\N{NO-BREAK SPACE}%"))
+    assert row.endswith("ssor_cg 80 %, direct 10 %, SciPy 10 %".replace(" %", "\N{NO-BREAK SPACE}%"))
 
 
 @pytest.mark.parametrize(
@@ -97,6 +98,23 @@ def test_many_sites_and_long_names_stay_short():
     assert all(len(line) < 160 for line in told)
     assert ".py:29" not in told[2]
     assert "30.0" in told[2]
+
+
+@pytest.mark.parametrize(
+    ("chosen", "words"),
+    [
+        ([("SciPy's kept factor", 398), ("SciPy", 2)], "SciPy's kept factor 99.5 %, SciPy 0.5 %"),
+        ([("direct", 1), ("jacobi_cg", 1), ("SciPy after ours was refused", 1)], None),
+        ([("a", 5), ("b(x=1.0)", 4), ("b(x=2.0)", 3), ("c", 2), ("d", 1), ("SciPy", 9999)], None),
+        ([("amg_cg", 7)], "amg_cg"),
+        ([("SciPy", 1_000_000), ("direct", 1)], "direct 0.000 %, SciPy 100.000 %"),
+    ],
+)
+def test_shares_add_up_to_all_solves(chosen, words):
+    told = table.choices(_site(chosen=chosen)).replace("\N{NO-BREAK SPACE}", " ")
+    assert words in (None, told)
+    if words != "amg_cg":
+        assert sum(round(1000.0 * float(share)) for share in re.findall(r"([\d.]+) %", told)) == 100_000
 
 
 def test_audits_that_disagree_are_told():

@@ -19,6 +19,11 @@ PARTS: Final[dict[Part, tuple[str, str]]] = {
 }
 """What people call the parts, and what they are. Audits are none of them: they were asked for, and come on top."""
 
+KEPT: Final = "SciPy's kept factor"
+LEFT: Final = "SciPy"
+REFUSED: Final = "SciPy after ours was refused"
+"""Who answers, if not a configuration of ours."""
+
 
 class _Named(threading.local):
     """Seconds of this thread that have a name already, at whatever call site."""

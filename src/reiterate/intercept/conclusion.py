@@ -285,5 +285,9 @@ _TERMS: Final = [
     ("with SciPy", "What SciPy would have spent on the same calls."),
     ("audited", "From calls of this very run that were solved both ways."),
     ("estimated", "From those calls of this site that SciPy answered, in this run or an earlier one."),
-    ("chosen", "The configurations that began the solves, with their shares; SciPy: calls that were left to it."),
+    (
+        "chosen",
+        "Who answered, with shares of all solves: methods of ours, a factor that SciPy had made for the same matrix "
+        "and that was kept, or SciPy, be it at once or after our answer was refused.",
+    ),
 ]

@@ -52,7 +52,8 @@ class SiteSummary:
         Where that number comes from: from calls that were solved both ways, or from those that SciPy answered, in
         this run or an earlier one. Where it answered all, its own seconds.
     chosen : list of (str, int)
-        Configurations and how many solves they began, most first.
+        Who answered how many of the solves, most first: configurations that ours began with, a factor of SciPy's that
+        was kept, SciPy, and SciPy after an attempt of ours was refused. They add up to ``solves``.
     disagreement : float or None
         Largest relative difference between the two answers of an audited call; ``None``: none was audited.
     solver : rt.Solver or None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reiterate.errors import NotConverged
-from reiterate.intercept.account import Account, Watch
+from reiterate.intercept.account import KEPT, LEFT, REFUSED, Account, Watch
 from reiterate.intercept.accuracy import KnownParts, backward_error, norm_of_rows
 from reiterate.intercept.handlers import raised_by_handler
 from reiterate.intercept.ledger import Budget, Key, Ledger, nearest
@@ -93,6 +94,7 @@ class Site:
         self.light = 0
         self.answered = self.left_to_scipy = self.timed_left = self.refused = 0
         self.account = Account()
+        self._began: Counter[Any] = Counter()  # by configuration
         self.audited = 0
         self.disagreement: float | None = None
         self.solver: Any = None
@@ -238,6 +240,9 @@ class Site:
         self.account.add("loading", loading)
         self.answered += not failed
         self.refused += failed
+        if not failed:
+            last = self.solver.last
+            self._began["reiterate" if last is None else last.configuration] += 1
         ledger.by_us(seconds - loading, 0.0 if failed else instead_of)
 
     def compare(self, ledger: Ledger, ours: NDArray[Any], theirs: NDArray[Any]) -> NDArray[Any]:
@@ -269,11 +274,11 @@ class Site:
         return None if None in parts else sum(part for part in parts if part is not None)
 
     def chosen(self) -> list[tuple[str, int]]:
-        """Configurations and how many solves they began, most first."""
-        if self.solver is None:
-            return []
-        tallies = self.solver.history.tallies
-        return sorted(((str(c), tally.solves) for c, tally in tallies.items()), key=lambda item: -item[1])
+        """Who answered how many calls, most first: the configuration that ours began with, or SciPy."""
+        found = Counter({str(configuration): count for configuration, count in self._began.items()})
+        refused = min(self.refused, self.left_to_scipy)
+        found.update({KEPT: self.answered - found.total(), LEFT: self.left_to_scipy - refused, REFUSED: refused})
+        return [(name, count) for name, count in found.most_common() if count > 0]
 
     def loading(self) -> float:
         """Seconds of loading machine code so far, which are not held against our answers; makes the solver."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from reiterate.intercept.account import PARTS
+from reiterate.intercept.account import KEPT, LEFT, PARTS, REFUSED
 from reiterate.report.words import count, listed, percent, several
 
 if TYPE_CHECKING:
@@ -16,6 +16,7 @@ _MOST_ROWS: Final = 12
 _WIDEST: Final = 44  # characters of a call site, and of what was chosen there
 _NOTHING_GAINED: Final = 0.03  # a relative difference that nobody would notice
 _WORTH_TELLING: Final = 0.1  # seconds
+_MOST_DIGITS: Final = 3  # of a percentage
 _LEAST_TOLD: Final = 0.005
 _NOTHING_TOLD: Final = 0.005  # share of the seconds
 _COLUMNS: Final = ("call site", "function", "solves", "seconds", "before", "chosen")
@@ -143,15 +144,28 @@ def row(site: SiteSummary) -> tuple[str, ...]:
 
 
 def choices(site: SiteSummary) -> str:
-    """Who answered, with shares: the two methods that began most solves, and SciPy."""
-    began = sum(solves for _, solves in site.chosen)
-    ours = (site.solves - site.left_to_scipy) / site.solves if site.solves else 0.0
-    shares = [(ours * solves / began, name) for name, solves in _by_method(site.chosen)]
-    if len(shares) > 2:
-        shares[2:] = [(sum(share for share, _ in shares[2:]), "others")]
-    if site.left_to_scipy:
-        shares.append((site.left_to_scipy / site.solves, "SciPy"))
-    return ", ".join(name if share >= 0.995 else f"{name} {percent(share)}" for share, name in shares)
+    """Who answered, with shares of all solves: the two methods of ours that began most, and SciPy."""
+    ours = _by_method([(name, solves) for name, solves in site.chosen if name not in (KEPT, LEFT, REFUSED)])
+    if len(ours) > 2:
+        ours[2:] = [("others", sum(solves for _, solves in ours[2:]))]
+    found = [*ours, *((name, solves) for name, solves in site.chosen if name in (KEPT, LEFT, REFUSED))]
+    if len(found) == 1:
+        return found[0][0]
+    shares = _shares([solves for _, solves in found])
+    return ", ".join(f"{name} {share}" for (name, _), share in zip(found, shares, strict=True))
+
+
+def _shares(counts: Sequence[int]) -> list[str]:
+    """Percentages that add up to 100, with one digit more where a share would be less than 1."""
+    total, digits = sum(counts), 0
+    while digits < _MOST_DIGITS and any(number * 10 ** (2 + digits) < total for number in counts):
+        digits += 1
+    whole = 10 ** (2 + digits)
+    found = [number * whole // total for number in counts]
+    left = sorted(range(len(counts)), key=lambda i: -(counts[i] * whole % total))
+    for i in left[: whole - sum(found)]:
+        found[i] += 1
+    return [f"{share / 10**digits:.{digits}f}\N{NO-BREAK SPACE}%" for share in found]
 
 
 def _by_method(chosen: Sequence[tuple[str, int]]) -> list[tuple[str, int]]:
