@@ -6,7 +6,7 @@ import pytest
 from typer.testing import CliRunner
 
 from reiterate.cli import app, main
-from reiterate.files import StreamWriter
+from reiterate.files import StreamWriter, open_stream
 from tests.matrices import laplacian
 
 
@@ -83,3 +83,33 @@ def test_what_was_learnt_of_a_directory_is_kept(directory, tmp_path, monkeypatch
     assert not (tmp_path / "memory.sqlite3").exists()
     _run("solve", directory, "--memory", tmp_path / "memory.sqlite3", "--output", tmp_path / "second")
     assert (tmp_path / "memory.sqlite3").exists()
+
+
+def test_solutions_that_are_not_exact_enough_are_solved_again_from_where_they_are(directory):
+    def residuals():
+        return [
+            np.linalg.norm(s.b - s.A @ np.load(directory / f"x_{k:05d}.npy")) / np.linalg.norm(s.b)
+            for k, s in enumerate(open_stream(directory))
+        ]
+
+    solves = ("solve", directory, "--memory", "off", "--rtol")
+    _run(*solves, "1e-2")
+    for k, system in enumerate(open_stream(directory)):  # whatever it was solved by, it is not exact
+        np.save(directory / f"x_{k:05d}.npy", np.load(directory / f"x_{k:05d}.npy") + 1e-3 * system.b)
+    before = residuals()
+    assert min(before) > 1e-4
+    tighter = _run(*solves, "1e-10")
+    assert "5 solved in" in tighter.output
+    assert "5 of them from solutions that were not exact enough" in tighter.output
+    assert max(residuals()) <= 1e-10
+    looser = _run(*solves, "1e-3", "--json")
+    assert [json.loads(looser.output)[name] for name in ("solved", "skipped", "renewed")] == [0, 5, 0]
+    assert max(residuals()) <= 1e-10
+
+
+@pytest.mark.parametrize("found", [np.full(64, np.nan), np.ones(3), np.full(64, 1e9), np.ones(64, dtype=complex)])
+def test_what_is_no_solution_is_no_start(directory, found):
+    for k in range(5):
+        np.save(directory / f"x_{k:05d}.npy", found)
+    result = json.loads(_run("solve", directory, "--memory", "off", "--json").output)
+    assert (result["solved"], result["renewed"], result["trouble"]) == (5, 0, [])

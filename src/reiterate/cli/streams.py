@@ -35,7 +35,8 @@ def solve(
     """Solve the systems that a directory holds, in their order, and write x_00000.npy and a report.
 
     Read are Matrix Market files (.mtx, .mtx.gz), SciPy's .npz and NumPy's .npy, whole streams in one .npz, and hypre's
-    IJ files. A second run goes on where the first was interrupted. Files that cannot be read are named, and the rest is
+    IJ files. A second run goes on where the first was interrupted, and solves again what is not exact enough for its
+    tolerances. Files that cannot be read are named, and the rest is
     solved; the exit status is 1 then.
     """
     from reiterate.files import open_stream, solve_stored
@@ -69,8 +70,10 @@ def solve(
 
 def _conclusion(outcome: Outcome, target: Path, page: Path | None) -> str:
     parts = [f"{outcome.solved:,} solved in {outcome.seconds:.2f} s"]
+    if outcome.renewed:
+        parts[0] += f", {outcome.renewed:,} of them from solutions that were not exact enough"
     if outcome.skipped:
-        parts.append(f"{outcome.skipped:,} had been solved before")
+        parts.append(f"{outcome.skipped:,} had been solved before, as exactly as is asked for")
     if outcome.trouble:
         parts.append(f"{len(outcome.trouble):,} not solved")
     end = f" Report: {page}" if page else ""
