@@ -32,18 +32,21 @@ _FAMILIAR = 10  # arms to show
 @app.command("list")
 def list_streams(memory: Place = None, as_json: AsJson = False) -> None:
     """List the streams that are remembered, the one used last first."""
-    with _opened(memory) as store:
-        entries, machines = store.entries(), store.machines()
+    path = _place(memory)
+    entries, machines = [], {}
+    if memory is not None or path.exists():  # nobody needs to have learnt anything yet
+        with _existing(path) as store:
+            entries, machines = store.entries(), store.machines()
     if as_json:
         typer.echo(json.dumps([asdict(entry) for entry in entries], indent=2))
         return
     if not entries:
-        typer.echo(f"Nothing is remembered in {store.path}.")
+        typer.echo(f"Nothing is remembered in {path}.")
         return
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(title=str(store.path), title_justify="left", box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    table = Table(title=str(path), title_justify="left", box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for name in ("ID", "where", "what", "cost", "solves", "last used", "machine"):
         table.add_column(name, justify="right" if name in ("ID", "solves") else "left")
     for entry in entries:
@@ -66,7 +69,7 @@ def show(
     as_json: AsJson = False,
 ) -> None:
     """Show what is known of one stream."""
-    with _opened(memory) as store:
+    with _existing(_place(memory)) as store:
         state = store.state(number)
         entry = next((entry for entry in store.entries() if entry.id == number), None)
         machines = store.machines()
@@ -87,7 +90,7 @@ def export(file: Annotated[Path, typer.Argument(help="JSON file to write.")], me
     """Write everything to a JSON file."""
     from reiterate.memory.transfer import write_export
 
-    with _opened(memory) as store:
+    with _existing(_place(memory)) as store:
         try:
             count = write_export(store, file)
         except OSError as error:
@@ -102,7 +105,7 @@ def import_streams(
     """Take in what another memory knows; of what both know, the knowledge that comes from more solves stays."""
     from reiterate.memory.transfer import read_export
 
-    with _opened(memory) as store:
+    with _opened(_place(memory)) as store:
         taken, count = read_export(store, file)
     typer.echo(f"{taken} of {count} streams taken in")
 
@@ -119,7 +122,7 @@ def forget(
     """Forget a stream, everything, or what was not used for a while."""
     if (number is not None) + everything + (older_than is not None) != 1:
         raise InvalidInput("forget", "needs one of ID, --all and --older-than DAYS")
-    with _opened(memory) as store:
+    with _existing(_place(memory)) as store:
         if number is not None:
             count = store.forget(number)
             if not count:
@@ -129,16 +132,36 @@ def forget(
     typer.echo(f"{count} streams forgotten")
 
 
-@contextmanager
-def _opened(memory: Path | None) -> Iterator[Store]:
-    """The store that is meant; what goes wrong with the file is an error for people."""
-    import sqlite3
-
-    from reiterate.memory import VARIABLE, Store, chosen_path
+def _place(memory: Path | None) -> Path:
+    """The file that is meant."""
+    from reiterate.memory import VARIABLE, chosen_path
 
     path = chosen_path(True if memory is None else memory)
     if path is None:
         raise InvalidInput("memory", f"{VARIABLE} turns it off; give --memory PATH")
+    return path
+
+
+@contextmanager
+def _existing(path: Path) -> Iterator[Store]:
+    """The store in a file that must be there: what only reads makes none."""
+    if not path.exists():
+        raise InvalidInput(
+            "memory",
+            f"there is no file {str(path)!r}; check the name, or make it by `reiterate run --memory {path} PROGRAM` or "
+            "`reiterate memory import`",
+        )
+    with _opened(path) as store:
+        yield store
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Store]:
+    """The store in a file; what goes wrong with the file is an error for people."""
+    import sqlite3
+
+    from reiterate.memory import Store
+
     store = Store(path)
     try:
         yield store

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from reiterate.cli.options import AsJson, Memory
-from reiterate.intercept.command import memory_of
+from reiterate.errors import InvalidInput
+from reiterate.intercept.command import memory_of, missing_directory
 from reiterate.progress import late_progress
 
 if TYPE_CHECKING:
@@ -47,9 +48,9 @@ def solve(
     target = output or (directory if directory.is_dir() else directory.with_name(f"{directory.stem}-solutions"))
     if report is not None:
         check_path(report)
-    solver = Solver(
-        rtol=rtol, atol=atol, threads=threads, memory=memory_of(memory), label=str(stream.source.absolute())
-    )
+    if (missing := missing_directory(where := memory_of(memory))) is not None:
+        raise InvalidInput("--memory", missing)
+    solver = Solver(rtol=rtol, atol=atol, threads=threads, memory=where, label=str(stream.source.absolute()))
     with _progress(stream.source.name, len(stream), quiet=as_json) as watch:
         outcome = solve_stored(stream, solver, target, rtol=rtol, atol=atol, watch=watch)
     page = None

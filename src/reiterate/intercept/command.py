@@ -52,6 +52,12 @@ def memory_of(option: str | None) -> str | bool:
     return False if option == "off" else os.path.abspath(os.path.expanduser(option))
 
 
+def missing_directory(memory: str | bool) -> str | None:
+    """What is wrong with the place of a memory that was asked for."""
+    parent = os.path.dirname(memory) if isinstance(memory, str) else ""
+    return f"there is no directory {parent!r}; create it first" if parent and not os.path.isdir(parent) else None
+
+
 def _parser(name: str, description: str, more: str) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog=f"reiterate {name}",
@@ -86,11 +92,14 @@ def _run(arguments: Sequence[str]) -> Callable[[], None]:
         parser.error(f"--audit {asked.audit:g} is not between 0 and 1")
     if not 0.0 < asked.direct_tolerance < 1.0:
         parser.error(f"--direct-tolerance {asked.direct_tolerance:g} is not between 0 and 1")
+    memory = memory_of(asked.memory)
+    if (missing := missing_directory(memory)) is not None:
+        parser.error(missing)
     report, json = _writable(parser, asked.report), _writable(parser, asked.json)
     options = {
         "direct_tolerance": asked.direct_tolerance,
         "audit": asked.audit,
-        "memory": memory_of(asked.memory),
+        "memory": memory,
     }
 
     def go() -> None:
