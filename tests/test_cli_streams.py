@@ -1,4 +1,6 @@
 import json
+import sqlite3
+import subprocess
 import sys
 
 import numpy as np
@@ -113,3 +115,33 @@ def test_what_is_no_solution_is_no_start(directory, found):
         np.save(directory / f"x_{k:05d}.npy", found)
     result = json.loads(_run("solve", directory, "--memory", "off", "--json").output)
     assert (result["solved"], result["renewed"], result["trouble"]) == (5, 0, [])
+
+
+def _command(directory, *arguments):
+    return subprocess.run(
+        [sys.executable, "-m", "reiterate", *map(str, arguments)],
+        cwd=directory,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def test_a_warning_is_a_line(directory, tmp_path):
+    sqlite3.connect(tmp_path / "theirs.sqlite3").execute("CREATE TABLE t (x)").connection.commit()
+    ended = _command(tmp_path, "solve", directory, "--memory", "theirs.sqlite3")
+    assert ended.returncode == 0
+    (line,) = ended.stderr.splitlines()
+    assert line.startswith("warning: nothing will be remembered in this run: ")
+
+
+@pytest.mark.parametrize("before", [[], ["--"]])
+def test_warnings_of_a_program_stay_as_they_are(tmp_path, before):
+    (tmp_path / "warns.py").write_text("import warnings\nwarnings.warn('beware')\n")
+    plain = subprocess.run(
+        [sys.executable, "warns.py"], cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False
+    )
+    ended = _command(tmp_path, *before, "run", "--quiet", "warns.py")
+    assert "UserWarning: beware" in plain.stderr
+    assert ended.stderr.replace(f"{tmp_path}/", "") == plain.stderr.replace(f"{tmp_path}/", "")
