@@ -62,7 +62,7 @@ class Conclusion:
         self.children = 0
         self._stream = sys.stderr
         self._process = os.getpid()
-        self._interrupted = False
+        self._interrupted, self._begun = False, True
         atexit.register(self._conclude)
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(after_in_parent=self._forked)
@@ -92,9 +92,12 @@ class Conclusion:
         except Exception as error:
             self.say([f"reiterate: SciPy's solvers are not replaced ({type(error).__name__}: {error})."])
 
-    def ended(self, interrupted: bool) -> None:
-        """The main thread has ended: the last chance to import what cannot be imported at the interpreter's exit."""
-        self._interrupted = interrupted
+    def ended(self, interrupted: bool, begun: bool = True) -> None:
+        """The main thread has ended: the last chance to import what cannot be imported at the interpreter's exit.
+
+        Nothing is written of a program that could not even begin.
+        """
+        self._interrupted, self._begun = interrupted, begun
         if os.getpid() == self._process:
             with contextlib.suppress(Exception):
                 self.prepare()
@@ -120,7 +123,7 @@ class Conclusion:
         """Whatever goes wrong is told in a line, and changes nothing of how the program ended."""
         if os.getpid() != self._process:
             return
-        for write in self.writers():
+        for write in self.writers() if self._begun else ():
             try:
                 write()
             except Exception as error:

@@ -23,7 +23,9 @@ from reiterate.intercept.frames import strip
 _UNREADABLE: Final = 2  # Python's exit status for a program that it cannot open
 
 
-def run_program(program: str, arguments: Sequence[str], *, is_module: bool, ended: Callable[[bool], object]) -> None:
+def run_program(
+    program: str, arguments: Sequence[str], *, is_module: bool, ended: Callable[[bool, bool], object]
+) -> None:
     """Run a program to its end.
 
     Parameters
@@ -35,8 +37,8 @@ def run_program(program: str, arguments: Sequence[str], *, is_module: bool, ende
     is_module
         Whether it is the name of a module.
     ended
-        Called when the main thread has come to its end, with whether it was interrupted; other threads and what is
-        registered with :mod:`atexit` may go on.
+        Called when the main thread has come to its end, with whether it was interrupted and whether the program had
+        begun: its file may be missing, or no Python. Other threads and what is registered with :mod:`atexit` may go on.
 
     Raises
     ------
@@ -63,11 +65,17 @@ def run_program(program: str, arguments: Sequence[str], *, is_module: bool, ende
     else:
         return
     finally:
-        ended(interrupted)
+        ended(interrupted, _had_begun(kept))
         del kept
     if interrupted:
         raise KeyboardInterrupt
     raise SystemExit(1)
+
+
+def _had_begun(ours: ModuleType) -> bool:
+    """Whether there is code of the program's that was begun: only then is it known where it comes from."""
+    main = sys.modules.get("__main__")
+    return main is None or (main is not ours and hasattr(main, "__file__"))
 
 
 def _execute_module(name: str, arguments: Sequence[str]) -> None:
@@ -93,8 +101,9 @@ def _execute_path(path: str, arguments: Sequence[str]) -> None:
         raise SystemExit(_UNREADABLE) from None
     _set_path(os.path.dirname(os.path.realpath(path)))
     namespace = vars(_new_main())
+    code = compile(source, absolute, "exec", dont_inherit=True)
     namespace.update(__file__=absolute, __loader__=SourceFileLoader("__main__", absolute), __cached__=None)
-    exec(compile(source, absolute, "exec", dont_inherit=True), namespace)
+    exec(code, namespace)
 
 
 def _set_path(place: str, *, always: bool = False) -> None:
