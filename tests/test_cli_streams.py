@@ -145,3 +145,34 @@ def test_warnings_of_a_program_stay_as_they_are(tmp_path, before):
     ended = _command(tmp_path, *before, "run", "--quiet", "warns.py")
     assert "UserWarning: beware" in plain.stderr
     assert ended.stderr.replace(f"{tmp_path}/", "") == plain.stderr.replace(f"{tmp_path}/", "")
+
+
+def test_trouble_is_told_to_people_who_have_no_error_in_their_hands(directory):
+    result = _run("solve", directory, "--memory", "off", "--rtol", "1e-17")
+    assert result.exit_code == 1
+    assert "can be met" in result.stderr
+    assert ".x" not in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line", "command"),
+    [
+        (["run"], "the following arguments are required: PROGRAM", "reiterate run"),
+        (["record", "--limit", "0", "p.py"], "--limit 0 is not a positive number", "reiterate record"),
+        (["bogus"], "No such command 'bogus'", "reiterate"),
+        (["memory", "bogus"], "No such command 'bogus'", "reiterate memory"),
+        (["solve", ".", "--threads", "0"], "Invalid value for '--threads': ", "reiterate solve"),
+    ],
+)
+def test_whatever_is_wrong_with_a_command_is_told_in_one_style(tmp_path, arguments, line, command):
+    ended = _command(tmp_path, *arguments)
+    assert (ended.returncode, ended.stdout) == (2, "")
+    what, where = ended.stderr.splitlines()
+    assert what.startswith(f"reiterate: {line}")
+    assert where == f"  `{command} --help` tells more."
+
+
+def test_a_command_group_alone_shows_its_help(tmp_path):
+    ended = _command(tmp_path, "memory")
+    assert "forget" in ended.stdout + ended.stderr
+    assert "tells more" not in ended.stderr

@@ -99,13 +99,13 @@ def test_show(path):
 
 def test_forget(path):
     assert "0 streams" in memory("forget", "--older-than", 1, path=path)
-    assert "1 streams" in memory("forget", number(path, ""), path=path)
+    assert "1 stream forgotten" in memory("forget", number(path, ""), path=path)
     with pytest.raises(InvalidInput, match="no stream"):
         memory("forget", 99, path=path)
     for arguments in ([], [1, "--all"], ["--all", "--older-than", 3]):
         with pytest.raises(InvalidInput, match="needs one of"):
             memory("forget", *arguments, path=path)
-    assert "1 streams" in memory("forget", "--all", path=path)
+    assert "1 stream forgotten" in memory("forget", "--all", path=path)
     assert Store(path).entries() == []
 
 

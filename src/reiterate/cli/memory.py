@@ -14,6 +14,7 @@ import typer
 
 from reiterate.cli.options import AsJson
 from reiterate.errors import InvalidInput, ReiterateError
+from reiterate.report.words import several
 
 if TYPE_CHECKING:
     from reiterate.memory import Entry, Store
@@ -79,7 +80,7 @@ def show(
         typer.echo(json.dumps({**asdict(entry), "state": state}, indent=2))
         return
     typer.echo(f"{entry.site or 'a stream without a place'}: {_in_words(entry)}")
-    typer.echo(f"{entry.solves:,} solves, last used {_ago(entry.used)}, {entry.bytes:,} bytes")
+    typer.echo(f"{several(entry.solves, 'solve')}, last used {_ago(entry.used)}, {entry.bytes:,} bytes")
     typer.echo(f"measured on {machines.get(entry.machine, 'an unknown machine')}")
     for line in _known_arms(state) or _known_calls(state):
         typer.echo(line)
@@ -95,7 +96,7 @@ def export(file: Annotated[Path, typer.Argument(help="JSON file to write.")], me
             count = write_export(store, file)
         except OSError as error:
             raise InvalidInput("FILE", f"{file} cannot be written: {error.strerror}") from None
-    typer.echo(f"{count} streams written to {file}")
+    typer.echo(f"{several(count, 'stream')} written to {file}")
 
 
 @app.command("import")
@@ -107,7 +108,7 @@ def import_streams(
 
     with _opened(_place(memory)) as store:
         taken, count = read_export(store, file)
-    typer.echo(f"{taken} of {count} streams taken in")
+    typer.echo(f"{taken} of {several(count, 'stream')} taken in")
 
 
 @app.command()
@@ -129,7 +130,7 @@ def forget(
                 raise InvalidInput("ID", f"there is no stream {number} in {store.path}")
         else:
             count = store.forget(unused_for=_DAY * (older_than or 0.0))
-    typer.echo(f"{count} streams forgotten")
+    typer.echo(f"{several(count, 'stream')} forgotten")
 
 
 def _place(memory: Path | None) -> Path:

@@ -12,7 +12,7 @@ import typer
 
 from reiterate.cli.options import AsJson, Memory
 from reiterate.errors import InvalidInput
-from reiterate.intercept.command import memory_of, missing_directory
+from reiterate.intercept.command import complain, memory_of, missing_directory
 from reiterate.progress import late_progress
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def solve(
             typer.echo(solver.summary())
         typer.echo(_conclusion(outcome, target, page))
     for where, why in outcome.trouble:
-        typer.secho(f"reiterate: not solved: {where}\n  {why}", fg="red", err=True)
+        complain(f"not solved: {where}\n  {why}")
     if outcome.trouble:
         raise typer.Exit(1)
 

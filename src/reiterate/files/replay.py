@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from reiterate.errors import ReiterateError
+from reiterate.errors import NotConverged, ReiterateError
 from reiterate.files.arrays import read_array
 from reiterate.files.stored import StoredStream, StoredSystem, System, Vector
 from reiterate.files.whole import make_directory, write_whole
@@ -114,7 +114,7 @@ def _solve_one(
                 start = earlier
         x = solver.solve(system.A, system.b, start)
     except ReiterateError as error:
-        outcome.trouble.append((stored.where, str(error)))
+        outcome.trouble.append((stored.where, error.told() if isinstance(error, NotConverged) else str(error)))
         return
     write_whole(path, lambda file: np.save(file, x, allow_pickle=False))
     outcome.solved += 1

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 if TYPE_CHECKING:
     from reiterate.intercept.conclusion import Conclusion
@@ -27,6 +28,9 @@ _RECORD_MORE: Final = (
     "Every place that calls a solver gets a directory, as `reiterate solve` reads it, e.g. to be sent to a colleague. "
     "SciPy solves the systems for the program, as always. Processes that it starts are not recorded."
 )
+
+
+_REFUSED: Final = 2  # the exit status where nothing was done
 
 
 def read(arguments: Sequence[str]) -> Callable[[], None] | None:
@@ -58,8 +62,22 @@ def missing_directory(memory: str | bool) -> str | None:
     return f"there is no directory {parent!r}; create it first" if parent and not os.path.isdir(parent) else None
 
 
+def complain(message: str, command: str = "") -> None:
+    """Say what is wrong as every command does, and whose help tells more."""
+    red = sys.stderr.isatty() and not os.environ.get("NO_COLOR")
+    print(f"\033[31mreiterate: {message}\033[0m" if red else f"reiterate: {message}", file=sys.stderr)
+    if command:
+        print(f"  `{command} --help` tells more.", file=sys.stderr)
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        complain(message, self.prog)
+        raise SystemExit(_REFUSED)
+
+
 def _parser(name: str, description: str, more: str) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog=f"reiterate {name}",
         usage=f"reiterate {name} [OPTIONS] PROGRAM [ARGS]...\n       reiterate {name} [OPTIONS] -m MODULE [ARGS]...",
         description=f"{description} {more}",
@@ -67,7 +85,8 @@ def _parser(name: str, description: str, more: str) -> argparse.ArgumentParser:
     )
     parser.add_argument("-m", dest="is_module", action="store_true", help="PROGRAM is a module, as with python -m")
     parser.add_argument("program", metavar="PROGRAM", help="the program, with its own arguments after it")
-    parser.add_argument("arguments", metavar="ARGS", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
+    rest = parser.add_argument("arguments", metavar="ARGS", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
+    rest.required = False
     return parser
 
 
