@@ -124,3 +124,11 @@ def test_pages_table_and_numbers_tell_the_same_seconds(tmp_path):
                 assert re.search(rf"<td[^>]*>{PARTS[part][0]}</td><td>{few(seconds)}</td>", page)
         assert re.search(rf"<td[^>]*>all of it</td><td>{few(found['seconds'])}</td>", page)
         assert "Not in them: audits" in page
+
+
+def test_pages_of_call_sites_are_linked(tmp_path):
+    with rt.tuned_scipy() as session:
+        spl.spsolve(well_conditioned(50, 9), np.ones(50))
+    write_report("program.py", session.sites, tmp_path / "a report.html")
+    assert '<a href="a%20report-1.html">a report-1.html</a>' in (tmp_path / "a report.html").read_text()
+    assert (tmp_path / "a report-1.html").exists()

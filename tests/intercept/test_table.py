@@ -96,6 +96,10 @@ def test_many_sites_and_long_names_stay_short():
     assert len(told) == 1 + 1 + 12 + 1 + 1
     assert "19 call sites with 1,805 solves" in told[-1]
     assert all(len(line) < 160 for line in told)
+    for width in (80, 100, 140):
+        narrow = table.lines([*sites, _site(solves=5, left_to_scipy=5)], width)
+        assert all(len(line) <= width for line in narrow)
+        assert sum("ssor_cg 80" in line for line in narrow) == 12
     assert ".py:29" not in told[2]
     assert "30.0" in told[2]
 
@@ -127,3 +131,11 @@ def test_as_plain_values():
     assert (found["solves"], found["seconds_before"], found["before"]) == (100, 6.0, "audited")
     assert found["sites"][0]["chosen"][0] == {"configuration": "ssor_cg(omega=1.5)", "solves": 60}
     assert table.as_dict([])["seconds_before"] is None
+
+
+def test_who_was_chosen_is_never_cut():
+    chosen = [("direct", 60), ("ilu_bicgstab", 20), ("SciPy's kept factor", 16), ("SciPy after ours was refused", 4)]
+    for width in (None, 40, 60, 80, 100, 120):
+        told = " ".join(" ".join(table.lines([_site(chosen=chosen)], width)).split())
+        assert all(name in told for name, _ in chosen)
+    assert any(line.startswith("      direct 60") for line in table.lines([_site(chosen=chosen)], 70))

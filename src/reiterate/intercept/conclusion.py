@@ -116,6 +116,13 @@ class Conclusion:
                 self._stream.write(f"{line}\n")
             self._stream.flush()
 
+    def width(self) -> int | None:
+        """Characters in a line of the terminal that standard error is; ``None`` where it is none."""
+        try:
+            return os.get_terminal_size(self._stream.fileno()).columns or None
+        except (OSError, ValueError, AttributeError):
+            return None
+
     def _forked(self) -> None:
         self.children += 1
 
@@ -191,7 +198,7 @@ class Summary(Conclusion):
         if not self._wanted.quiet:
             they = "process is" if self.children == 1 else "processes are"
             note = f"  {self.children} forked {they} not counted."
-            self.say([*lines(self._sites()), *([note] if self.children else [])])
+            self.say([*lines(self._sites(), self.width()), *([note] if self.children else [])])
 
     def _write_json(self) -> None:
         from reiterate.intercept.table import as_dict
@@ -226,16 +233,16 @@ def write_report(program: str, sites: Sequence[SiteSummary], path: Path) -> Path
         The path cannot be written.
     """
     from reiterate.intercept import table
-    from reiterate.report.page import Page
+    from reiterate.report.page import Link, Page
     from reiterate.report.words import several
 
     total = table.totals(sites)
     by_time = sorted(sites, key=lambda site: site.seconds, reverse=True)
     rows = []
     for number, site in enumerate(by_time, 1):
-        page = ""
+        page: str | Link = ""
         if number <= _MOST_PAGES and site.solver is not None and len(site.solver.history):
-            page = _page(site, path.with_name(f"{path.stem}-{number}{path.suffix}"))
+            page = Link(_page(site, path.with_name(f"{path.stem}-{number}{path.suffix}")))
         rows.append([*table.row(site)[:3], *_times(site), table.choices(site), page])
     if total.solves > total.left_to_scipy:
         lead = f"{table.headline(total, len(sites))}"
@@ -244,7 +251,7 @@ def write_report(program: str, sites: Sequence[SiteSummary], path: Path) -> Path
     overview = Page(f"{program}, as reiterate ran it", lead)
     overview.table(
         "Call sites",
-        "Every place that calls one of SciPy's solvers is a stream of its own. A page named in the last column lies "
+        "Every place that calls one of SciPy's solvers is a stream of its own. The pages in the last column lie "
         "beside this one.",
         ["call site", "function", "solves", "seconds", "with SciPy", "how that is known", "chosen", "page"],
         rows,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -13,7 +14,10 @@ if TYPE_CHECKING:
     from reiterate.intercept.session import SiteSummary
 
 _MOST_ROWS: Final = 12
-_WIDEST: Final = 44  # characters of a call site, and of what was chosen there
+_WIDEST: Final = 44  # characters of a call site
+_NARROWEST: Final = 24  # characters for who was chosen; with fewer it has lines of its own
+_NUMBERS: Final = 48  # characters that the other columns take
+_INDENT: Final = 6  # of a line that belongs to the one above
 _NOTHING_GAINED: Final = 0.03  # a relative difference that nobody would notice
 _WORTH_TELLING: Final = 0.1  # seconds
 _MOST_DIGITS: Final = 3  # of a percentage
@@ -73,8 +77,15 @@ def totals(sites: Sequence[SiteSummary]) -> Totals:
     )
 
 
-def lines(sites: Sequence[SiteSummary]) -> list[str]:
-    """The table as lines of text; one line where there is nothing to tell."""
+def lines(sites: Sequence[SiteSummary], width: int | None = None) -> list[str]:
+    """The table as lines of text; one line where there is nothing to tell.
+
+    They are of ``width`` characters at most, where that is known, or as few more as the columns of numbers take.
+    """
+    return [part for line in _lines(sites, width) for part in _wrapped(line, width)]
+
+
+def _lines(sites: Sequence[SiteSummary], width: int | None) -> list[str]:
     if not sites:
         return ["reiterate: the program called none of SciPy's sparse linear solvers."]
     total = totals(sites)
@@ -86,11 +97,12 @@ def lines(sites: Sequence[SiteSummary]) -> list[str]:
     by_time = sorted(
         (site for site in sites if site.solves > site.left_to_scipy), key=lambda site: site.seconds, reverse=True
     )
+    widest = _WIDEST if width is None else min(max(width - _NUMBERS, _NARROWEST), _WIDEST)
     shown, rest = by_time[:_MOST_ROWS], by_time[_MOST_ROWS:]
     rest += [site for site in sites if site.solves == site.left_to_scipy]
     return [
         f"reiterate: {headline(total, len(sites))}",
-        *_aligned([_COLUMNS, *map(row, shown)]),
+        *_aligned([_COLUMNS, *(row(site, widest) for site in shown)], width),
         f"  {account(total)}",
         *_footnotes(rest, sites),
     ]
@@ -130,16 +142,16 @@ def _compared(ratio: float) -> str:
     return "no difference"
 
 
-def row(site: SiteSummary) -> tuple[str, ...]:
-    """The cells of a call site."""
+def row(site: SiteSummary, widest: int = _WIDEST) -> tuple[str, ...]:
+    """The cells of a call site, of which the first has ``widest`` characters at most."""
     before = "unknown" if site.seconds_before is None else f"{_seconds(site.seconds_before)} {site.before}"
     return (
-        _shortened(site.where),
+        _shortened(site.where, widest),
         site.function,
         count(site.solves),
         _seconds(site.seconds),
         before,
-        _shortened(choices(site)),
+        choices(site),
     )
 
 
@@ -227,21 +239,46 @@ def _footnotes(rest: Sequence[SiteSummary], sites: Sequence[SiteSummary]) -> lis
     return notes
 
 
-def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
-    widths = [max(len(cells[i]) for cells in rows) for i in range(len(rows[0]))]
-    return [
-        "  "
-        + "  ".join(
-            cell.rjust(width) if i in (2, 3) else cell.ljust(width)
-            for i, (cell, width) in enumerate(zip(cells, widths, strict=True))
-        ).rstrip()
-        for cells in rows
-    ]
+def _aligned(rows: Sequence[Sequence[str]], width: int | None) -> list[str]:
+    """Columns side by side; the last one goes on below itself, or below the others where it has no room."""
+    *widths, last = [max(len(cells[i]) for cells in rows) for i in range(len(rows[0]))]
+    begin = 2 + sum(widths) + 2 * len(widths)
+    room = last if width is None else width - begin
+    found = []
+    for *cells, text in rows:
+        aligned = (
+            cell.rjust(w) if i in (2, 3) else cell.ljust(w)
+            for i, (cell, w) in enumerate(zip(cells, widths, strict=True))
+        )
+        line = f"  {'  '.join(aligned)}  "
+        if room >= min(last, _NARROWEST):
+            first, *rest = _items(text, room) or [""]
+            found += [f"{line}{first}".rstrip(), *(" " * begin + part for part in rest)]
+        else:
+            found += [line.rstrip(), *(" " * _INDENT + part for part in _items(text, (width or 0) - _INDENT))]
+    return found
+
+
+def _items(text: str, room: int) -> list[str]:
+    """A list, in lines that end after a comma where they can."""
+    room, items = max(room, _NARROWEST), text.split(", ")
+    if max(map(len, items)) >= room:
+        return textwrap.wrap(text, room, break_on_hyphens=False)
+    tied = ",\0".join(items).replace(" ", "\1").replace("\0", " ")
+    return [part.replace("\1", " ") for part in textwrap.wrap(tied, room, break_on_hyphens=False)]
+
+
+def _wrapped(line: str, width: int | None) -> list[str]:
+    """A sentence that is too long; columns are left as they are."""
+    if width is None or len(line) <= width or "   " in line.strip():
+        return [line]
+    indent = " " * (len(line) - len(line.lstrip()))
+    return textwrap.wrap(line, max(width, _NARROWEST), subsequent_indent=indent or "  ", break_on_hyphens=False)
 
 
 def _seconds(number: float) -> str:
     return f"{number:,.0f}" if number >= 100.0 else f"{number:.1f}" if number >= 10.0 else f"{number:.2f}"
 
 
-def _shortened(text: str) -> str:
-    return text if len(text) <= _WIDEST else text[: _WIDEST - 1] + "…"
+def _shortened(text: str, widest: int) -> str:
+    return text if len(text) <= widest else text[: widest - 1] + "…"

@@ -146,7 +146,7 @@ def exploration(story: Story, style: Style) -> Figure:
     axes.fill_between(x[at], share[at], color=style.palette.second, alpha=0.25, linewidth=0.0, step="post")
     axes.plot(x[at], share[at], color=style.palette.second, linewidth=1.8, drawstyle="steps-post")
     axes.plot(x[at], budget[at], color=style.palette.soft, linewidth=1.0, linestyle=(0, (4, 3)))
-    top = max(float(share[x.size // 20 :].max(initial=0.0)), float(budget[-1]))
+    top = max(float(share[x.size // 20 :].max(initial=0.0)), float(budget[x.size // 2 :].max()))
     axes.set_ylim(0.0, min(max(7.0, 1.1 * top), 105.0))
     separate_thousands(axes)
     whole_axis(axes, story.records)
