@@ -49,6 +49,22 @@ def test_list(path):
     assert {entry["site"]: entry["solves"] for entry in listed} == {"heat/main.py:3": 7, "": 2}
 
 
+def test_a_list_fits_into_eighty_columns_and_cuts_nothing(tmp_path, monkeypatch):
+    path = tmp_path / "memory.sqlite3"
+    store, site = Store(path), "fipy/linearLUSolver.py:62 splu in LinearLUSolver._solve_"
+    for k, name in enumerate((site, f"[bold]{site}", "heat.py:3")):
+        store.remember(fingerprint({**HEAT, "size": 10 + k}, name), STATE)
+    store.close()
+    done = CliRunner().invoke(app, ["memory", "list", "--memory", str(path)], env={"COLUMNS": "80"})
+    _, *lines = done.output.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert "…" not in done.output
+    assert "cost" not in done.output  # the same of all
+    folded = "".join("".join(lines).split())
+    assert "linearLUSolver.py:62" in folded
+    assert "[bold]fipy" in folded
+
+
 def test_an_empty_memory_says_so(tmp_path):
     (tmp_path / "m").touch()
     assert "Nothing is remembered" in memory("list", path=tmp_path / "m")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -44,23 +44,7 @@ def list_streams(memory: Place = None, as_json: AsJson = False) -> None:
     if not entries:
         typer.echo(f"Nothing is remembered in {path}.")
         return
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(title=str(path), title_justify="left", box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for name in ("ID", "where", "what", "cost", "solves", "last used", "machine"):
-        table.add_column(name, justify="right" if name in ("ID", "solves") else "left")
-    for entry in entries:
-        table.add_row(
-            str(entry.id),
-            entry.site or "—",
-            _in_words(entry),
-            str(entry.kind.get("cost", "")),
-            f"{entry.solves:,}",
-            _ago(entry.used),
-            machines.get(entry.machine, entry.machine).split(",")[0],
-        )
-    Console().print(table)
+    _print_streams(path, entries, machines)
 
 
 @app.command()
@@ -131,6 +115,30 @@ def forget(
         else:
             count = store.forget(unused_for=_DAY * (older_than or 0.0))
     typer.echo(f"{several(count, 'stream')} forgotten")
+
+
+def _print_streams(path: Path, entries: Sequence[Entry], machines: Mapping[str, str]) -> None:
+    """Two columns of words that go on below themselves; what is the same of all is told of none."""
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    costs = [str(entry.kind.get("cost", "")) for entry in entries]
+    where = [machines.get(entry.machine, entry.machine).split(",")[0] for entry in entries]
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for name in ("ID", "where", "what", "solves", "last used"):
+        number = name in ("ID", "solves")
+        words = name in ("where", "what")
+        table.add_column(name, justify="right" if number else "left", overflow="fold", no_wrap=not words)
+    more = [(name, column) for name, column in (("cost", costs), ("machine", where)) if len({*column}) > 1]
+    for name, _ in more:
+        table.add_column(name, overflow="fold")
+    for row, entry in enumerate(entries):
+        told = (entry.site or "—", _in_words(entry), f"{entry.solves:,}", _ago(entry.used))
+        table.add_row(str(entry.id), *map(escape, told), *(escape(column[row]) for _, column in more))
+    console = Console()
+    console.print(str(path), markup=False, soft_wrap=True)
+    console.print(table)
 
 
 def _place(memory: Path | None) -> Path:
