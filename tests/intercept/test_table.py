@@ -139,3 +139,14 @@ def test_who_was_chosen_is_never_cut():
         told = " ".join(" ".join(table.lines([_site(chosen=chosen)], width)).split())
         assert all(name in told for name, _ in chosen)
     assert any(line.startswith("      direct 60") for line in table.lines([_site(chosen=chosen)], 70))
+
+
+def test_forked_processes_are_told_of():
+    first, told = table.lines([], children=2)
+    assert first == "reiterate: the first process called none of SciPy's sparse linear solvers."
+    assert (
+        told
+        == "  Not counted: what 2 forked processes solved, with the replaced solvers, too, and what audits found there."
+    )
+    assert table.lines([_site()], children=1)[-1].startswith("  Not counted: what 1 forked process solved")
+    assert not any("forked" in line for line in table.lines([_site()]))

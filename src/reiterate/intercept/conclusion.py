@@ -196,9 +196,7 @@ class Summary(Conclusion):
         from reiterate.intercept.table import lines
 
         if not self._wanted.quiet:
-            they = "process is" if self.children == 1 else "processes are"
-            note = f"  {self.children} forked {they} not counted."
-            self.say([*lines(self._sites(), self.width()), *([note] if self.children else [])])
+            self.say(lines(self._sites(), self.width(), self.children))
 
     def _write_json(self) -> None:
         from reiterate.intercept.table import as_dict
@@ -211,7 +209,7 @@ class Summary(Conclusion):
 
     def _write_report(self) -> None:
         if self._wanted.report is not None:
-            write_report(self._wanted.program, self._sites(), self._wanted.report)
+            write_report(self._wanted.program, self._sites(), self._wanted.report, self.children)
 
 
 def _remember_interruption() -> None:
@@ -224,8 +222,10 @@ def _remember_interruption() -> None:
         exec("raise KeyboardInterrupt")
 
 
-def write_report(program: str, sites: Sequence[SiteSummary], path: Path) -> Path:
+def write_report(program: str, sites: Sequence[SiteSummary], path: Path, children: int = 0) -> Path:
     """Write a page about all call sites, and beside it one about each stream: ``out.html``, ``out-1.html``.
+
+    The program has forked so many ``children``.
 
     Raises
     ------
@@ -248,7 +248,7 @@ def write_report(program: str, sites: Sequence[SiteSummary], path: Path) -> Path
         lead = f"{table.headline(total, len(sites))}"
     else:
         lead = f"{several(total.solves, 'solve')}, all left to SciPy." if sites else "No solver of SciPy's was called."
-    overview = Page(f"{program}, as reiterate ran it", lead)
+    overview = Page(f"{program}, as reiterate ran it", lead, table.forked(children))
     overview.table(
         "Call sites",
         "Every place that calls one of SciPy's solvers is a stream of its own. The pages in the last column lie "

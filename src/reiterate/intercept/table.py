@@ -23,6 +23,7 @@ _WORTH_TELLING: Final = 0.1  # seconds
 _MOST_DIGITS: Final = 3  # of a percentage
 _LEAST_TOLD: Final = 0.005
 _NOTHING_TOLD: Final = 0.005  # share of the seconds
+_NONE: Final = "reiterate: the program called none of SciPy's sparse linear solvers."
 _COLUMNS: Final = ("call site", "function", "solves", "seconds", "before", "chosen")
 
 
@@ -77,17 +78,29 @@ def totals(sites: Sequence[SiteSummary]) -> Totals:
     )
 
 
-def lines(sites: Sequence[SiteSummary], width: int | None = None) -> list[str]:
+def lines(sites: Sequence[SiteSummary], width: int | None = None, children: int = 0) -> list[str]:
     """The table as lines of text; one line where there is nothing to tell.
 
-    They are of ``width`` characters at most, where that is known, or as few more as the columns of numbers take.
+    They are of ``width`` characters at most, where that is known, or as few more as the columns of numbers take. The
+    program has forked so many ``children``.
     """
-    return [part for line in _lines(sites, width) for part in _wrapped(line, width)]
+    told = _lines(sites, width)
+    if children:
+        told = [*(told if sites else [_NONE.replace("program", "first process")]), f"  {forked(children)}"]
+    return [part for line in told for part in _wrapped(line, width)]
+
+
+def forked(children: int) -> str:
+    """What is to be known of processes that the program has forked; nothing where there are none."""
+    if not children:
+        return ""
+    who = "1 forked process" if children == 1 else f"{count(children)} forked processes"
+    return f"Not counted: what {who} solved, with the replaced solvers, too, and what audits found there."
 
 
 def _lines(sites: Sequence[SiteSummary], width: int | None) -> list[str]:
     if not sites:
-        return ["reiterate: the program called none of SciPy's sparse linear solvers."]
+        return [_NONE]
     total = totals(sites)
     if total.solves == total.left_to_scipy:
         told = f"reiterate: {several(total.solves, 'solve')} at {several(len(sites), 'call site')}, all left to SciPy: "
