@@ -18,7 +18,9 @@ def main() -> None:
         program = command.read(sys.argv[1:])
         if program is None:
             from reiterate import cli
+            from reiterate.cli.warned import show_as_lines
 
+            show_as_lines()
             cli.main()
     except KeyboardInterrupt:
         print("Interrupted.", file=sys.stderr)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from reiterate.contracts import Attempt
@@ -36,6 +36,10 @@ class UnknownOption(InvalidInput, TypeError):
     """There is no option of that name; the message says which one is meant, if that can be guessed."""
 
 
+BEST_IS_HERE: Final = "The best iterate is on this error as .x; "
+"""What messages say to those who have caught the error, and to nobody else."""
+
+
 class NotConverged(ReiterateError):
     """No configuration reached the tolerance.
 
@@ -57,6 +61,11 @@ class NotConverged(ReiterateError):
         self.merit = merit
         self.target = target
         self.attempts = tuple(attempts)
+
+    def told(self) -> str:
+        """The message for those who see it and have no error in their hands."""
+        before, found, after = str(self).partition(BEST_IS_HERE)
+        return before + after[:1].upper() + after[1:] if found else before
 
     def __reduce__(self) -> tuple[Any, ...]:
         known = {"x": self.x, "merit": self.merit, "target": self.target, "attempts": self.attempts}

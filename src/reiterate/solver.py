@@ -36,6 +36,7 @@ from reiterate.report.summary import being_compiled, summarize
 
 if TYPE_CHECKING:
     from reiterate.memory.store import Store
+    from reiterate.report.account import Account
 
 _SECONDS_FOR_TRACES = 1.0
 
@@ -348,7 +349,12 @@ class Solver:
         return "\n".join((*lines, *self._remarks.inapplicable()))
 
     def report(
-        self, path: str | Path, *, title: str | None = None, measured: Mapping[str, ArrayLike] | None = None
+        self,
+        path: str | Path,
+        *,
+        title: str | None = None,
+        measured: Mapping[str, ArrayLike] | None = None,
+        account: Account | None = None,
     ) -> Path:
         """Write a self-contained HTML page about the stream so far; returns its path.
 
@@ -364,6 +370,8 @@ class Solver:
         measured : mapping of str to array-like of shape (solves,) or float, optional
             Seconds that others took for the same systems, or for all of them together, by who they are and how that is
             known, e.g. ``{"SciPy, audited": seconds}``.
+        account : reiterate.report.account.Account, optional
+            Of all that was waited for, where that was more than these solves.
 
         Raises
         ------
@@ -385,6 +393,7 @@ class Solver:
             last=last,
             hardest=hardest,
             measured=rivals,
+            account=account,
             memory=self.memory,
         )
 

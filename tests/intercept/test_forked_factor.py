@@ -6,6 +6,7 @@ import threading
 import numpy as np
 import pytest
 
+from reiterate.intercept.account import Account
 from reiterate.intercept.factor import LazyFactor
 from reiterate.intercept.ledger import Budget, Ledger
 from tests.matrices import laplacian
@@ -14,7 +15,8 @@ from tests.matrices import laplacian
 class Place:
     """A call site, as far as a factor needs one."""
 
-    seconds = 0.0
+    def __init__(self):
+        self.account = Account()
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="the system has no fork")

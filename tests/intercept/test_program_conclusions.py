@@ -70,6 +70,33 @@ def test_nothing_of_ours_is_imported_before_the_first_call(tmp_path):
     assert _run(tmp_path, "run", "heat.py", program=program).stdout == "set()\n"
 
 
+@pytest.mark.parametrize("command", ["run", "record"])
+@pytest.mark.parametrize(
+    ("program", "arguments", "words"),
+    [
+        ("", ["missing.py"], "can't open file"),
+        ("def f(:", ["heat.py"], "SyntaxError"),
+        ("", ["-m", "missing"], "No module named missing"),
+        ("def f(:", ["-m", "heat"], "SyntaxError"),
+    ],
+)
+def test_of_a_program_that_could_not_begin_nothing_is_told(tmp_path, command, program, arguments, words):
+    files = ["--json", "out.json", "--report", "out.html"] if command == "run" else []
+    ended = _run(tmp_path, command, *files, *arguments, program=program)
+    assert ended.returncode != 0
+    assert words in ended.stderr
+    assert "SciPy" not in ended.stderr
+    assert not list(tmp_path.glob("out.*"))
+
+
+@pytest.mark.parametrize("arguments", [["heat.py"], ["-m", "heat"], ["."]])
+def test_a_program_that_fails_is_told_of(tmp_path, arguments):
+    (tmp_path / "__main__.py").write_text("1 / 0")
+    ended = _run(tmp_path, "run", *arguments, program="1 / 0")
+    assert ended.returncode == 1
+    assert ended.stderr.endswith("called none of SciPy's sparse linear solvers.\n")
+
+
 def test_quiet_says_nothing(tmp_path):
     ended = _run(tmp_path, "run", "--quiet", "heat.py")
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, "", "")

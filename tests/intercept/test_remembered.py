@@ -11,7 +11,7 @@ import scipy.sparse.linalg as spl
 from typer.testing import CliRunner
 
 from reiterate.cli import app
-from reiterate.intercept import remembered, site
+from reiterate.intercept import account, remembered, site
 from reiterate.intercept.ledger import Budget, Ledger
 from reiterate.intercept.session import Session
 from reiterate.memory import Store, fingerprint, store
@@ -89,7 +89,7 @@ def test_a_site_that_loses_is_left_to_scipy_for_as_long_as_before(path, monkeypa
 
 
 def test_a_site_that_is_fast_enough_is_not_looked_at(path, monkeypatch):
-    monkeypatch.setattr(site, "time", SimpleNamespace(perf_counter=lambda: 0.0))
+    monkeypatch.setattr(account, "time", SimpleNamespace(perf_counter=lambda: 0.0))
     run(path, scipy=1e-5)
     second = run(path, times=5)
     assert (second.answered, second.left_to_scipy) == (0, 5)

@@ -48,6 +48,8 @@ def test_it_is_factored_once(factored, form, field):
     assert len(factored) == 1
     assert session.sites[0].solves == 6
     assert session.sites[0].left_to_scipy == 2
+    assert session.sites[0].chosen == [("SciPy's kept factor", 4), ("SciPy", 2)]
+    assert session.sites[0].parts["kept"] > 0.0
 
 
 def test_other_numbers_are_factored_anew(factored):

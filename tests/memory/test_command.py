@@ -1,12 +1,16 @@
 """``reiterate memory``."""
 
 import json
+import subprocess
+import sys
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
 from reiterate.cli import app
 from reiterate.errors import InvalidInput, ReiterateError
+from reiterate.files import StreamWriter
 from reiterate.memory import Store, fingerprint
 
 HEAT = {"what": "A x = b", "size": 12, "traits": ["symmetric"], "cost": "time", "decides": "explorer", "columns": 1}
@@ -45,9 +49,58 @@ def test_list(path):
     assert {entry["site"]: entry["solves"] for entry in listed} == {"heat/main.py:3": 7, "": 2}
 
 
+def test_a_list_fits_into_eighty_columns_and_cuts_nothing(tmp_path, monkeypatch):
+    path = tmp_path / "memory.sqlite3"
+    store, site = Store(path), "fipy/linearLUSolver.py:62 splu in LinearLUSolver._solve_"
+    for k, name in enumerate((site, f"[bold]{site}", "heat.py:3")):
+        store.remember(fingerprint({**HEAT, "size": 10 + k}, name), STATE)
+    store.close()
+    done = CliRunner().invoke(app, ["memory", "list", "--memory", str(path)], env={"COLUMNS": "80"})
+    _, *lines = done.output.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert "…" not in done.output
+    assert "cost" not in done.output  # the same of all
+    folded = "".join("".join(lines).split())
+    assert "linearLUSolver.py:62" in folded
+    assert "[bold]fipy" in folded
+
+
 def test_an_empty_memory_says_so(tmp_path):
+    (tmp_path / "m").touch()
     assert "Nothing is remembered" in memory("list", path=tmp_path / "m")
     assert json.loads(memory("list", "--json", path=tmp_path / "m")) == []
+
+
+@pytest.mark.parametrize("command", [["list"], ["show", 1], ["export", "file.json"], ["forget", "--all"]])
+def test_what_only_reads_makes_no_file(tmp_path, command, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InvalidInput, match=r"there is no file .*typo\.sqlite3.*check the name"):
+        memory(*command, path=tmp_path / "typo.sqlite3")
+    assert not list(tmp_path.iterdir())
+
+
+def test_nothing_learnt_yet_is_no_error(tmp_path, monkeypatch):
+    monkeypatch.setenv("REITERATE_MEMORY", str(tmp_path / "later.sqlite3"))
+    assert "Nothing is remembered" in memory("list")
+    assert json.loads(memory("list", "--json")) == []
+    with pytest.raises(InvalidInput, match="there is no file"):
+        memory("forget", "--all")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "command", [["run", "--memory", "no/m.sqlite3", "p.py"], ["solve", "s", "--memory", "no/m.sqlite3"]]
+)
+def test_commands_refuse_a_memory_in_a_directory_that_is_not_there(tmp_path, command):
+    (tmp_path / "p.py").write_text("print('begun')")
+    StreamWriter(tmp_path / "s").add(np.eye(3), np.ones(3))
+    done = subprocess.run(
+        [sys.executable, "-m", "reiterate", *command], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert f"there is no directory {str(tmp_path / 'no')!r}; create it first" in done.stderr
+    assert not (tmp_path / "no").exists()
+    assert not list((tmp_path / "s").glob("x_*"))
 
 
 def test_show(path):
@@ -62,13 +115,13 @@ def test_show(path):
 
 def test_forget(path):
     assert "0 streams" in memory("forget", "--older-than", 1, path=path)
-    assert "1 streams" in memory("forget", number(path, ""), path=path)
+    assert "1 stream forgotten" in memory("forget", number(path, ""), path=path)
     with pytest.raises(InvalidInput, match="no stream"):
         memory("forget", 99, path=path)
     for arguments in ([], [1, "--all"], ["--all", "--older-than", 3]):
         with pytest.raises(InvalidInput, match="needs one of"):
             memory("forget", *arguments, path=path)
-    assert "1 streams" in memory("forget", "--all", path=path)
+    assert "1 stream forgotten" in memory("forget", "--all", path=path)
     assert Store(path).entries() == []
 
 

@@ -19,7 +19,7 @@ WAVES = {"what": "A x = b", "size": 12, "traits": ["complex"]}
 
 @pytest.fixture
 def path(tmp_path):
-    return tmp_path / "deep" / "memory.sqlite3"
+    return tmp_path / "memory.sqlite3"
 
 
 def known(solves, **more):
@@ -188,7 +188,6 @@ def test_a_damaged_entry_is_dropped(path):
 
 
 def test_an_empty_file_is_filled(path):
-    path.parent.mkdir()
     path.touch()
     kept = Store(path)
     assert kept.remember(fingerprint(HEAT), known(1))
@@ -220,7 +219,6 @@ def test_a_file_of_a_later_version_is_left_alone(path):
 
 
 def test_the_database_of_another_program_is_left_alone(path):
-    path.parent.mkdir()
     connection = sqlite3.connect(path)
     connection.execute("CREATE TABLE accounts (name TEXT)")
     connection.close()
@@ -258,6 +256,17 @@ def test_a_place_that_cannot_be_a_file_turns_memory_off(tmp_path, place):
     (tmp_path / "file").touch()
     where = tmp_path if place == "directory" else tmp_path / "file" / "memory.sqlite3"
     off_with_one_warning(Store(where), str(where))
+
+
+def test_only_the_directory_of_its_own_is_made(tmp_path, monkeypatch):
+    named, own = tmp_path / "typo" / "memory.sqlite3", tmp_path / "own" / "deeper" / "memory.sqlite3"
+    monkeypatch.setattr(schema, "default_path", lambda: own)
+    off_with_one_warning(Store(named), f"there is no directory '{named.parent}'; create it first")
+    assert not named.parent.exists()
+    store = Store(own)
+    assert store.remember(fingerprint({"what": "A x = b"}, "a"), {"solves": 1})
+    store.close()
+    assert own.exists()
 
 
 class Failing:

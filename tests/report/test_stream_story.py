@@ -197,3 +197,15 @@ def test_every_method_has_a_name_in_words():
     assert spoken("ic_deflated_cg") == "deflated conjugate gradients with incomplete Cholesky"
     assert spoken("scipy_cg") == "SciPy's conjugate gradients"
     assert spoken("what_is_this") == "what_is_this"
+
+
+def test_the_budget_of_trials_is_that_of_the_policy():
+    records = stream(200)
+    story = tell(make_history(*records), "seconds")
+    spent = np.cumsum([record.cost for record in records])
+    budget = story.trial_budget()
+    assert budget[0] == pytest.approx(0.05 * spent[0] + 1e-3)
+    assert budget[9] == pytest.approx(0.05 * spent[9] + 1e-3)
+    assert budget[199] == pytest.approx(0.025 * spent[199] + 1e-3)
+    both = [replace(record, kind=i % 2) for i, record in enumerate(records)]
+    assert tell(make_history(*both), "seconds").trial_budget()[9] == pytest.approx(0.05 * spent[9] + 2e-3)

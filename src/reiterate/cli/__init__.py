@@ -65,9 +65,17 @@ def _common(
 def main() -> None:
     """Run the command; errors made for people are shown without a traceback; Ctrl-C is passed on."""
     try:
-        app()
+        sys.exit(app(prog_name="reiterate", standalone_mode=False))
     except ReiterateError as error:
-        typer.secho(f"reiterate: {error}", fg="red", err=True)
+        command.complain(str(error))
         sys.exit(2)
     except _Interrupted:
         raise KeyboardInterrupt from None
+    except Exception as error:
+        # Click's own, of which there may be another copy inside Typer; without a message, help has been printed.
+        if not hasattr(error, "format_message"):
+            raise
+        if message := error.format_message():
+            context = getattr(error, "ctx", None)
+            command.complain(message.rstrip("."), context.command_path if context else "reiterate")
+        sys.exit(getattr(error, "exit_code", 1))

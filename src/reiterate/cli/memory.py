@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -14,6 +14,7 @@ import typer
 
 from reiterate.cli.options import AsJson
 from reiterate.errors import InvalidInput, ReiterateError
+from reiterate.report.words import several
 
 if TYPE_CHECKING:
     from reiterate.memory import Entry, Store
@@ -32,31 +33,18 @@ _FAMILIAR = 10  # arms to show
 @app.command("list")
 def list_streams(memory: Place = None, as_json: AsJson = False) -> None:
     """List the streams that are remembered, the one used last first."""
-    with _opened(memory) as store:
-        entries, machines = store.entries(), store.machines()
+    path = _place(memory)
+    entries, machines = [], {}
+    if memory is not None or path.exists():  # nobody needs to have learnt anything yet
+        with _existing(path) as store:
+            entries, machines = store.entries(), store.machines()
     if as_json:
         typer.echo(json.dumps([asdict(entry) for entry in entries], indent=2))
         return
     if not entries:
-        typer.echo(f"Nothing is remembered in {store.path}.")
+        typer.echo(f"Nothing is remembered in {path}.")
         return
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(title=str(store.path), title_justify="left", box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for name in ("ID", "where", "what", "cost", "solves", "last used", "machine"):
-        table.add_column(name, justify="right" if name in ("ID", "solves") else "left")
-    for entry in entries:
-        table.add_row(
-            str(entry.id),
-            entry.site or "—",
-            _in_words(entry),
-            str(entry.kind.get("cost", "")),
-            f"{entry.solves:,}",
-            _ago(entry.used),
-            machines.get(entry.machine, entry.machine).split(",")[0],
-        )
-    Console().print(table)
+    _print_streams(path, entries, machines)
 
 
 @app.command()
@@ -66,7 +54,7 @@ def show(
     as_json: AsJson = False,
 ) -> None:
     """Show what is known of one stream."""
-    with _opened(memory) as store:
+    with _existing(_place(memory)) as store:
         state = store.state(number)
         entry = next((entry for entry in store.entries() if entry.id == number), None)
         machines = store.machines()
@@ -76,7 +64,7 @@ def show(
         typer.echo(json.dumps({**asdict(entry), "state": state}, indent=2))
         return
     typer.echo(f"{entry.site or 'a stream without a place'}: {_in_words(entry)}")
-    typer.echo(f"{entry.solves:,} solves, last used {_ago(entry.used)}, {entry.bytes:,} bytes")
+    typer.echo(f"{several(entry.solves, 'solve')}, last used {_ago(entry.used)}, {entry.bytes:,} bytes")
     typer.echo(f"measured on {machines.get(entry.machine, 'an unknown machine')}")
     for line in _known_arms(state) or _known_calls(state):
         typer.echo(line)
@@ -87,12 +75,12 @@ def export(file: Annotated[Path, typer.Argument(help="JSON file to write.")], me
     """Write everything to a JSON file."""
     from reiterate.memory.transfer import write_export
 
-    with _opened(memory) as store:
+    with _existing(_place(memory)) as store:
         try:
             count = write_export(store, file)
         except OSError as error:
             raise InvalidInput("FILE", f"{file} cannot be written: {error.strerror}") from None
-    typer.echo(f"{count} streams written to {file}")
+    typer.echo(f"{several(count, 'stream')} written to {file}")
 
 
 @app.command("import")
@@ -102,9 +90,9 @@ def import_streams(
     """Take in what another memory knows; of what both know, the knowledge that comes from more solves stays."""
     from reiterate.memory.transfer import read_export
 
-    with _opened(memory) as store:
+    with _opened(_place(memory)) as store:
         taken, count = read_export(store, file)
-    typer.echo(f"{taken} of {count} streams taken in")
+    typer.echo(f"{taken} of {several(count, 'stream')} taken in")
 
 
 @app.command()
@@ -119,26 +107,70 @@ def forget(
     """Forget a stream, everything, or what was not used for a while."""
     if (number is not None) + everything + (older_than is not None) != 1:
         raise InvalidInput("forget", "needs one of ID, --all and --older-than DAYS")
-    with _opened(memory) as store:
+    with _existing(_place(memory)) as store:
         if number is not None:
             count = store.forget(number)
             if not count:
                 raise InvalidInput("ID", f"there is no stream {number} in {store.path}")
         else:
             count = store.forget(unused_for=_DAY * (older_than or 0.0))
-    typer.echo(f"{count} streams forgotten")
+    typer.echo(f"{several(count, 'stream')} forgotten")
 
 
-@contextmanager
-def _opened(memory: Path | None) -> Iterator[Store]:
-    """The store that is meant; what goes wrong with the file is an error for people."""
-    import sqlite3
+def _print_streams(path: Path, entries: Sequence[Entry], machines: Mapping[str, str]) -> None:
+    """Two columns of words that go on below themselves; what is the same of all is told of none."""
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
 
-    from reiterate.memory import VARIABLE, Store, chosen_path
+    costs = [str(entry.kind.get("cost", "")) for entry in entries]
+    where = [machines.get(entry.machine, entry.machine).split(",")[0] for entry in entries]
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for name in ("ID", "where", "what", "solves", "last used"):
+        number = name in ("ID", "solves")
+        words = name in ("where", "what")
+        table.add_column(name, justify="right" if number else "left", overflow="fold", no_wrap=not words)
+    more = [(name, column) for name, column in (("cost", costs), ("machine", where)) if len({*column}) > 1]
+    for name, _ in more:
+        table.add_column(name, overflow="fold")
+    for row, entry in enumerate(entries):
+        told = (entry.site or "—", _in_words(entry), f"{entry.solves:,}", _ago(entry.used))
+        table.add_row(str(entry.id), *map(escape, told), *(escape(column[row]) for _, column in more))
+    console = Console()
+    console.print(str(path), markup=False, soft_wrap=True)
+    console.print(table)
+
+
+def _place(memory: Path | None) -> Path:
+    """The file that is meant."""
+    from reiterate.memory import VARIABLE, chosen_path
 
     path = chosen_path(True if memory is None else memory)
     if path is None:
         raise InvalidInput("memory", f"{VARIABLE} turns it off; give --memory PATH")
+    return path
+
+
+@contextmanager
+def _existing(path: Path) -> Iterator[Store]:
+    """The store in a file that must be there: what only reads makes none."""
+    if not path.exists():
+        raise InvalidInput(
+            "memory",
+            f"there is no file {str(path)!r}; check the name, or make it by `reiterate run --memory {path} PROGRAM` or "
+            "`reiterate memory import`",
+        )
+    with _opened(path) as store:
+        yield store
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Store]:
+    """The store in a file; what goes wrong with the file is an error for people."""
+    import sqlite3
+
+    from reiterate.memory import Store
+
     store = Store(path)
     try:
         yield store

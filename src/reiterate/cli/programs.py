@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from reiterate.cli.warned import show_as_python_does
 from reiterate.intercept import command
 
 VERBATIM = {"allow_interspersed_args": False, "ignore_unknown_options": True}
@@ -19,9 +20,11 @@ Arguments = Annotated[list[str] | None, typer.Argument(metavar="PROGRAM [ARGS]..
 
 def run(arguments: Arguments = None) -> None:
     """Stand in the list of commands, and read nothing."""
+    show_as_python_does()
     command.main("run", arguments or [])
 
 
 def record(arguments: Arguments = None) -> None:
     """Stand in the list of commands, and read nothing."""
+    show_as_python_does()
     command.main("record", arguments or [])

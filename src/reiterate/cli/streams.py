@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from reiterate.cli.options import AsJson, Memory
-from reiterate.intercept.command import memory_of
+from reiterate.errors import InvalidInput
+from reiterate.intercept.command import complain, memory_of, missing_directory
 from reiterate.progress import late_progress
 
 if TYPE_CHECKING:
@@ -35,7 +36,8 @@ def solve(
     """Solve the systems that a directory holds, in their order, and write x_00000.npy and a report.
 
     Read are Matrix Market files (.mtx, .mtx.gz), SciPy's .npz and NumPy's .npy, whole streams in one .npz, and hypre's
-    IJ files. A second run goes on where the first was interrupted. Files that cannot be read are named, and the rest is
+    IJ files. A second run goes on where the first was interrupted, and solves again what is not exact enough for its
+    tolerances. Files that cannot be read are named, and the rest is
     solved; the exit status is 1 then.
     """
     from reiterate.files import open_stream, solve_stored
@@ -46,9 +48,9 @@ def solve(
     target = output or (directory if directory.is_dir() else directory.with_name(f"{directory.stem}-solutions"))
     if report is not None:
         check_path(report)
-    solver = Solver(
-        rtol=rtol, atol=atol, threads=threads, memory=memory_of(memory), label=str(stream.source.absolute())
-    )
+    if (missing := missing_directory(where := memory_of(memory))) is not None:
+        raise InvalidInput("--memory", missing)
+    solver = Solver(rtol=rtol, atol=atol, threads=threads, memory=where, label=str(stream.source.absolute()))
     with _progress(stream.source.name, len(stream), quiet=as_json) as watch:
         outcome = solve_stored(stream, solver, target, rtol=rtol, atol=atol, watch=watch)
     page = None
@@ -62,15 +64,17 @@ def solve(
             typer.echo(solver.summary())
         typer.echo(_conclusion(outcome, target, page))
     for where, why in outcome.trouble:
-        typer.secho(f"reiterate: not solved: {where}\n  {why}", fg="red", err=True)
+        complain(f"not solved: {where}\n  {why}")
     if outcome.trouble:
         raise typer.Exit(1)
 
 
 def _conclusion(outcome: Outcome, target: Path, page: Path | None) -> str:
     parts = [f"{outcome.solved:,} solved in {outcome.seconds:.2f} s"]
+    if outcome.renewed:
+        parts[0] += f", {outcome.renewed:,} of them from solutions that were not exact enough"
     if outcome.skipped:
-        parts.append(f"{outcome.skipped:,} had been solved before")
+        parts.append(f"{outcome.skipped:,} had been solved before, as exactly as is asked for")
     if outcome.trouble:
         parts.append(f"{len(outcome.trouble):,} not solved")
     end = f" Report: {page}" if page else ""

@@ -8,7 +8,7 @@ from typing import Any
 
 from reiterate.configuration import Configuration
 from reiterate.contracts import Attempt, Instance, Method, Obstacle, Progress, Status
-from reiterate.errors import NotConverged, ToleranceUnreachable
+from reiterate.errors import BEST_IS_HERE, NotConverged, ToleranceUnreachable
 
 _WORTHWHILE = 0.5  # a repetition must at least halve the merit
 _NEAR_ROUNDING = 100.0
@@ -119,7 +119,7 @@ class Pursuit:
         if (beyond or (near and not capped)) and self.merit < _MEANINGFUL:
             return ToleranceUnreachable(
                 f"the tolerance {target:.1e} is below what double precision can reach here: rounding errors may "
-                f"amount to {level:.1e}, the best iterate has {self.merit:.1e}. It is on this error as .x; "
+                f"amount to {level:.1e}, the best iterate has {self.merit:.1e}. {BEST_IS_HERE}"
                 f"a tolerance of {2.0 * self.merit:.0e} can be met",
                 **known,
             )
@@ -135,7 +135,7 @@ class Pursuit:
         lead = "" if self.obstacle is None else f"{self.obstacle.reason}; "
         return NotConverged(
             f"{lead}not converged: the best iterate has {self.merit:.1e}, the target is {target:.1e}. Tried {story}. "
-            f"The best iterate is on this error as .x; {self._advice(capped=capped)}",
+            f"{BEST_IS_HERE}{self._advice(capped=capped)}",
             **known,
         )
 

@@ -73,7 +73,7 @@ class Trials:
         deviations = beliefs.deviations_from(incumbent)
         surplus = np.clip(running / expected - 1.0 + 0.4 * deviations, 0.0, 1.0) * expected
         loss = surplus + np.where(beliefs.ready, 0.0, beliefs.setup)
-        bank = _allowance(solves) * total + self._head_start * expected - self.spent
+        bank = allowance(solves) * total + self._head_start * expected - self.spent
         unused = bank / max(_MUCH * expected, math.ulp(0.0))
         hope = self._hope + (_BOLDER * math.log2(unused) if unused > 1.0 else 0.0)
         gain = expected - beliefs.hopeful(deviations, min(hope, _LARGEST_HOPE))
@@ -117,7 +117,7 @@ class Trials:
         """
         used = _HEAD_START - self._head_start
         if expected > 0.0:
-            used += max(self.spent - _allowance(solves) * total, 0.0) / expected
+            used += max(self.spent - allowance(solves) * total, 0.0) / expected
         waits = np.maximum(self._waits_until - solves, 0)
         rows = [
             {name: int(count) for name, count in (("losses", loss), ("waits", wait)) if count}
@@ -132,6 +132,6 @@ class Trials:
         self._waits_until[:] = [whole(row, "waits", 2**_LONGEST_WAIT) // 2 for row in rows]
 
 
-def _allowance(solves: int) -> float:
-    """The share of all cost that so many solves leave for trials."""
+def allowance(solves: int) -> float:
+    """The share of all cost that so many solves leave for trials, beside the cost of one solve."""
     return _ALLOWANCE * min(math.sqrt(_LONG / max(solves, 1)), 1.0)

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from reiterate.errors import ReiterateError
+from reiterate.errors import NotConverged, ReiterateError
 from reiterate.files.arrays import read_array
 from reiterate.files.stored import StoredStream, StoredSystem, System, Vector
 from reiterate.files.whole import make_directory, write_whole
@@ -31,7 +31,9 @@ class Outcome:
     Attributes
     ----------
     solved, skipped : int
-        Systems solved now; systems whose solution was there and is one.
+        Systems solved now; systems whose solution was there and is one to these tolerances.
+    renewed : int
+        Of those solved now, those whose solution was there, but not as exact as is asked for; it was the start.
     trouble : list of (str, str)
         Files of the systems that were not solved, and why.
     seconds : float
@@ -40,13 +42,15 @@ class Outcome:
 
     solved: int = 0
     skipped: int = 0
+    renewed: int = 0
     trouble: list[tuple[str, str]] = field(default_factory=list)
     seconds: float = 0.0
 
     def as_dict(self) -> dict[str, Any]:
         """The same as plain values, e.g. for JSON."""
         trouble = [{"system": where, "why": why} for where, why in self.trouble]
-        return {"solved": self.solved, "skipped": self.skipped, "trouble": trouble, "seconds": self.seconds}
+        counts = {"solved": self.solved, "skipped": self.skipped, "renewed": self.renewed}
+        return {**counts, "trouble": trouble, "seconds": self.seconds}
 
 
 def solve_stored(
@@ -99,26 +103,37 @@ def _solve_one(
 ) -> None:
     try:
         system = stored.read()
-        if _is_solved(path, system, *tolerances):
-            outcome.skipped += 1
-            return
-        x = solver.solve(system.A, system.b, system.x0)
+        earlier = _earlier(path, system)
+        start, renewed = system.x0, False
+        if earlier is not None:
+            residual, size = _norm(system.b - system.A @ earlier), _norm(system.b)
+            if np.all(residual <= np.maximum(tolerances[0] * size, tolerances[1])):
+                outcome.skipped += 1
+                return
+            if renewed := bool(np.all(residual < size)):
+                start = earlier
+        x = solver.solve(system.A, system.b, start)
     except ReiterateError as error:
-        outcome.trouble.append((stored.where, str(error)))
+        outcome.trouble.append((stored.where, error.told() if isinstance(error, NotConverged) else str(error)))
         return
     write_whole(path, lambda file: np.save(file, x, allow_pickle=False))
     outcome.solved += 1
+    outcome.renewed += renewed
 
 
-def _is_solved(path: Path, system: System, rtol: float, atol: float) -> bool:
-    """Whether the solution is there, for this system and to this tolerance; a damaged file is none."""
+def _earlier(path: Path, system: System) -> Vector | None:
+    """What an earlier run has written, if it may be a solution of this system; a damaged file may not."""
     if not path.exists():
-        return False
+        return None
     try:
         x = read_array(path)
-        if x.shape != system.b.shape or x.dtype.kind not in "fc":
-            return False
-        residual = np.linalg.norm(system.b - system.A @ x, axis=0)
-        return bool(np.all(residual <= np.maximum(rtol * np.linalg.norm(system.b, axis=0), atol)))
     except (ReiterateError, ValueError):
-        return False
+        return None
+    if x.shape != system.b.shape or x.dtype.kind not in "fc" or not np.isfinite(x).all():
+        return None
+    return x if np.can_cast(x.dtype, np.result_type(system.A.dtype, system.b.dtype, np.float64)) else None
+
+
+def _norm(vectors: Vector) -> Vector:
+    """Of every column."""
+    return np.atleast_1d(np.linalg.norm(vectors, axis=0))

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 if TYPE_CHECKING:
     from reiterate.intercept.conclusion import Conclusion
@@ -27,6 +28,9 @@ _RECORD_MORE: Final = (
     "Every place that calls a solver gets a directory, as `reiterate solve` reads it, e.g. to be sent to a colleague. "
     "SciPy solves the systems for the program, as always. Processes that it starts are not recorded."
 )
+
+
+_REFUSED: Final = 2  # the exit status where nothing was done
 
 
 def read(arguments: Sequence[str]) -> Callable[[], None] | None:
@@ -55,8 +59,28 @@ def memory_of(option: str | None) -> str | bool:
     return False if option == "off" else os.path.abspath(path)
 
 
+def missing_directory(memory: str | bool) -> str | None:
+    """What is wrong with the place of a memory that was asked for."""
+    parent = os.path.dirname(memory) if isinstance(memory, str) else ""
+    return f"there is no directory {parent!r}; create it first" if parent and not os.path.isdir(parent) else None
+
+
+def complain(message: str, command: str = "") -> None:
+    """Say what is wrong as every command does, and whose help tells more."""
+    red = sys.stderr.isatty() and not os.environ.get("NO_COLOR")
+    print(f"\033[31mreiterate: {message}\033[0m" if red else f"reiterate: {message}", file=sys.stderr)
+    if command:
+        print(f"  `{command} --help` tells more.", file=sys.stderr)
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        complain(message, self.prog)
+        raise SystemExit(_REFUSED)
+
+
 def _parser(name: str, description: str, more: str) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog=f"reiterate {name}",
         usage=f"reiterate {name} [OPTIONS] PROGRAM [ARGS]...\n       reiterate {name} [OPTIONS] -m MODULE [ARGS]...",
         description=f"{description} {more}",
@@ -66,7 +90,8 @@ def _parser(name: str, description: str, more: str) -> argparse.ArgumentParser:
     parser.add_argument(
         "program", metavar="PROGRAM", help="the program, with its own arguments after it; - for standard input"
     )
-    parser.add_argument("arguments", metavar="ARGS", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
+    rest = parser.add_argument("arguments", metavar="ARGS", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
+    rest.required = False
     return parser
 
 
@@ -91,11 +116,14 @@ def _run(arguments: Sequence[str]) -> Callable[[], None]:
         parser.error(f"--audit {asked.audit:g} is not between 0 and 1")
     if not 0.0 < asked.direct_tolerance < 1.0:
         parser.error(f"--direct-tolerance {asked.direct_tolerance:g} is not between 0 and 1")
+    memory = memory_of(asked.memory)
+    if (missing := missing_directory(memory)) is not None:
+        parser.error(missing)
     report, json = _writable(parser, asked.report), _writable(parser, asked.json)
     options = {
         "direct_tolerance": asked.direct_tolerance,
         "audit": asked.audit,
-        "memory": memory_of(asked.memory),
+        "memory": memory,
     }
 
     def go() -> None:

@@ -7,6 +7,7 @@ import contextlib
 import json
 import os
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,8 @@ from reiterate.intercept.forking import Lock
 if TYPE_CHECKING:
     from reiterate.intercept.patching import Answering
     from reiterate.intercept.session import Session, SiteSummary
+    from reiterate.intercept.table import Totals
+    from reiterate.report.account import Account
 
 _MOST_PAGES: Final = 20  # call sites with a page of their own
 
@@ -60,7 +63,7 @@ class Conclusion:
         self.children = 0
         self._stream = sys.stderr
         self._process = os.getpid()
-        self._interrupted = False
+        self._interrupted, self._begun = False, True
         atexit.register(self._conclude)
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(after_in_parent=self._forked)
@@ -74,10 +77,12 @@ class Conclusion:
 
     def _open(self, options: Mapping[str, Any]) -> Session | None:
         with self._telling():
+            begin = time.perf_counter()
             from reiterate.intercept.session import Session
 
             session = Session(**options)
             session.install()
+            session.starting = time.perf_counter() - begin
             self.session = session
         return self.session
 
@@ -88,9 +93,12 @@ class Conclusion:
         except Exception as error:
             self.say([f"reiterate: SciPy's solvers are not replaced ({type(error).__name__}: {error})."])
 
-    def ended(self, interrupted: bool) -> None:
-        """The main thread has ended: the last chance to import what cannot be imported at the interpreter's exit."""
-        self._interrupted = interrupted
+    def ended(self, interrupted: bool, begun: bool = True) -> None:
+        """The main thread has ended: the last chance to import what cannot be imported at the interpreter's exit.
+
+        Nothing is written of a program that could not even begin.
+        """
+        self._interrupted, self._begun = interrupted, begun
         if os.getpid() == self._process:
             with contextlib.suppress(Exception):
                 self.prepare()
@@ -109,6 +117,13 @@ class Conclusion:
                 self._stream.write(f"{line}\n")
             self._stream.flush()
 
+    def width(self) -> int | None:
+        """Characters in a line of the terminal that standard error is; ``None`` where it is none."""
+        try:
+            return os.get_terminal_size(self._stream.fileno()).columns or None
+        except (OSError, ValueError, AttributeError):
+            return None
+
     def _forked(self) -> None:
         self.children += 1
 
@@ -116,7 +131,7 @@ class Conclusion:
         """Whatever goes wrong is told in a line, and changes nothing of how the program ended."""
         if os.getpid() != self._process:
             return
-        for write in self.writers():
+        for write in self.writers() if self._begun else ():
             try:
                 write()
             except Exception as error:
@@ -167,9 +182,9 @@ class Summary(Conclusion):
 
         table.totals(self._sites())
         if self._wanted.report is not None:
-            from reiterate.report import figures, stream, stream_charts, stream_choices
+            from reiterate.report import account, figures, stream, stream_charts, stream_choices
 
-            del figures, stream, stream_charts, stream_choices
+            del account, figures, stream, stream_charts, stream_choices
 
     def writers(self) -> Sequence[Callable[[], object]]:
         """The table, the numbers and the report, as far as they are wanted."""
@@ -182,9 +197,7 @@ class Summary(Conclusion):
         from reiterate.intercept.table import lines
 
         if not self._wanted.quiet:
-            they = "process is" if self.children == 1 else "processes are"
-            note = f"  {self.children} forked {they} not counted."
-            self.say([*lines(self._sites()), *([note] if self.children else [])])
+            self.say(lines(self._sites(), self.width(), self.children))
 
     def _write_json(self) -> None:
         from reiterate.intercept.table import as_dict
@@ -197,7 +210,7 @@ class Summary(Conclusion):
 
     def _write_report(self) -> None:
         if self._wanted.report is not None:
-            write_report(self._wanted.program, self._sites(), self._wanted.report)
+            write_report(self._wanted.program, self._sites(), self._wanted.report, self.children)
 
 
 def _remember_interruption() -> None:
@@ -210,8 +223,10 @@ def _remember_interruption() -> None:
         exec("raise KeyboardInterrupt")
 
 
-def write_report(program: str, sites: Sequence[SiteSummary], path: Path) -> Path:
+def write_report(program: str, sites: Sequence[SiteSummary], path: Path, children: int = 0) -> Path:
     """Write a page about all call sites, and beside it one about each stream: ``out.html``, ``out-1.html``.
+
+    The program has forked so many ``children``.
 
     Raises
     ------
@@ -219,38 +234,55 @@ def write_report(program: str, sites: Sequence[SiteSummary], path: Path) -> Path
         The path cannot be written.
     """
     from reiterate.intercept import table
-    from reiterate.report.page import Page
+    from reiterate.report.page import Link, Page
     from reiterate.report.words import several
 
     total = table.totals(sites)
     by_time = sorted(sites, key=lambda site: site.seconds, reverse=True)
     rows = []
     for number, site in enumerate(by_time, 1):
-        page = ""
+        page: str | Link = ""
         if number <= _MOST_PAGES and site.solver is not None and len(site.solver.history):
-            page = _page(site, path.with_name(f"{path.stem}-{number}{path.suffix}"))
+            page = Link(_page(site, path.with_name(f"{path.stem}-{number}{path.suffix}")))
         rows.append([*table.row(site)[:3], *_times(site), table.choices(site), page])
     if total.solves > total.left_to_scipy:
         lead = f"{table.headline(total, len(sites))}"
     else:
         lead = f"{several(total.solves, 'solve')}, all left to SciPy." if sites else "No solver of SciPy's was called."
-    overview = Page(f"{program}, as reiterate ran it", lead)
+    overview = Page(f"{program}, as reiterate ran it", lead, table.forked(children))
     overview.table(
         "Call sites",
-        "Every place that calls one of SciPy's solvers is a stream of its own. A page named in the last column lies "
+        "Every place that calls one of SciPy's solvers is a stream of its own. The pages in the last column lie "
         "beside this one.",
         ["call site", "function", "solves", "seconds", "with SciPy", "how that is known", "chosen", "page"],
         rows,
     )
+    if total.seconds > 0.0:
+        _account(total, lead).show(overview)
     overview.explanations("How to read this", _TERMS)
     return overview.write(path)
 
 
 def _page(site: SiteSummary, path: Path) -> str:
     """The page of a stream, with what SciPy would have taken where that is known; returns its name."""
+    from reiterate.intercept import table
+
     instead = site.seconds_instead
     measured = {} if instead is None or site.before == "unknown" else {f"SciPy, {site.before}": instead}
-    return str(site.solver.report(path, title=f"{site.function} at {site.where}", measured=measured).name)
+    total = table.totals([site])
+    account = _account(total, table.headline(total, 1))
+    title = f"{site.function} at {site.where}"
+    return str(site.solver.report(path, title=title, measured=measured, account=account).name)
+
+
+def _account(total: Totals, lead: str) -> Account:
+    """As the table tells it."""
+    from reiterate.intercept.account import PARTS
+    from reiterate.intercept.table import not_counted
+    from reiterate.report.account import Account
+
+    parts = [(name, total.parts[part], meaning) for part, (name, meaning) in PARTS.items()]
+    return Account(lead, parts, total.parts["ours"] + total.parts["refused"], not_counted(total))
 
 
 def _times(site: SiteSummary) -> list[Any]:
@@ -260,9 +292,13 @@ def _times(site: SiteSummary) -> list[Any]:
 
 _TERMS: Final = [
     ("call site", "A line of the program, or of a package that it uses, that calls one of SciPy's sparse solvers."),
-    ("seconds", "Measured: spent in the calls, deciding and checking included."),
+    ("seconds", "Measured: that the program has waited in the calls, for all that “Where the seconds went” names."),
     ("with SciPy", "What SciPy would have spent on the same calls."),
     ("audited", "From calls of this very run that were solved both ways."),
     ("estimated", "From those calls of this site that SciPy answered, in this run or an earlier one."),
-    ("chosen", "The configurations that began the solves, with their shares; SciPy: calls that were left to it."),
+    (
+        "chosen",
+        "Who answered, with shares of all solves: methods of ours, a factor that SciPy had made for the same matrix "
+        "and that was kept, or SciPy, be it at once or after our answer was refused.",
+    ),
 ]

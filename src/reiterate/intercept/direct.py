@@ -12,6 +12,7 @@ import scipy.sparse as sp
 from scipy.sparse.linalg._dsolve import linsolve
 
 from reiterate.intercept import patching, sparse_sides
+from reiterate.intercept.account import Watch
 from reiterate.intercept.accuracy import looks_singular
 from reiterate.intercept.factor import LazyFactor, LazyIncompleteFactor
 from reiterate.intercept.ledger import Answerer, Ledger
@@ -85,21 +86,17 @@ def _spsolve(site: Site, original: Callable[..., Any], args: tuple[Any, ...], kw
         return x
     if who == "SciPy" or not _finite(rhs):
         return _left(site, ledger, A, rhs, original, args, kwargs)
-    begun = time.perf_counter()
+    watch, begun = Watch(), time.perf_counter()
     matrix = _canonical(A, ("csc", "csr"), "spsolve requires A be CSC or CSR matrix format")
     if who == "solver":
-        solve = functools.partial(_solution, site, ledger, matrix, rhs)
-        x = site.tried(ledger, solve, ledger.rival, begun).x
+        x = site.tried(ledger, lambda: _solution(site, ledger, matrix, rhs), ledger.rival, begun).x
         ledger.answered += x is not None
     else:
-        x = site.attempt(lambda: _solution_by_factors(site, ledger, matrix, rhs, begun))
+        x = site.attempt(lambda: _solution(site, ledger, matrix, rhs, watch))
     if x is None:
         return _left(site, ledger, A, rhs, original, (matrix, b, permc_spec, use_umfpack), {})
     if site.options.audits():
-        begin = time.perf_counter()
-        theirs = original(matrix, b, permc_spec, use_umfpack)
-        ledger.by_both(time.perf_counter() - begin)
-        x = _compared(site, ledger, x, theirs)
+        x = site.account.within("audits", _audited, site, ledger, x, original, (matrix, b, permc_spec, use_umfpack))
     elif sp.issparse(x):
         sparse_sides.warn(matrix, b)
     return x
@@ -124,20 +121,17 @@ def _repeated(site: Site, ledger: Ledger, A: Any, rhs: Any, ordering: Any, use_u
         return None
     if A.format not in ("csc", "csr") or A.dtype.itemsize != (16 if A.dtype.kind == "c" else 8) or A.dtype.kind in "iu":
         return None
-    begin = time.perf_counter()
+    watch = Watch()
     A.sum_duplicates()  # as SciPy does
     x = site.repetition.solve(A, rhs, ordering, site.options.direct_tolerance)
-    seconds = time.perf_counter() - begin
-    site.seconds += seconds
     if x is None:
         return None
+    site.account.add("kept", watch.alone())
     site.answered += 1
     ledger.repeated += 1
     if site.options.audits():
-        begin = time.perf_counter()
-        theirs = patching.original("spsolve")(A, rhs, ordering, use_umfpack)
-        ledger.by_both(time.perf_counter() - begin)
-        x = _compared(site, ledger, x, theirs)
+        theirs = patching.original("spsolve")
+        x = site.account.within("audits", _audited, site, ledger, x, theirs, (A, rhs, ordering, use_umfpack))
     return x
 
 
@@ -157,12 +151,14 @@ def _left(
     return x
 
 
-def _solution(site: Site, ledger: Ledger, A: Any, b: Any, *, factors: bool) -> Any:
-    """The shape, order, type and precision that SciPy's has; ``None`` where it is SciPy that has to answer."""
-    begin = time.perf_counter()
+def _solution(site: Site, ledger: Ledger, A: Any, b: Any, by_factors: Watch | None = None) -> Any:
+    """The shape, order, type and precision that SciPy's has; ``None`` where it is SciPy that has to answer.
+
+    By the solver of the site, or ``by_factors``, which has begun then.
+    """
     if looks_singular(A, site.parts):
-        if factors:
-            site.charge_factors(ledger, time.perf_counter() - begin, A, None)
+        if by_factors is not None:
+            site.factors_failed(ledger, by_factors)
         return None
     dtype = np.promote_types(A.dtype, b.dtype)
     where = None
@@ -173,9 +169,8 @@ def _solution(site: Site, ledger: Ledger, A: Any, b: Any, *, factors: bool) -> A
                 return None
         b = b.toarray()
     b = b.astype(widened(dtype), copy=False)
-    if factors:
-        answer = site.solve_by_factors(ledger, wider(A), b, dtype)
-        site.charge_factors(ledger, time.perf_counter() - begin, A, answer)
+    if by_factors is not None:
+        answer = site.solve_by_factors(ledger, wider(A), b, dtype, by_factors)
         x = None if answer is None else answer.x
     else:
         x = site.solve_directly(ledger, wider(A), b, dtype)
@@ -185,6 +180,13 @@ def _solution(site: Site, ledger: Ledger, A: Any, b: Any, *, factors: bool) -> A
     if x is None or _columns(b) == 1:
         return None if x is None else x.ravel()
     return np.asfortranarray(x) if where is None else sparse_sides.assemble(A, x, where)
+
+
+def _audited(site: Site, ledger: Ledger, ours: Any, original: Callable[..., Any], args: tuple[Any, ...]) -> Any:
+    begin = time.perf_counter()
+    theirs = original(*args)
+    ledger.by_both(time.perf_counter() - begin)
+    return _compared(site, ledger, ours, theirs)
 
 
 def _compared(site: Site, ledger: Ledger, ours: Any, theirs: Any) -> Any:
@@ -231,22 +233,20 @@ def _factor(
             supernodal = who == "factors"
             return LazyFactor(site, ledger, wider(matrix, copy=True), options, matrix.dtype, supernodal=supernodal)
         args, kwargs = (matrix,), options
-    begin = time.perf_counter()
+    watch = Watch()
     try:
         with ledger.meanwhile():
             own = splu(*args, **kwargs)
     finally:
-        seconds = time.perf_counter() - begin
-        site.seconds += seconds
-        ledger.by_scipy(seconds, A)
+        ledger.by_scipy(site.account.by_scipy(watch), A)
     if ledger.for_solving().settled and not recording:
-        site.left_to_scipy += 1
+        site.left()
         return own
     matrix = sp.csc_array(A, dtype=widened(A.dtype), copy=True)
     matrix.sum_duplicates()
     singular = looks_singular(matrix, site.parts)
     if singular and not recording:
-        site.left_to_scipy += 1
+        site.left()
         return own
     dtype = A.dtype if A.dtype.kind in "fc" else matrix.dtype
     return LazyFactor(site, ledger, matrix, options, dtype, own, singular=singular)

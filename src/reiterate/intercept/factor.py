@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy.sparse.linalg import SuperLU
 
 from reiterate.intercept import patching
+from reiterate.intercept.account import SUPERNODAL, Watch
 from reiterate.intercept.accuracy import norm_of_rows
 from reiterate.intercept.forking import Lock
 from reiterate.intercept.frames import strip
@@ -58,7 +59,7 @@ class _Lazy:
         return patching.original(self._function)(self._matrix, **self._options)
 
     def _factored(self, seconds: float) -> None:
-        self._site.seconds += seconds
+        self._site.account.add("scipy", seconds)
 
     def _read(self, name: str) -> Any:
         try:
@@ -124,10 +125,10 @@ class LazyIncompleteFactor(_Lazy):
     _function = "spilu"
 
     def _solve(self, rhs: Any, trans: Any) -> NDArray[Any]:
-        self._site.left_to_scipy += 1
+        self._site.left()
         own = self._factor()
         self._solve_by(own)
-        return own.solve(rhs, trans)  # type: ignore[no-any-return]
+        return self._site.account.within("scipy", own.solve, rhs, trans)  # type: ignore[no-any-return]
 
 
 class LazyFactor(_Lazy):
@@ -172,6 +173,10 @@ class LazyFactor(_Lazy):
         self._counted(seconds)
 
     def _solve(self, rhs: Any, trans: Any) -> NDArray[Any]:
+        x: NDArray[Any] = self._site.account.within("deciding", self._answer, rhs, trans)
+        return x
+
+    def _answer(self, rhs: Any, trans: Any) -> NDArray[Any]:
         b = self._admit(rhs, trans)
         if b is None:
             return self._factor().solve(rhs, trans)  # type: ignore[no-any-return]
@@ -225,24 +230,20 @@ class LazyFactor(_Lazy):
         ledger.columns += columns
         self._solved = True
         if site.options.audits():
-            x = site.compare(ledger, x, self._audited(b, columns, trans))
+            x = site.compare(ledger, x, site.account.within("audits", self._audited, b, columns, trans))
         return x
 
     def _by_factors(self, b: NDArray[Any], columns: int, trans: str) -> NDArray[Any] | None:
         """By factors of our own, which are computed, or found kept at this place, at the first solve."""
-        ledger, site, begin = self._ledger, self._site, time.perf_counter()
+        ledger, site, watch = self._ledger, self._site, Watch()
         b = b.astype(widened(self._dtype), copy=False)
-        if self._factors is None:
-            answer = site.solve_by_factors(ledger, self._matrix, b, self._dtype, trans)
-            site.charge_factors(ledger, time.perf_counter() - begin, self._matrix, answer)
-            x = None
-            if answer is not None:
-                self._factors, x = answer.factors, answer.x
-        else:
+        x: NDArray[Any] | None = None
+        if self._factors is not None:
             x = site.attempt(lambda: self._by_kept_factors(b, trans))
-            site.seconds += time.perf_counter() - begin
-            site.answered += x is not None
-            site.by_factors += x is not None
+            if x is not None:
+                site.by_factors(watch, SUPERNODAL)
+        elif (answer := site.solve_by_factors(ledger, self._matrix, b, self._dtype, watch, trans)) is not None:
+            self._factors, x = answer.factors, answer.x
         x = None if x is None else rounded(x, self._dtype)
         if x is None:
             self._factors, self._rent = None, np.inf
@@ -250,7 +251,7 @@ class LazyFactor(_Lazy):
         ledger.columns += columns
         self._solved = True
         if site.options.audits():
-            x = site.compare(ledger, x, self._audited(b, columns, trans))
+            x = site.compare(ledger, x, site.account.within("audits", self._audited, b, columns, trans))
         return x
 
     def _by_kept_factors(self, b: NDArray[Any], trans: str) -> NDArray[Any] | None:
@@ -284,7 +285,8 @@ class LazyFactor(_Lazy):
         x: NDArray[Any] | None = site.tried(ledger, lambda: self._solution(ledger, b, trans), columns * ledger.usual).x
         ledger.answered += 0 if x is None else columns
         if x is not None and site.options.audits():
-            x = site.compare(ledger, x, self._timed(self._own, b, columns, trans, answered=True))
+            theirs = site.account.within("audits", self._timed, self._own, b, columns, trans, answered=True)
+            x = site.compare(ledger, x, theirs)
         return x
 
     def _timed(self, own: Any, rhs: Any, columns: int, trans: str, *, answered: bool = False) -> NDArray[Any]:
@@ -301,10 +303,8 @@ class LazyFactor(_Lazy):
         own = self._factor()
         if not self._solving.answered:
             self._rows.clear()
-        begin = time.perf_counter()
-        x = self._timed(own, rhs, columns, trans)
-        self._site.seconds += time.perf_counter() - begin
-        self._site.left_to_scipy += 1
+        x: NDArray[Any] = self._site.account.within("scipy", self._timed, own, rhs, columns, trans)
+        self._site.left()
         if self._solving.settled and self._site.options.recorder is None:
             self._matrix = None
             self._rows.clear()

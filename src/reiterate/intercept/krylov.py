@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy.sparse.linalg._interface import MatrixLinearOperator
 
 from reiterate.intercept.accuracy import looks_singular
-from reiterate.intercept.ledger import SLOW_ITERATIVE
+from reiterate.intercept.ledger import SLOW_ITERATIVE, Ledger
 from reiterate.intercept.precision import rounded, widened
 from reiterate.intercept.site import Handler, Site
 
@@ -52,12 +52,15 @@ def _krylov(site: Site, original: Callable[..., Any], args: tuple[Any, ...], kwa
         return site.timed(ledger, A, original, args, kwargs)
     ledger.answered += 1
     if site.options.audits():
-        begin = time.perf_counter()
-        theirs, info = original(*args, **kwargs)
-        ledger.by_both(time.perf_counter() - begin)
-        if info == 0:
-            x = site.compare(ledger, x, theirs)
+        x = site.account.within("audits", _audited, site, ledger, x, lambda: original(*args, **kwargs))
     return x, 0
+
+
+def _audited(site: Site, ledger: Ledger, ours: NDArray[Any], solve: Callable[[], Any]) -> NDArray[Any]:
+    begin = time.perf_counter()
+    theirs, info = solve()
+    ledger.by_both(time.perf_counter() - begin)
+    return site.compare(ledger, ours, theirs) if info == 0 else ours
 
 
 def _matrix(A: Any) -> Any:

@@ -23,7 +23,9 @@ from reiterate.intercept.frames import strip
 _UNREADABLE: Final = 2  # Python's exit status for a program that it cannot open
 
 
-def run_program(program: str, arguments: Sequence[str], *, is_module: bool, ended: Callable[[bool], object]) -> None:
+def run_program(
+    program: str, arguments: Sequence[str], *, is_module: bool, ended: Callable[[bool, bool], object]
+) -> None:
     """Run a program to its end.
 
     Parameters
@@ -36,8 +38,8 @@ def run_program(program: str, arguments: Sequence[str], *, is_module: bool, ende
     is_module
         Whether it is the name of a module.
     ended
-        Called when the main thread has come to its end, with whether it was interrupted; other threads and what is
-        registered with :mod:`atexit` may go on.
+        Called when the main thread has come to its end, with whether it was interrupted and whether the program had
+        begun: its file may be missing, or no Python. Other threads and what is registered with :mod:`atexit` may go on.
 
     Raises
     ------
@@ -64,11 +66,17 @@ def run_program(program: str, arguments: Sequence[str], *, is_module: bool, ende
     else:
         return
     finally:
-        ended(interrupted)
+        ended(interrupted, _had_begun(kept))
         del kept
     if interrupted:
         raise KeyboardInterrupt
     raise SystemExit(1)
+
+
+def _had_begun(ours: ModuleType) -> bool:
+    """Whether there is code of the program's that was begun: only then is it known where it comes from."""
+    main = sys.modules.get("__main__")
+    return main is None or (main is not ours and hasattr(main, "__file__"))
 
 
 def _execute_module(name: str, arguments: Sequence[str]) -> None:
@@ -102,8 +110,9 @@ def _execute_path(path: str, arguments: Sequence[str]) -> None:
 
 def _execute(source: bytes, file: str, loader: object) -> None:
     namespace = vars(_new_main())
+    code = compile(source, file, "exec", dont_inherit=True)
     namespace.update(__file__=file, __loader__=loader, __cached__=None)
-    exec(compile(source, file, "exec", dont_inherit=True), namespace)
+    exec(code, namespace)
 
 
 def _set_path(place: str, *, always: bool = False) -> None:

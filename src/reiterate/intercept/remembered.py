@@ -66,15 +66,12 @@ class Remembered:
         except Exception:  # it may come from anywhere
             return
 
-    def keep(self) -> float:
-        """Write what is known if that was not done for a while; returns the seconds that this has taken."""
-        begin = time.perf_counter()
+    def keep(self) -> None:
+        """Write what is known if that was not done for a while."""
         self._called_in = os.getpid()
-        if begin - self._written < _LONGEST:
-            return 0.0
-        self._written = begin
-        self._write(patiently=False)
-        return time.perf_counter() - begin
+        if (now := time.perf_counter()) - self._written >= _LONGEST:
+            self._written = now
+            self._write(patiently=False)
 
     def close(self) -> None:
         """The end of a session, or of the process."""

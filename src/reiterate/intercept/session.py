@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import time
 import weakref
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import CodeType, FrameType
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
@@ -43,20 +44,27 @@ class SiteSummary:
     left_to_scipy : int
         Calls that SciPy answered.
     seconds : float
-        Spent in the calls, now; calls on systems too small to be looked at are not timed.
+        That the program has waited in the calls, loading and attempts in vain included, without audits.
     seconds_before : float or None
         What SciPy would have spent on the same calls; ``None``: nobody knows.
     before : {"audited", "estimated", "unknown"}
         Where that number comes from: from calls that were solved both ways, or from those that SciPy answered, in
-        this run or an earlier one.
+        this run or an earlier one. Where it answered all, its own seconds.
     chosen : list of (str, int)
-        Configurations and how many solves they began, most first.
+        Who answered how many of the solves, most first: configurations that ours began with, a factor of SciPy's that
+        was kept, SciPy, and SciPy after an attempt of ours was refused. They add up to ``solves``.
     disagreement : float or None
         Largest relative difference between the two answers of an audited call; ``None``: none was audited.
     solver : rt.Solver or None
         The stream, where there is one.
     seconds_instead : float or None
         What SciPy would have spent on the calls that it did not answer.
+    parts : dict of str to float
+        The same seconds by what they were for; see :data:`reiterate.intercept.account.PARTS`.
+    audits : float
+        Seconds of audits, which come on top.
+    untimed : int
+        Calls left to SciPy that were not timed, because the systems are too small to be looked at.
     """
 
     where: str
@@ -70,6 +78,9 @@ class SiteSummary:
     disagreement: float | None
     solver: Any
     seconds_instead: float | None = None
+    parts: dict[str, float] = field(default_factory=dict)
+    audits: float = 0.0
+    untimed: int = 0
 
 
 class Session:
@@ -118,6 +129,7 @@ class Session:
         self._sites: dict[tuple[str, int, str], Site] = {}
         self._lock = Lock(delicate=True)
         self._options: Options | None = None
+        self.starting = 0.0  # seconds that the program has waited for this very session
 
     def install(self) -> None:
         """Begin to answer, for all threads."""
@@ -146,6 +158,9 @@ class Session:
                 site.disagreement,
                 site.solver,
                 site.instead(),
+                site.account.parts(),
+                site.account.seconds["audits"],
+                site.left_to_scipy - site.timed_left,
             )
             for site in list(self._sites.values())
         ]
@@ -174,7 +189,7 @@ class Session:
         """The call site of a frame that calls ``function``; ``None`` where SciPy or reiterate itself calls."""
         if patching.inside.depth:  # a package that we use ourselves; when the program uses it, it is a call site
             return None
-        code, line = frame.f_code, frame.f_lineno
+        begin, code, line = time.perf_counter(), frame.f_code, frame.f_lineno
         site = None
         if str(frame.f_globals.get("__name__", "")).partition(".")[0] not in ("scipy", "reiterate"):
             from reiterate.intercept.direct import DIRECT
@@ -188,6 +203,8 @@ class Session:
                     handler = DIRECT.get(function) or KRYLOV[function]
                     site = Site(code, line, function, handler, self.options)
                     self._sites[place] = site
+                    site.account.add("loading", self.starting + time.perf_counter() - begin)
+                    self.starting = 0.0
         with self._lock:
             if len(self.known) >= _MOST_KNOWN:
                 self.known.clear()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 
 from reiterate.errors import NotConverged
 from reiterate.intercept import patching
+from reiterate.intercept.account import KEPT, LEFT, REFUSED, SUPERNODAL, Account, Watch
 from reiterate.intercept.accuracy import KnownParts, backward_error, norm_of_rows
 from reiterate.intercept.factoring import Factoring
 from reiterate.intercept.forking import Lock, interrupted
@@ -24,7 +26,7 @@ from reiterate.intercept.ledger import Budget, Key, Ledger, nearest
 from reiterate.intercept.patching import inside
 from reiterate.intercept.precision import least_error
 from reiterate.intercept.repeated import Repetition
-from reiterate.intercept.supernodal import Answer, Supernodal
+from reiterate.intercept.supernodal import Answer, Busy, Supernodal
 
 if TYPE_CHECKING:
     from reiterate.intercept.remembered import Remembered
@@ -60,10 +62,6 @@ class Options:
             return bool(self.rng.random() < self.audit)
 
 
-class Busy(Exception):
-    """The solver of a site is at work in another thread."""
-
-
 @dataclass(frozen=True, slots=True)
 class Tried:
     """An attempt at a call.
@@ -97,14 +95,14 @@ class Site:
     light : int
         Entries of A below which it does so, too, having proved too fast to be improved upon.
     answered, left_to_scipy : int
-        Calls that we answered; calls that SciPy answered.
-    seconds : float
-        Spent here, by us and by those calls of SciPy's that were timed.
+        Calls that we answered, or factors that were kept; calls that SciPy answered.
+    timed_left, refused : int
+        Of the latter, those that were timed, and those that we had tried to answer.
+    account : Account
+        Where the seconds went.
     disagreement : float or None
         Largest relative difference found by an audit.
     solver : rt.Solver or None
-    by_factors : int
-        Calls that factors of our own have answered.
     """
 
     def __init__(self, code: CodeType, line: int, function: str, handler: Handler, options: Options) -> None:
@@ -117,21 +115,24 @@ class Site:
         self.smallest = _SMALLEST
         self.least = 0 if options.recorder is not None else _SMALLEST
         self.light = 0
-        self.answered = self.left_to_scipy = 0
-        self.seconds = 0.0
+        self.answered = self.left_to_scipy = self.timed_left = self.refused = 0
+        self.account = Account()
+        self._began: Counter[Any] = Counter()  # by configuration
         self.audited = 0
         self.disagreement: float | None = None
         self.solver: Any = None
         self.parts: KnownParts = {}
         self.repetition = Repetition()
         self.supernodal = Supernodal()
-        self.by_factors = 0
         self._ledgers: dict[Key, Ledger] = {}
         self._handler = handler
         self._lock = Lock(delicate=True)
 
     def answer(self, original: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """What the call returns."""
+        return self.account.within("deciding", self._answer, original, args, kwargs)
+
+    def _answer(self, original: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         if interrupted():
             return self.leave(original, args, kwargs)
         try:
@@ -140,6 +141,11 @@ class Site:
             if raised_by_handler(error) or _was_running(error, original):
                 raise
         return self.leave(original, args, kwargs)  # whatever was wrong with it, SciPy can answer, or say so
+
+    @property
+    def seconds(self) -> float:
+        """That the program has waited here; audits, and calls too small to be looked at, are not in it."""
+        return self.account.total
 
     def ledger(self, A: Any, k: int, *, direct: bool = False) -> Ledger:
         """That of matrices with about as many rows and entries, and about so many right-hand sides.
@@ -151,13 +157,11 @@ class Site:
         if found is None:
             found = Ledger(self.options.budget, barred=self.options.recorder is not None)
             found.factoring = Factoring() if direct else None
-            begin = time.perf_counter()
             if remembered is not None:
                 remembered.begin(self, key, found)
-            self.seconds += time.perf_counter() - begin
             found = self._ledgers.setdefault(key, found)
         elif remembered is not None:
-            self.seconds += remembered.keep()
+            remembered.keep()
         return found
 
     def ledgers(self) -> dict[Key, Ledger]:
@@ -170,23 +174,30 @@ class Site:
             self.options.recorder.add(self, A, b, x0)
 
     def leave(self, original: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """SciPy answers, untimed."""
+        """SciPy answers, whatever that takes."""
+        self.left()
+        watch = Watch()
+        try:
+            return original(*args, **kwargs)
+        finally:
+            self.account.by_scipy(watch, measured=False)
+
+    def left(self) -> None:
+        """Count a call that SciPy answers, and that is timed."""
         self.left_to_scipy += 1
-        return original(*args, **kwargs)
+        self.timed_left += 1
 
     def timed(
         self, ledger: Ledger, A: Any, original: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any:
         """SciPy answers, and what that takes is written down."""
-        self.left_to_scipy += 1
-        begin = time.perf_counter()
+        self.left()
+        watch = Watch()
         try:
             with ledger.meanwhile():
                 return original(*args, **kwargs)
         finally:
-            seconds = time.perf_counter() - begin
-            self.seconds += seconds
-            ledger.by_scipy(seconds, A)
+            ledger.by_scipy(self.account.by_scipy(watch), A)
             if ledger.theirs.count >= _SURE and ledger.settled and self.options.recorder is None:
                 self.light = max(self.light, int(A.nnz) + 1)
 
@@ -245,7 +256,7 @@ class Site:
         try:
             x = self.attempt(solve)
         except Busy:
-            self.seconds += time.perf_counter() - begin
+            self.account.add("refused", time.perf_counter() - begin)
             return Tried(None, busy=True)
         seconds = time.perf_counter() - begin
         loading = self.loading() - loading
@@ -286,34 +297,52 @@ class Site:
         return None
 
     def solve_by_factors(
-        self, ledger: Ledger, A: Any, b: NDArray[Any], dtype: np.dtype[Any], trans: str = "N"
+        self, ledger: Ledger, A: Any, b: NDArray[Any], dtype: np.dtype[Any], watch: Watch, trans: str = "N"
     ) -> Answer | None:
-        """As :meth:`solve_directly`, by factors of our own; A by rows or columns, its entries sorted."""
-        promise = max(self.options.direct_tolerance, least_error(dtype))
-        if ledger.factoring is None:
-            return None
-        most = ledger.factoring.most_operations(ledger.theirs)
-        with np.errstate(all="ignore"), ledger.meanwhile():
-            answer: Answer | None = self.attempt(lambda: self.supernodal.solve(A, b, promise, most, trans))
-        return answer
+        """As :meth:`solve_directly`, by factors of our own, and written down with what it took since ``watch`` began.
 
-    def charge_factors(self, ledger: Ledger, seconds: float, A: Any, answer: Answer | None) -> None:
-        """Write down what such an answer took, or the attempt at one."""
-        self.seconds += seconds
+        A is in double precision, by rows or columns, its entries sorted.
+        """
+        promise = max(self.options.direct_tolerance, least_error(dtype))
+        most = ledger.factoring.most_operations(ledger.theirs) if ledger.factoring is not None else 0.0
+        answer: Answer | None = None
+        try:
+            with np.errstate(all="ignore"), ledger.meanwhile():
+                answer = self.attempt(lambda: self.supernodal.solve(A, b, promise, most, trans))
+        except Busy:  # which is no failure
+            return None
         if answer is None:
-            ledger.factors_failed(seconds)
-            return
-        self.answered += 1
-        self.by_factors += 1
-        if answer.new:
-            ledger.by_factors(seconds, A, answer.factors.operations)
+            self.factors_failed(ledger, watch)
+        elif answer.new:
+            ledger.by_factors(watch.alone(), A, answer.factors.operations)
+            self.by_factors(watch, SUPERNODAL)
         else:
             ledger.repeated += 1
+            self.by_factors(watch, KEPT)
+        return answer
+
+    def factors_failed(self, ledger: Ledger, watch: Watch) -> None:
+        """Write down an attempt in vain."""
+        seconds = watch.alone()
+        ledger.factors_failed(seconds)
+        self.account.add("refused", seconds)
+        self.refused += 1
+
+    def by_factors(self, watch: Watch, whose: str) -> None:
+        """Write down an answer by factors of our own."""
+        self.account.add("ours", watch.alone())
+        self.answered += 1
+        self._began[whose] += 1
 
     def charge(self, ledger: Ledger, seconds: float, loading: float, instead_of: float, *, failed: bool) -> None:
         """Write down what our answer took, or our attempt at one, of which ``loading`` was for machine code."""
-        self.seconds += seconds
+        self.account.add("refused" if failed else "ours", seconds - loading)
+        self.account.add("loading", loading)
         self.answered += not failed
+        self.refused += failed
+        if not failed:
+            last = self.solver.last
+            self._began["reiterate" if last is None else last.configuration] += 1
         ledger.by_us(seconds - loading, 0.0 if failed else instead_of)
 
     def compare(self, ledger: Ledger, ours: NDArray[Any], theirs: NDArray[Any]) -> NDArray[Any]:
@@ -330,10 +359,14 @@ class Site:
 
     def before(self) -> tuple[float | None, Literal["audited", "estimated", "unknown"]]:
         """What SciPy would have spent, and how that is known."""
+        if not self.answered:
+            return self.account.seconds["scipy"] or None, "estimated" if self.account.seconds["scipy"] else "unknown"
         parts = [ledger.before() for ledger in self.ledgers().values()]
         if not parts or any(part is None for part in parts):
             return None, "unknown"
-        return sum(part for part in parts if part is not None), "audited" if self.audited else "estimated"
+        spent = sum(part for part in parts if part is not None)
+        spent += self.account.unmeasured - self.account.elsewhere
+        return spent, "audited" if self.audited else "estimated"
 
     def instead(self) -> float | None:
         """What SciPy would have spent on the calls that we answered."""
@@ -341,12 +374,11 @@ class Site:
         return None if None in parts else sum(part for part in parts if part is not None)
 
     def chosen(self) -> list[tuple[str, int]]:
-        """Configurations and how many solves they began, most first."""
-        tallies = {} if self.solver is None else self.solver.history.tallies
-        found = [(str(configuration), tally.solves) for configuration, tally in tallies.items()]
-        if self.by_factors:
-            found.append(("supernodal factors", self.by_factors))
-        return sorted(found, key=lambda item: -item[1])
+        """Who answered how many calls, most first: the configuration that ours began with, or SciPy."""
+        found = Counter({str(configuration): count for configuration, count in self._began.items()})
+        refused = min(self.refused, self.left_to_scipy)
+        found.update({KEPT: self.answered - found.total(), LEFT: self.left_to_scipy - refused, REFUSED: refused})
+        return [(name, count) for name, count in found.most_common() if count > 0]
 
     def loading(self) -> float:
         """Seconds of loading machine code so far, which are not held against our answers; makes the solver."""
@@ -355,9 +387,7 @@ class Site:
                 return 0.0
             try:
                 if self.solver is None:
-                    begin = time.perf_counter()
-                    self.solver = self.attempt(self._make_solver)
-                    self.seconds += time.perf_counter() - begin  # importing it, too, is time that SciPy did not need
+                    self.solver = self.account.within("loading", self.attempt, self._make_solver)
             finally:
                 self._lock.release()
         if self.solver is None:  # e.g. a module cannot be imported: nobody is to hear of it but SciPy

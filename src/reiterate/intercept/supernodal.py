@@ -7,7 +7,6 @@ answer is checked like every other answer.
 
 from __future__ import annotations
 
-import threading
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
@@ -17,6 +16,7 @@ from numpy.typing import NDArray
 
 from reiterate.errors import Breakdown
 from reiterate.intercept.accuracy import backward_error, norm_of_rows
+from reiterate.intercept.forking import Lock
 from reiterate.linear.machine_memory import default_memory_limit
 from reiterate.linear.rslab_process import claim, orphaned, rslab, translated
 
@@ -31,6 +31,10 @@ _KEPT: Final = 0.125  # of the memory that one factorization may take: larger fa
 # Rows are exchanged before the analysis where a diagonal entry is below this share of its column's largest. rslab
 # pivots within supernodes only, and may need that.
 _NEGLIGIBLE_DIAGONAL: Final = {"L U": 1e-2, "matched": 1.0}
+
+
+class Busy(Exception):
+    """Another thread is at work for the same call site."""
 
 
 class Factors:
@@ -177,7 +181,7 @@ class Supernodal:
     def __init__(self) -> None:
         self._pattern: _Pattern | None = None
         self._kept: tuple[str, NDArray[Any], Factors] | None = None
-        self._lock = threading.Lock()
+        self._lock = Lock()
 
     def knows(self, A: Any) -> bool:
         """Whether A, by rows or columns, in double precision, is what was factored last."""
@@ -206,11 +210,13 @@ class Supernodal:
         Raises
         ------
         Breakdown
-            No factors were accurate enough, or they would take too many operations or too much memory; another thread
-            is here; or the process was forked from one that had factored.
+            No factors were accurate enough, or they would take too many operations or too much memory; or the process
+            was forked from one that had factored.
+        Busy
+            Another thread is here.
         """
         if not self._lock.acquire(blocking=False):
-            raise Breakdown("rslab: another thread is factoring for this call site")
+            raise Busy
         try:
             system = A if trans == "N" else A.T.conj() if trans == "H" else A.T
             size = norm_of_rows(system)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from reiterate.errors import ReiterateError
+from reiterate.memory.place import default_path
 
 APPLICATION: Final = 0x72746572  # marks a SQLite file as one of ours
 _PATIENCE = 5.0  # seconds to wait for others who are making the same file, where nothing else is said
@@ -46,13 +47,17 @@ class Unusable(ReiterateError):
 def connect(path: Path, timeout: float, patience: float = _PATIENCE) -> sqlite3.Connection:
     """Open the file at ``path``, made or brought up to date if need be; it waits ``timeout`` seconds for locks.
 
-    That takes ``patience`` seconds at most, if others are at it.
+    The directory is made only where it is the user's own for reiterate: others may have been misspelled. All that
+    takes ``patience`` seconds at most, if others are at it.
 
     Raises
     ------
     sqlite3.Error, OSError, Unusable
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    if not path.parent.is_dir():
+        if path != default_path():
+            raise Unusable(f"{path}: there is no directory {str(path.parent)!r}; create it first")
+        path.parent.mkdir(parents=True, exist_ok=True)
     connection = sqlite3.connect(path, timeout=patience / _STEPS, isolation_level=None, check_same_thread=False)
     try:
         _examine(connection, path)

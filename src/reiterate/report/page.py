@@ -11,6 +11,7 @@ from html import escape
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from reiterate.errors import InvalidInput
 from reiterate.report.axes import NARROW, WIDE, Style
@@ -36,6 +37,13 @@ class Key:
     text: str
     role: str
     mark: str = "solid"
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A cell of a table that leads to a file beside the page."""
+
+    name: str
 
 
 @dataclass(slots=True)
@@ -106,7 +114,7 @@ class Page:
         heading: str,
         caption: str,
         columns: Sequence[str],
-        rows: Sequence[Sequence[str]],
+        rows: Sequence[Sequence[str | Link]],
         strong: Sequence[int] = (),
     ) -> None:
         """Add a table; the rows numbered in ``strong`` stand out."""
@@ -187,14 +195,20 @@ def _text(text: str) -> str:
     return escape(printable(text))
 
 
-def _row(cells: Sequence[str], wordy: Sequence[bool], *, strong: bool) -> str:
+def _row(cells: Sequence[str | Link], wordy: Sequence[bool], *, strong: bool) -> str:
     css = ' class="strong"' if strong else ""
-    cells = [f"<td{_WORDY if words else ''}>{_text(cell)}</td>" for cell, words in zip(cells, wordy, strict=True)]
-    return f"<tr{css}>{''.join(cells)}</tr>"
+    found = [f"<td{_WORDY if words else ''}>{_cell(cell)}</td>" for cell, words in zip(cells, wordy, strict=True)]
+    return f"<tr{css}>{''.join(found)}</tr>"
 
 
-def _is_number(cell: str) -> bool:
-    return cell[:1].isdigit() or cell[:1] in "−+–"
+def _cell(cell: str | Link) -> str:
+    if isinstance(cell, Link):
+        return f'<a href="{escape(quote(cell.name))}">{_text(cell.name)}</a>'
+    return _text(cell)
+
+
+def _is_number(cell: str | Link) -> bool:
+    return isinstance(cell, str) and (cell[:1].isdigit() or cell.startswith(("−", "+", "–")))
 
 
 def _key(entries: Sequence[Key], css: str = "") -> str:

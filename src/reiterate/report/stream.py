@@ -9,9 +9,10 @@ from typing import Any
 from reiterate.contracts import Preparation, Record
 from reiterate.engine.history import History
 from reiterate.linear.replay import Trace
+from reiterate.report.account import Account
 from reiterate.report.explanation import story_of, telling
 from reiterate.report.page import Key, Page, check_path
-from reiterate.report.stream_lead import about, cards, headline
+from reiterate.report.stream_lead import about, cards, headline, part_of_it
 from reiterate.report.stream_marks import began
 from reiterate.report.stream_story import Story, preparation_of, tell
 from reiterate.report.summary import amount
@@ -21,7 +22,9 @@ _TITLE = "A stream, as reiterate solved it"
 _MOST_ALTERNATIVES = 14
 
 
-def write_stream_report(history: History, unit: str, path: Path, title: str | None = None, **known: Any) -> Path:
+def write_stream_report(
+    history: History, unit: str, path: Path, title: str | None = None, account: Account | None = None, **known: Any
+) -> Path:
     """Write a self-contained HTML page about a stream.
 
     Parameters
@@ -34,6 +37,8 @@ def write_stream_report(history: History, unit: str, path: Path, title: str | No
         The file to write; its directory must exist.
     title
         What the stream is.
+    account
+        Of all that was waited for, where the solves are a part of that.
     known
         What else there is to tell, see :func:`~reiterate.report.stream_story.tell`.
 
@@ -55,8 +60,11 @@ def write_stream_report(history: History, unit: str, path: Path, title: str | No
         return Page(title, "Nothing has been solved yet; the report fills as solves are made.").write(path)
     # A merit that is no number compares as neither above nor below its target; such a solve has failed all the same.
     failures = max(history.failures, sum(not record.merit <= record.target for record in story.records))
-    page = Page(title, headline(story, failures), about(story, failures))
+    lead = headline(story, failures) if account is None else f"{account.lead} {part_of_it(story, failures)}"
+    page = Page(title, lead, about(story, failures))
     page.cards(cards(story, failures))
+    if account is not None:
+        account.show(page, story.total)
     trouble = _trouble(story.records)
     _choices(page, story, trouble)
     _costs(page, story, trouble)
@@ -95,9 +103,11 @@ def _choices(page: Page, story: Story, trouble: list[Key]) -> None:
         page.figure(
             "What trying things out cost",
             "Now and then something else is tried, to find out whether it is better. The share of all cost so far "
-            "that this took beyond what the best known was believed to cost.",
+            "that this took beyond what the best known was believed to cost. The budget is 5 % of all cost, less after "
+            "fifty solves, and one solve for a start, which is a large share while there are few. Only what seems to "
+            "have saved its price already may take more.",
             lambda style: exploration(story, style),
-            narrow_key=[Key("trials", "second"), Key("their budget, 5 %", "soft", "dashed")],
+            narrow_key=[Key("trials", "second"), Key("their budget", "soft", "dashed")],
         )
 
 

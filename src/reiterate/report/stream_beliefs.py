@@ -140,19 +140,20 @@ def exploration(story: Story, style: Style) -> Figure:
     axes = figure.subplots()
     dress(axes, style, xlabel="solve", ylabel="%")
     x = solve_numbers(story.records)
-    cost = np.cumsum([record.cost for record in story.records])
-    share = 100.0 * np.cumsum(story.trial_costs()) / np.maximum(cost, 1e-300)
+    cost = np.maximum(np.cumsum([record.cost for record in story.records]), 1e-300)
+    share, budget = 100.0 * np.cumsum(story.trial_costs()) / cost, 100.0 * story.trial_budget() / cost
     at = _few(x.size, style)
     axes.fill_between(x[at], share[at], color=style.palette.second, alpha=0.25, linewidth=0.0, step="post")
     axes.plot(x[at], share[at], color=style.palette.second, linewidth=1.8, drawstyle="steps-post")
-    axes.axhline(5.0, color=style.palette.soft, linewidth=1.0, linestyle=(0, (4, 3)))
-    axes.set_ylim(0.0, max(7.0, 1.1 * float(share[x.size // 20 :].max(initial=0.0))))
+    axes.plot(x[at], budget[at], color=style.palette.soft, linewidth=1.0, linestyle=(0, (4, 3)))
+    top = max(float(share[x.size // 20 :].max(initial=0.0)), float(budget[x.size // 2 :].max()))
+    axes.set_ylim(0.0, min(max(7.0, 1.1 * top), 105.0))
     separate_thousands(axes)
     whole_axis(axes, story.records)
     if not style.narrow:
         ends = [
             Line(float(share[-1]), f"trials  {percent(float(share[-1]) / 100.0)}", style.palette.second),
-            Line(5.0, "their budget, 5 %", style.palette.soft),
+            Line(float(budget[-1]), f"their budget  {percent(float(budget[-1]) / 100.0)}", style.palette.soft),
         ]
         label_ends(axes, ends, style)
     return figure

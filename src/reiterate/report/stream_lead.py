@@ -27,6 +27,13 @@ def headline(story: Story, failures: int) -> str:
     return f"{done}. {_favorite(story)}{_compared(story)}."
 
 
+def part_of_it(story: Story, failures: int) -> str:
+    """The same where something else is told of all that was waited for: how much of it the solves took."""
+    failed = f"; {count(failures)} of them ended short of the accuracy asked for" if failures else ", each checked"
+    own = f"In it: {several(story.every, 'solve')} of reiterate's own in {seconds(story.total)}{failed}"
+    return f"{own}. {_favorite(story)}."
+
+
 def _favorite(story: Story) -> str:
     (method, tally), *others = story.by_method()
     name = sentence(spoken(method))

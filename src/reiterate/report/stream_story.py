@@ -13,6 +13,7 @@ from reiterate.contracts import Preparation, Record
 from reiterate.engine.history import History, Tally
 from reiterate.engine.outlook import Outlooks
 from reiterate.engine.policy import Conduct, Opinion
+from reiterate.engine.trials import allowance
 from reiterate.linear.replay import Trace
 from reiterate.report.axes import Numbers
 
@@ -150,6 +151,18 @@ class Story:
                 for record in self.records
             ]
         )
+
+    def trial_budget(self) -> Numbers:
+        """What trials might cost by then, by record: a share of all cost, and one solve for each kind of system."""
+        cost = np.cumsum([record.cost for record in self.records])
+        usual: dict[int, float] = {}
+        heads = []
+        for record in self.records:
+            usual[record.kind] = record.expected if record.expected else usual.get(record.kind, record.cost)
+            heads.append(sum(usual.values()))
+        shares = [allowance(record.index + 1) for record in self.records]
+        budget: Numbers = np.array(shares) * cost + np.array(heads)
+        return budget
 
     def explored(self) -> float:
         """Share of all cost that trials took beyond that; 0 to 1."""
