@@ -403,6 +403,7 @@ def test_an_audit_compares_with_scipy():
         assert site.left_to_scipy == 0
 
 
+@pytest.mark.parametrize("either", ["solver"], indirect=True)
 def test_audits_do_not_count_twice_what_scipy_would_have_spent(monkeypatch):
     A, took = well_conditioned(50, 9), []
 
@@ -427,6 +428,7 @@ def test_audits_do_not_count_twice_what_scipy_would_have_spent(monkeypatch):
         assert ledger.before() == ledger.audits.seconds + ledger.solving.audits.seconds
 
 
+@pytest.mark.parametrize("either", ["solver"], indirect=True)
 def test_the_page_of_a_stream_shows_scipy_beside_it(tmp_path):
     A = well_conditioned(50, 9)
     with rt.tuned_scipy(audit=1.0, seed=0) as session:
@@ -440,6 +442,7 @@ def test_the_page_of_a_stream_shows_scipy_beside_it(tmp_path):
     assert "spsolve at test_faithful.py" in page
 
 
+@pytest.mark.parametrize("either", ["solver"], indirect=True)
 def test_the_page_of_a_stream_without_measurements_names_no_others(tmp_path):
     with rt.tuned_scipy() as session:
         spl.spsolve(well_conditioned(50, 9), np.ones(50))

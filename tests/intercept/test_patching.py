@@ -77,7 +77,7 @@ def test_a_session_may_end_before_one_that_began_earlier():
     assert id(spl.cg) == before
 
 
-@pytest.mark.usefixtures("either")
+@pytest.mark.usefixtures("eager")
 def test_every_line_is_a_stream_of_its_own():
     with rt.tuned_scipy() as session:
         for _ in range(3):
@@ -163,7 +163,7 @@ def test_small_systems_are_left_to_scipy():
     assert all(site.solver is None for site in session.sites)
 
 
-@pytest.mark.usefixtures("either")
+@pytest.mark.usefixtures("eager")
 def test_a_thread_that_would_have_to_wait_goes_to_scipy():
     entered, leave = threading.Event(), threading.Event()
     answers = []
@@ -215,7 +215,7 @@ def test_many_threads_at_once():
     assert len(session.sites) == 3
 
 
-@pytest.mark.usefixtures("either")
+@pytest.mark.usefixtures("eager")
 def test_an_error_of_ours_is_nobodys_business(monkeypatch):
     from reiterate.solver import Solver
 
@@ -230,7 +230,7 @@ def test_an_error_of_ours_is_nobodys_business(monkeypatch):
     assert [site.left_to_scipy for site in session.sites] == [1, 1, 1]
 
 
-@pytest.mark.usefixtures("either")
+@pytest.mark.usefixtures("eager")
 def test_an_interrupt_is_passed_on(monkeypatch):
     from reiterate.solver import Solver
 
@@ -265,7 +265,7 @@ def test_calls_of_packages_that_we_use_are_not_call_sites(monkeypatch):
     assert [(site.function, site.left_to_scipy) for site in session.sites] == [("spsolve", 0), ("splu", 0)]
 
 
-@pytest.mark.usefixtures("either")
+@pytest.mark.usefixtures("eager")
 def test_without_a_solver_everything_is_scipys():
     with rt.tuned_scipy(memory="no such store") as session:
         session._solver_options["unknown"] = 1

@@ -108,7 +108,7 @@ def _answerer(site: Site, ledger: Ledger, A: Any) -> Answerer:
 
 
 def _finite(b: Any) -> bool:
-    return bool(np.isfinite(b.data if sp.issparse(b) else b).all())
+    return bool(np.isfinite(b.tocoo().data if sp.issparse(b) else b).all())
 
 
 def _repeated(site: Site, ledger: Ledger, A: Any, rhs: Any, ordering: Any, use_umfpack: Any) -> Any:

@@ -244,7 +244,6 @@ class LazyFactor(_Lazy):
                 site.by_factors(watch, SUPERNODAL)
         elif (answer := site.solve_by_factors(ledger, self._matrix, b, self._dtype, watch, trans)) is not None:
             self._factors, x = answer.factors, answer.x
-        x = None if x is None else rounded(x, self._dtype)
         if x is None:
             self._factors, self._rent = None, np.inf
             return None
@@ -262,7 +261,8 @@ class LazyFactor(_Lazy):
             self._rows[trans] = A, norm_of_rows(A)
         promise = max(self._site.options.direct_tolerance, least_error(self._dtype))
         with np.errstate(all="ignore"):
-            return self._factors.checked(*self._rows[trans], b, promise, trans)
+            x = self._factors.checked(*self._rows[trans], b, promise, trans)
+        return None if x is None else rounded(x, self._dtype)
 
     def _counted(self, seconds: float) -> None:
         """What factoring takes that we had done without: once, as SciPy would have factored once."""

@@ -24,7 +24,7 @@ from reiterate.intercept.forking import Lock, interrupted
 from reiterate.intercept.handlers import raised_by_handler
 from reiterate.intercept.ledger import Budget, Key, Ledger, nearest
 from reiterate.intercept.patching import inside
-from reiterate.intercept.precision import least_error
+from reiterate.intercept.precision import least_error, rounded
 from reiterate.intercept.repeated import Repetition
 from reiterate.intercept.supernodal import Answer, Busy, Supernodal
 
@@ -311,9 +311,12 @@ class Site:
                 answer = self.attempt(lambda: self.supernodal.solve(A, b, promise, most, trans))
         except Busy:  # which is no failure
             return None
-        if answer is None:
+        x = None if answer is None else rounded(answer.x, dtype)
+        if answer is None or x is None:
             self.factors_failed(ledger, watch)
-        elif answer.new:
+            return None
+        answer.x = x
+        if answer.new:
             ledger.by_factors(watch.alone(), A, answer.factors.operations)
             self.by_factors(watch, SUPERNODAL)
         else:
