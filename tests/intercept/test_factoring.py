@@ -8,9 +8,9 @@ from reiterate.intercept.ledger import Budget, Ledger
 from reiterate.intercept.mean import Mean
 from tests.matrices import laplacian
 
-LARGE, SMALL = 20_000, 1000
+LARGE, SMALL, ENTRIES = 20_000, 1000, 100_000
 A = sp.csc_array(laplacian(40))
-WIDE = sp.csc_array((20_000, 20_000))  # for its shape
+WIDE = sp.csc_array(laplacian(100))
 
 
 def taken(*seconds: float) -> Mean:
@@ -21,44 +21,61 @@ def taken(*seconds: float) -> Mean:
 
 
 def test_they_come_before_scipy_where_it_may_take_long():
-    assert Factoring().wanted(LARGE, Mean(), None)
-    assert not Factoring().wanted(SMALL, Mean(), None)
-    assert Factoring().wanted(SMALL, taken(0.01), None)
-    assert not Factoring().wanted(SMALL, taken(1e-4), None)
+    assert Factoring().wanted(LARGE, ENTRIES, Mean(), None)
+    assert not Factoring().wanted(SMALL, ENTRIES, Mean(), None)
+    assert Factoring().wanted(SMALL, ENTRIES, taken(0.01), None)
+    assert not Factoring().wanted(SMALL, ENTRIES, taken(1e-4), None)
+
+
+def test_scipy_is_first_where_factors_are_for_nothing():
+    assert not Factoring().wanted(LARGE, LARGE, Mean(), None)
 
 
 def test_scipy_is_measured_where_it_may_be_faster():
     tried = Factoring()
-    tried.answered(0.1, operations=1e7, theirs=Mean())
-    assert not tried.wanted(LARGE, Mean(), None)
-    assert tried.wanted(LARGE, Mean(), guess=1.0)  # within a factor of 6
-    tried.answered(0.1, operations=1e9, theirs=Mean())
-    assert tried.wanted(LARGE, Mean(), None)
+    tried.answered(0.1, 0.0, 1e7)
+    assert not tried.wanted(LARGE, ENTRIES, Mean(), None)
+    assert tried.wanted(LARGE, ENTRIES, Mean(), guess=1.0)  # within a factor of 6
+    tried.answered(0.1, 0.0, 1e9)
+    assert tried.wanted(LARGE, ENTRIES, Mean(), None)
 
 
 def test_the_faster_answers():
     faster, slower = Factoring(), Factoring()
     for _ in range(3):
-        faster.answered(0.1, 1e7, taken(0.2))
-        slower.answered(0.3, 1e7, taken(0.2))
-    assert faster.wanted(LARGE, taken(0.2), None)
-    assert not slower.wanted(LARGE, taken(0.2), None)
+        faster.answered(0.1, 0.0, 1e7)
+        slower.answered(0.3, 0.0, 1e7)
+    assert faster.wanted(LARGE, ENTRIES, taken(0.2), None)
+    assert not slower.wanted(LARGE, ENTRIES, taken(0.2), None)
 
 
-def test_finding_out_costs_two_calls():
+def test_slower_answers_go_on_until_as_much_as_a_call_is_lost():
     tried, theirs, lost = Factoring(), taken(0.1), 0.0
-    while tried.wanted(LARGE, theirs, None):
-        tried.answered(0.35, 1e7, theirs)
-        lost += 0.25
-    assert lost <= 3 * 0.25
+    while tried.wanted(LARGE, ENTRIES, theirs, None):
+        tried.answered(0.13, 0.0, 1e7)
+        lost += 0.03
+    assert 0.1 < lost < 0.15
+    for _ in range(60):
+        theirs.add(0.1)
+    assert tried.wanted(LARGE, ENTRIES, theirs, None)
+
+
+def test_patterns_are_expected_to_last_at_first():
+    tried, theirs = Factoring(), taken(0.1)
+    for _ in range(2):
+        tried.answered(0.45, 0.4, 1e7)
+        assert tried.wanted(LARGE, ENTRIES, theirs, None)
+    for _ in range(2):
+        tried.answered(0.45, 0.4, 1e7)  # they did not
+    assert not tried.wanted(LARGE, ENTRIES, theirs, None)
 
 
 def test_they_are_given_up_when_they_fail_twice():
     tried = Factoring()
     for _ in range(2):
-        assert tried.wanted(LARGE, Mean(), None)
-        tried.failed(0.1)
-    assert not tried.wanted(LARGE, Mean(), None)
+        assert tried.wanted(LARGE, ENTRIES, Mean(), None)
+        tried.failed()
+    assert not tried.wanted(LARGE, ENTRIES, Mean(), None)
 
 
 def test_they_are_not_computed_where_that_would_take_longer_than_scipy():
@@ -67,11 +84,11 @@ def test_they_are_not_computed_where_that_would_take_longer_than_scipy():
 
 def test_what_is_resumed_is_what_was_known():
     tried, again = Factoring(), Factoring()
-    tried.answered(0.1, 6e9, Mean())
+    tried.answered(0.1, 0.0, 6e9)
     again.resume(*tried.state())
     assert again.state() == tried.state()
     assert again.seconds.earlier == 1
-    assert again.wanted(LARGE, Mean(), None)
+    assert again.wanted(LARGE, ENTRIES, Mean(), None)
     for wrong in (float("nan"), -1.0, float("inf")):
         with pytest.raises(ValueError, match="believed"):
             Factoring().resume(1, wrong, 0, 0.0)
@@ -84,7 +101,7 @@ def ledger() -> Ledger:
 def test_factors_then_scipy_then_the_faster():
     found = ledger()
     assert found.next(WIDE) == "factors"
-    found.by_factors(0.05, WIDE, 1e6)
+    found.by_factors(0.05, 0.0, WIDE, 1e6)
     assert found.next(WIDE) == "SciPy"
     found.by_scipy(0.1, WIDE)
     assert found.next(WIDE) == "factors"
@@ -92,9 +109,9 @@ def test_factors_then_scipy_then_the_faster():
 
 def test_the_solver_comes_after_a_few_of_them():
     found = ledger()
-    for _ in range(4):
+    for _ in range(14):
         assert found.next(WIDE) == "factors"
-        found.by_factors(0.3, WIDE, 1e10)
+        found.by_factors(0.4, 0.0, WIDE, 1e10)
     assert found.next(WIDE) == "solver"
     for _ in range(20):
         found.by_us(1.0, found.rival)  # slower
@@ -110,9 +127,9 @@ def test_without_them_nothing_is_answered_directly():
 
 def test_what_scipy_would_have_taken_is_told_once_it_is_known():
     found = ledger()
-    found.by_factors(0.05, WIDE, 1e6)
+    found.by_factors(0.05, 0.0, WIDE, 1e6)
     assert found.instead() is None
     found.by_scipy(0.1, WIDE)
-    found.by_factors(0.05, WIDE, 1e6)
+    found.by_factors(0.05, 0.0, WIDE, 1e6)
     assert found.instead() == pytest.approx(0.2)
     assert found.before() == pytest.approx(0.3)

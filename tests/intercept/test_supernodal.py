@@ -70,11 +70,11 @@ def test_symmetric_matrices_have_symmetric_factors_although_rounding_errors_diff
     A.data[1] *= 1.0 + 1e-15
     factors = Supernodal()
     answer = factors.solve(A, np.ones(400), TOLERANCE, PLENTY)
-    assert factors._pattern.kinds[0] == "L D Lᵀ"
+    assert factors._patterns[0].kinds[0] == "L D Lᵀ"
     np.testing.assert_allclose(A @ answer.x, 1.0, rtol=1e-11)
     A.data[1] *= 1.5
     factors.solve(A, np.ones(400), TOLERANCE, PLENTY)
-    assert factors._pattern.kinds[0] == "L U"
+    assert factors._patterns[0].kinds[0] == "L U"
 
 
 def test_saddle_points_have_zeros_on_the_diagonal():
@@ -98,7 +98,10 @@ def test_new_numbers_have_new_factors_and_the_same_analysis(monkeypatch):
     np.testing.assert_allclose(second.x, first.x / 2.0, rtol=1e-12)
     assert second.new
     assert analyzed == ["ldlt"]
-    factors.solve(sp.csc_array(laplacian(21)), np.ones(441), TOLERANCE, PLENTY)
+    other = sp.csc_array(laplacian(21))
+    for k in range(3):  # in turn
+        factors.solve(other * (1.0 + k), np.ones(441), TOLERANCE, PLENTY)
+        factors.solve(A * (3.0 + k), b, TOLERANCE, PLENTY)
     assert analyzed == ["ldlt", "ldlt"]
 
 

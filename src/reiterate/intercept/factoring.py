@@ -5,13 +5,16 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
-from reiterate.intercept.mean import SAMPLES, Mean
+from reiterate.intercept.mean import Mean
 
 _SURE = 5000  # unknowns, from which on SciPy's factors are not measured first
+_FEW = 3.5  # entries in a row: with fewer, factors are all but for nothing
 _LEAST = 1e-3  # seconds of SciPy's, below which there is nothing to gain
-_MOST_LOST = 2.0  # calls' worth of seconds that finding out may cost
 _GUESS_IS_WITHIN = 6.0  # times
 _FAILURES = 2
+_ANALYSES = 2  # answers, of which it is not counted that their patterns had to be analyzed: others may share them
+_CALLS_LOST = 1.0  # calls' worth of seconds that finding out may cost,
+_SHARE_LOST = 0.05  # and share of what SciPy has taken
 _OPERATIONS = 2e10  # a second, at most, of ours
 _OPERATIONS_OF_SCIPY = 6e9  # the same of SuperLU; from 2e9 to 7e9 was measured
 _LONGEST = 4.0  # seconds; where more is needed, methods without factors may be much better
@@ -29,26 +32,26 @@ class Factoring:
         Attempts that came to nothing.
     bound : float
         Seconds that SciPy takes at least, by the number of operations; 0 where that is not known.
-    lost : float
-        Seconds by which answers took longer than SciPy's, as far as these were known.
+    analyzing : float
+        Seconds of the first answers that went to their patterns.
     """
 
     seconds: Mean = field(default_factory=Mean)
     failures: int = 0
     bound: float = 0.0
-    lost: float = 0.0
+    analyzing: float = 0.0
 
     @property
     def possible(self) -> bool:
         """Whether they have not failed."""
         return self.failures < _FAILURES
 
-    def wanted(self, rows: int, theirs: Mean, guess: float | None) -> bool:
+    def wanted(self, rows: int, entries: int, theirs: Mean, guess: float | None) -> bool:
         """Whether they are to answer the next call.
 
         Parameters
         ----------
-        rows
+        rows, entries
             Of its matrix.
         theirs
             What SciPy has taken.
@@ -60,28 +63,27 @@ class Factoring:
             return False
         if not theirs.count:
             # Whatever has not been measured has to be, unless it is sure to take longer.
-            return ours.recent <= max(self.bound, (guess or 0.0) / _GUESS_IS_WITHIN) if ours.count else rows >= _SURE
+            if ours.count:
+                return ours.recent <= max(self.bound, (guess or 0.0) / _GUESS_IS_WITHIN)
+            return rows >= _SURE and entries > _FEW * rows
         if theirs.recent < _LEAST:
             return False
-        if ours.count < SAMPLES:
-            return self.lost <= _MOST_LOST * theirs.recent
-        return ours.recent <= theirs.recent
+        excess = ours.seconds - self.analyzing - (ours.count - ours.earlier) * theirs.recent
+        return ours.recent <= theirs.recent or excess <= _CALLS_LOST * theirs.recent + _SHARE_LOST * theirs.seconds
 
     def most_operations(self, theirs: Mean) -> float:
         """Beyond which they are not worth computing; of L D Lᵀ or L U."""
         return _OPERATIONS * (theirs.recent if theirs.count else _LONGEST)
 
-    def answered(self, seconds: float, operations: float, theirs: Mean) -> None:
-        """They have, with factors computed for it, in so many operations."""
+    def answered(self, seconds: float, analyzing: float, operations: float) -> None:
+        """They have, with factors computed for it in so many operations; ``analyzing`` are seconds for its pattern."""
         self.seconds.add(seconds)
+        self.analyzing += analyzing if self.seconds.count <= _ANALYSES else 0.0
         self.bound = operations / _OPERATIONS_OF_SCIPY
-        if theirs.count:
-            self.lost += max(seconds - theirs.recent, 0.0)
 
-    def failed(self, seconds: float) -> None:
+    def failed(self) -> None:
         """The answer was not good enough, or there was none."""
         self.failures += 1
-        self.lost += seconds
 
     def state(self) -> list[float]:
         """As plain numbers, for the memory."""

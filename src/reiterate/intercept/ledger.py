@@ -32,6 +32,7 @@ _LARGE_DEBT = 1.0  # seconds: of calls that take long, fewer are lost, but one
 _FIRST = 5
 _REST = 50  # calls that SciPy answers then, four times as many every time
 _STREAM = 4  # calls that our factors have answered, from which on the solver may be worth loading
+_HOPED = 0.3  # share of their seconds that it may save
 SLOW_DIRECT = (0.5, 0.05)  # seconds of a call that is not made a second, a third time only to measure it better
 SLOW_ITERATIVE = (20.0, 0.2)
 _MEASURE_AGAIN = 50.0  # calls' worth of seconds that have been saved, by what was measured last
@@ -138,7 +139,7 @@ class Ledger:
             return "SciPy"
         if self.factoring.seconds.count and not self.theirs.count:
             self._guess(A)
-        wanted = self.factoring.wanted(A.shape[0], self.theirs, self.expected)
+        wanted = self.factoring.wanted(A.shape[0], A.nnz, self.theirs, self.expected)
         if wanted and not self.factoring.seconds.count:  # they take no time to load
             return "factors"
         if self.ours_next(A, factors=wanted):
@@ -158,7 +159,8 @@ class Ledger:
         if not self.theirs.count and not factors:
             return self._guess(A) >= (_EXPECTED_TO_PAY if self._guessed else _KNOWN_TO_PAY)
         rival = self.rival
-        self.budget.expect_more(rival)
+        if not factors or self._prospect >= 0.5 * _BEGIN:
+            self.budget.expect_more(rival)
         if rival < self.least or not self._measured(factors):
             return False
         if self._saved > self._enough * rival:  # much hangs on few measurements
@@ -166,7 +168,7 @@ class Ledger:
             return False
         # An earlier run may have shown that it does not pay.
         pays = not factors and rival >= _KNOWN_TO_PAY and self.gained.recent >= 0.0
-        return self.answered > 0 or pays or (self.budget.open and self._prospect >= _OPEN)
+        return self.answered > 0 or pays or (self.budget.open and self._prospect >= (_BEGIN if factors else _OPEN))
 
     def _measured(self, factors: bool) -> bool:
         """Whether enough calls are known that were answered otherwise: fewer, where each takes long."""
@@ -222,24 +224,25 @@ class Ledger:
         """SciPy has answered."""
         self.budget.by_others(seconds)
         self.theirs.add(seconds, columns)
-        if self.factoring is None or not self.factoring.wanted(A.shape[0], self.theirs, self.expected):
-            self._could_save(seconds, A, self.theirs.count, columns)
+        if self.factoring is None or not self.factoring.wanted(A.shape[0], A.nnz, self.theirs, self.expected):
+            self._could_save(seconds, self.theirs.recent, A, self.theirs.count, columns)
 
-    def by_factors(self, seconds: float, A: Any, operations: float) -> None:
-        """Factors of our own have answered, computed in so many operations."""
+    def by_factors(self, seconds: float, analyzing: float, A: Any, operations: float) -> None:
+        """Factors of our own have answered, computed in so many operations; ``analyzing`` took the pattern."""
         self.budget.by_others(seconds)
         if self.factoring is not None:
-            self.factoring.answered(seconds, operations, self.theirs)
+            self.factoring.answered(seconds, analyzing, operations)
             if self.factoring.seconds.count >= _STREAM:  # one of few may be all that there is
-                self._could_save(min(seconds, self.rival), A, self.factoring.seconds.count)
+                usual = _HOPED * self.rival
+                self._could_save(min(_HOPED * seconds, usual), usual, A, self.factoring.seconds.count)
 
-    def factors_failed(self, seconds: float) -> None:
+    def factors_failed(self) -> None:
         """Factors of our own have not answered well enough."""
         if self.factoring is not None:
-            self.factoring.failed(seconds)
+            self.factoring.failed()
 
-    def _could_save(self, seconds: float, A: Any, count: int, columns: int = 1) -> None:
-        """The last of ``count`` calls has taken so long, without the solver."""
+    def _could_save(self, seconds: float, usual: float, A: Any, count: int, columns: int = 1) -> None:
+        """The last of ``count`` calls has taken so long without the solver, which usually takes ``usual``."""
         saved = seconds - _LEAST - self.products * _SECONDS_PER_ENTRY * getattr(A, "nnz", 0) * columns
         advanced = min(max(saved, 0.0), self._advance)  # counted when the ledger was resumed
         self._advance -= advanced
@@ -247,7 +250,7 @@ class Ledger:
         self._potential += max(saved, 0.0)
         # There may be as many calls again, but as long as the last ones rather than the longest.
         overhead = _LEAST + self.products * _SECONDS_PER_ENTRY * getattr(A, "nnz", 0)
-        prospect = min(self._potential, count * max(self.rival - overhead, 0.0))
+        prospect = min(self._potential, count * max(usual - overhead, 0.0))
         prospect = max(prospect, self._promised)
         self.budget.potential += prospect - self._prospect
         self._prospect = prospect

@@ -317,7 +317,7 @@ class Site:
             return None
         answer.x = x
         if answer.new:
-            ledger.by_factors(watch.alone(), A, answer.factors.operations)
+            ledger.by_factors(watch.alone(), answer.analyzing, A, answer.factors.operations)
             self.by_factors(watch, SUPERNODAL)
         else:
             ledger.repeated += 1
@@ -326,9 +326,8 @@ class Site:
 
     def factors_failed(self, ledger: Ledger, watch: Watch) -> None:
         """Write down an attempt in vain."""
-        seconds = watch.alone()
-        ledger.factors_failed(seconds)
-        self.account.add("refused", seconds)
+        ledger.factors_failed()
+        self.account.add("refused", watch.alone())
         self.refused += 1
 
     def by_factors(self, watch: Watch, whose: str) -> None:

@@ -7,6 +7,7 @@ answer is checked like every other answer.
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
@@ -26,6 +27,7 @@ _SYMMETRY: Final = 1e-13  # |a_ij - a_ji| of entries that are meant to be the sa
 _GLANCE: Final = 64  # entries by which a matrix usually differs from the last one
 _FAR_BELOW: Final = 200.0  # of the error that is allowed, an answer is not refined
 _COMPLEX: Final = 4.0  # times the operations
+_PATTERNS: Final = 3  # of one place: programs solve several equations in turn
 _KEPT: Final = 0.125  # of the memory that one factorization may take: larger factors are not kept for the next call
 
 # Rows are exchanged before the analysis where a diagonal entry is below this share of its column's largest. rslab
@@ -52,12 +54,16 @@ class Factors:
         Of A: float64 or complex128.
     operations : float
         That computing them has taken.
+    analyzing : float
+        Seconds for the analysis of the pattern; 0 where it was kept.
     """
 
-    def __init__(self, handle: Any, kind: Kind, transposed: bool, dtype: np.dtype[Any], operations: float) -> None:
+    def __init__(
+        self, handle: Any, kind: Kind, transposed: bool, dtype: np.dtype[Any], operations: float, analyzing: float
+    ) -> None:
         self._handle, self._transposed, self._dtype = handle, transposed, dtype
         self._symmetric = kind == "L D Lᵀ"
-        self.operations = operations
+        self.operations, self.analyzing = operations, analyzing
 
     @property
     def memory(self) -> int:
@@ -103,6 +109,15 @@ class Factors:
         return x if error <= tolerance else None
 
 
+@dataclass(frozen=True, slots=True)
+class _Analysis:
+    """What rslab knows of a pattern, the operations that factoring takes, and the bytes at its peak."""
+
+    symbolic: Any
+    operations: float
+    peak: int
+
+
 @dataclass(slots=True)
 class _Pattern:
     """Where the entries of a matrix are, by its columns or, as those of Aᵀ, by its rows; and analyses of that.
@@ -120,7 +135,7 @@ class _Pattern:
     begins: NDArray[Any] | None = None
     diagonal: NDArray[Any] | None = None
     kinds: list[Kind] = field(default_factory=lambda: ["L D Lᵀ", "L U", "matched"])
-    analyses: dict[Kind, tuple[Any, float]] = field(default_factory=dict)
+    analyses: dict[Kind, _Analysis] = field(default_factory=dict)
 
     @classmethod
     def of(cls, A: Any) -> _Pattern:
@@ -165,30 +180,31 @@ class _Pattern:
 
 @dataclass(slots=True)
 class Answer:
-    """A solution, its factors, and whether these were computed for it."""
+    """A solution, its factors, whether these were computed for it, and seconds of that for analyzing the pattern."""
 
     x: NDArray[Any]
     factors: Factors
     new: bool
+    analyzing: float = 0.0
 
 
 class Supernodal:
-    """Factors of what was last solved at one place, with an analysis of its pattern, which many matrices share.
+    """Factors of what was last solved at one place, and analyses of a few patterns, which many matrices share.
 
     One thread at a time: SciPy answers the others.
     """
 
     def __init__(self) -> None:
-        self._pattern: _Pattern | None = None
-        self._kept: tuple[str, NDArray[Any], Factors] | None = None
+        self._patterns: list[_Pattern] = []
+        self._kept: tuple[str, NDArray[Any], _Pattern, Factors] | None = None
         self._lock = Lock()
 
     def knows(self, A: Any) -> bool:
         """Whether A, by rows or columns, in double precision, is what was factored last."""
-        kept, pattern = self._kept, self._pattern
-        if kept is None or pattern is None or orphaned():
+        kept = self._kept
+        if kept is None or orphaned():
             return False
-        form, data, _ = kept
+        form, data, pattern, _ = kept
         if (form, data.dtype, data.size) != (A.format, A.data.dtype, A.data.size):
             return False
         return np.array_equal(data[:_GLANCE], A.data[:_GLANCE]) and np.array_equal(data, A.data) and pattern.is_of(A)
@@ -221,7 +237,7 @@ class Supernodal:
             system = A if trans == "N" else A.T.conj() if trans == "H" else A.T
             size = norm_of_rows(system)
             if self.knows(A) and self._kept is not None:
-                factors = self._kept[2]
+                factors = self._kept[-1]
                 x = factors.checked(system, size, b, tolerance, trans)
                 if x is not None:
                     return Answer(x, factors, False)
@@ -233,9 +249,9 @@ class Supernodal:
         self, A: Any, system: Any, size: float, b: NDArray[Any], tolerance: float, most_operations: float, trans: str
     ) -> Answer:
         self._kept = None  # before others are computed: they may be large
-        if self._pattern is None or not self._pattern.is_of(A):
-            self._pattern = _Pattern.of(A)
-        pattern = self._pattern
+        begin = time.perf_counter()
+        pattern = self._pattern_of(A)
+        analyzing = time.perf_counter() - begin
         for kind in list(pattern.kinds):
             if not pattern.fits(kind, A.data):
                 continue
@@ -247,36 +263,44 @@ class Supernodal:
             if x is not None:
                 pattern.kinds.remove(kind)
                 pattern.kinds.insert(0, kind)  # with the next numbers, it comes first
-                self._keep(A, factors)
-                return Answer(x, factors, True)
+                if factors.memory <= _KEPT * default_memory_limit():
+                    self._kept = A.format, A.data.copy(), pattern, factors
+                return Answer(x, factors, True, analyzing + factors.analyzing)
             pattern.analyses.pop(kind, None)  # it may have depended on numbers
         raise Breakdown("rslab: no factors are accurate enough")
 
-    def _keep(self, A: Any, factors: Factors) -> None:
-        if factors.memory <= _KEPT * default_memory_limit():
-            self._kept = A.format, A.data.copy(), factors
+    def _pattern_of(self, A: Any) -> _Pattern:
+        """That of A, which comes first from now on."""
+        pattern = next((known for known in self._patterns if known.is_of(A)), None) or _Pattern.of(A)
+        others = [known for known in self._patterns if known is not pattern]
+        self._patterns = [pattern, *others][:_PATTERNS]
+        return pattern
 
 
 def _factored(pattern: _Pattern, kind: Kind, A: Any, most_operations: float) -> Factors:
     """Factors of a matrix with this pattern."""
     claim()
-    matrix = pattern.part(kind, A.data)
+    matrix, analyzing = pattern.part(kind, A.data), 0.0
     with translated():
         if kind not in pattern.analyses:
+            begin = time.perf_counter()
             pattern.analyses[kind] = _analyzed(matrix, kind)
-        analysis, operations = pattern.analyses[kind]
-        if operations > most_operations:
+            analyzing = time.perf_counter() - begin
+        analysis = pattern.analyses[kind]
+        if analysis.operations > most_operations:
             raise Breakdown("rslab: factoring would take too long")
-        if analysis.memory_plan(A.dtype.name)["peak_bytes"] > default_memory_limit():
+        if analysis.peak > default_memory_limit():
             raise Breakdown("rslab: the factors would take too much memory")
-        return Factors(analysis.factor(matrix.data), kind, A.format == "csr", A.dtype, operations)
+        handle = analysis.symbolic.factor(matrix.data)
+    return Factors(handle, kind, A.format == "csr", A.dtype, analysis.operations, analyzing)
 
 
-def _analyzed(matrix: Any, kind: Kind) -> tuple[Any, float]:
-    """An analysis, and the operations that factoring takes."""
+def _analyzed(matrix: Any, kind: Kind) -> _Analysis:
     if kind == "L D Lᵀ":
-        analysis = rslab.analyze(matrix, path="ldlt")
+        symbolic = rslab.analyze(matrix, path="ldlt")
     else:
-        analysis = rslab.analyze(matrix, path="lu", matching_negligible_diagonal=_NEGLIGIBLE_DIAGONAL[kind])
-    operations = float(analysis.estimate_memory(matrix.dtype.name)["factor_flops"])
-    return analysis, operations * (_COMPLEX if matrix.dtype.kind == "c" else 1.0)
+        symbolic = rslab.analyze(matrix, path="lu", matching_negligible_diagonal=_NEGLIGIBLE_DIAGONAL[kind])
+    field = matrix.dtype.name
+    operations = float(symbolic.estimate_memory(field)["factor_flops"])
+    operations *= _COMPLEX if matrix.dtype.kind == "c" else 1.0
+    return _Analysis(symbolic, operations, int(symbolic.memory_plan(field)["peak_bytes"]))
