@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import platform
 import sys
-from collections.abc import Callable
 from typing import Any, Final
 
 import numpy as np
 from llvmlite import ir
-from numba import njit, types
+from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
 from reiterate.kernels.notice import announce_compiling
-
-Function = Callable[..., Any]
+from reiterate.kernels.on_demand import Function, Kernel
 
 announce_compiling()
 
@@ -43,13 +41,7 @@ def reduction_kernel(function: Function) -> Function:
 
 
 def _compile(function: Function, **options: Any) -> Function:
-    compiled: Function
-    try:
-        compiled = njit(cache=True, nogil=True, error_model="numpy", **options)(function)
-    except RuntimeError:
-        # Nowhere to write: a read-only installation under a read-only home still has to run, if slowly at first.
-        compiled = njit(nogil=True, error_model="numpy", **options)(function)
-    return compiled
+    return Kernel(function, nogil=True, error_model="numpy", **options)
 
 
 @intrinsic
