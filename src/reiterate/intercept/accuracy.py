@@ -12,6 +12,8 @@ from scipy.sparse.csgraph import connected_components, structural_rank
 
 KnownParts = dict[tuple[str, int, str, int, int], NDArray[np.int32]]
 
+_BELOW_PROMISE = 200.0  # aimed at is so much less than the backward error that is promised, down to rounding errors
+_ROUNDING = 5e-15
 _KEEP = 8  # patterns
 _ZERO = 1e-13  # of the sum of absolute values: a row sum that is nothing but rounding errors
 
@@ -37,6 +39,16 @@ def backward_error(A: Any, size: float, x: NDArray[Any], b: NDArray[Any]) -> flo
     if not np.all(np.isfinite(residual)) or not np.all(np.isfinite(scale)):
         return np.inf
     return float(np.max(np.divide(residual, scale, out=np.zeros_like(np.asarray(residual)), where=scale > 0)))
+
+
+def growth(size: float, x: NDArray[Any], length: float) -> float:
+    """‖A‖ ‖x‖ / ‖b‖, given ‖A‖ and ‖b‖."""
+    return size * float(np.abs(x).max()) / length if length else 1.0
+
+
+def wanted(promise: float, growth: float) -> float:
+    """Residual to aim at, in units of ‖b‖, for a backward error of ``promise``."""
+    return max(promise, max(promise / _BELOW_PROMISE, _ROUNDING) * growth)
 
 
 def looks_singular(A: Any, known: KnownParts) -> bool:

@@ -17,7 +17,8 @@ from reiterate.intercept.forking import Lock
 if TYPE_CHECKING:
     import numpy as np
 
-    from reiterate.intercept.site import Options, Site
+    from reiterate.intercept.options import Options
+    from reiterate.intercept.site import Site
 
 _MOST_KNOWN = 10_000  # places in code; programs that compile code as they run have no end of them
 
@@ -175,8 +176,8 @@ class Session:
     def _common(self) -> Options:
         import numpy as np
 
+        from reiterate.intercept.options import Options
         from reiterate.intercept.remembered import Remembered
-        from reiterate.intercept.site import Options
 
         rng = np.random.default_rng(self._seed)
         remembered = None

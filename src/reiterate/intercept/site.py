@@ -7,7 +7,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from types import CodeType
 from typing import TYPE_CHECKING, Any, Literal
@@ -18,48 +18,26 @@ from numpy.typing import NDArray
 from reiterate.errors import NotConverged
 from reiterate.intercept import patching
 from reiterate.intercept.account import KEPT, LEFT, REFUSED, SUPERNODAL, Account, Watch
-from reiterate.intercept.accuracy import KnownParts, backward_error, norm_of_rows
+from reiterate.intercept.accuracy import KnownParts, backward_error, growth, norm_of_rows, wanted
 from reiterate.intercept.factoring import Factoring
 from reiterate.intercept.forking import Lock, interrupted
 from reiterate.intercept.handlers import raised_by_handler
-from reiterate.intercept.ledger import Budget, Key, Ledger, nearest
+from reiterate.intercept.ledger import Key, Ledger, nearest
+from reiterate.intercept.options import Options
 from reiterate.intercept.patching import inside
 from reiterate.intercept.precision import least_error, rounded
 from reiterate.intercept.repeated import Repetition
 from reiterate.intercept.supernodal import Answer, Busy, Supernodal
 
 if TYPE_CHECKING:
-    from reiterate.intercept.remembered import Remembered
+    pass
 
 Handler = Callable[["Site", Callable[..., Any], tuple[Any, ...], dict[str, Any]], Any]
 
 _SMALLEST = 150  # unknowns; below, no method can make up for its own overhead
 _SURE = 10  # calls that were too fast to be improved upon; then matrices of so many entries are not looked at any more
-_BELOW_PROMISE = 200.0  # aimed at is so much less than the backward error that is promised, down to rounding errors
-_ROUNDING = 5e-15
 _ROUGH = 1e-6  # of ‖b‖: to so much is solved what nobody knows the size of the solution of
 _MOST_DISAGREEMENT = 1e-2  # relative difference of two answers at which an audit stops us
-
-
-@dataclass(slots=True)
-class Options:
-    """What the sites of a session have in common."""
-
-    direct_tolerance: float
-    audit: float
-    recorder: Any
-    solver_options: dict[str, Any]
-    rng: np.random.Generator
-    remembered: Remembered | None = None
-    budget: Budget = field(default_factory=Budget)
-    lock: Lock = field(default_factory=Lock)
-
-    def audits(self) -> bool:
-        """Whether this call is audited."""
-        if self.audit <= 0.0:
-            return False
-        with self.lock:
-            return bool(self.rng.random() < self.audit)
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,19 +258,19 @@ class Site:
                 x, converged = self.solve(A, b, None, _ROUGH, 0.0)
                 if x is None or not converged:
                     return None
-                ledger.growth = _growth(size, x, length)
+                ledger.growth = growth(size, x, length)
             for _ in range(2):
-                wanted = _wanted(promise, ledger.growth)
-                x, converged = self.solve(A, b, x, min(max(ledger.strictness * wanted, 1e-15), 1e-4), 0.0)
+                aim = wanted(promise, ledger.growth)
+                x, converged = self.solve(A, b, x, min(max(ledger.strictness * aim, 1e-15), 1e-4), 0.0)
                 if x is None:
                     return None
                 error = backward_error(A, size, x, b)
-                ledger.growth = _growth(size, x, length)
+                ledger.growth = growth(size, x, length)
                 if error <= promise:
                     return x
                 if not converged or not np.isfinite(error):
                     return None
-                if _wanted(promise, ledger.growth) > 0.5 * wanted:  # it was not ‖x‖ that was mistaken for another
+                if wanted(promise, ledger.growth) > 0.5 * aim:  # it was not ‖x‖ that was mistaken for another
                     ledger.strictness = max(0.3 * ledger.strictness * promise / error, 1e-3)
         return None
 
@@ -419,13 +397,3 @@ def _label(code: CodeType, line: int, function: str) -> str:
     path = Path(code.co_filename)
     within = "" if code.co_qualname == "<module>" else f" in {code.co_qualname}"
     return f"{path.parent.name}/{path.name}:{line} {function}{within}" if path.is_file() else ""
-
-
-def _growth(size: float, x: NDArray[Any], length: float) -> float:
-    """‖A‖ ‖x‖ / ‖b‖, given ‖A‖ and ‖b‖."""
-    return size * float(np.abs(x).max()) / length if length else 1.0
-
-
-def _wanted(promise: float, growth: float) -> float:
-    """Residual to aim at, in units of ‖b‖, for a backward error of ``promise``."""
-    return max(promise, max(promise / _BELOW_PROMISE, _ROUNDING) * growth)
