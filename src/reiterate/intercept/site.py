@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import CodeType
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,9 +28,6 @@ from reiterate.intercept.patching import inside
 from reiterate.intercept.precision import least_error, rounded
 from reiterate.intercept.repeated import Repetition
 from reiterate.intercept.supernodal import Answer, Busy, Supernodal
-
-if TYPE_CHECKING:
-    pass
 
 Handler = Callable[["Site", Callable[..., Any], tuple[Any, ...], dict[str, Any]], Any]
 
