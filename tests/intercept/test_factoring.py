@@ -127,9 +127,12 @@ def test_without_them_nothing_is_answered_directly():
 
 def test_what_scipy_would_have_taken_is_told_once_it_is_known():
     found = ledger()
-    found.by_factors(0.05, 0.0, WIDE, 1e6)
-    assert found.instead() is None
+    assert found.instead() == 0.0
+    found.by_factors(0.05, 0.0, WIDE, 6e9)
+    assert found.guessed
+    assert found.instead() == pytest.approx(1.0)
     found.by_scipy(0.1, WIDE)
+    assert not found.guessed
     found.by_factors(0.05, 0.0, WIDE, 1e6)
     assert found.instead() == pytest.approx(0.2)
     assert found.before() == pytest.approx(0.3)

@@ -10,7 +10,8 @@ import scipy.sparse.linalg as spla
 import reiterate as rt
 from reiterate.intercept import ledger, patching
 from reiterate.intercept.factoring import Factoring
-from reiterate.intercept.repeated import Repetition, Shelf
+from reiterate.intercept.repeated import Repetition
+from reiterate.intercept.shelf import Shelf
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 import reiterate as rt
 from reiterate.errors import Breakdown
 from reiterate.intercept import factoring, site, supernodal
+from reiterate.intercept.shelf import Shelf
 from reiterate.intercept.supernodal import Busy, Supernodal
 from tests.matrices import laplacian
 
@@ -143,11 +144,21 @@ def test_neither_too_many_operations_nor_too_much_memory(monkeypatch):
         Supernodal().solve(A, np.ones(900), TOLERANCE, PLENTY)
 
 
-def test_large_factors_are_not_kept(monkeypatch):
-    A, factors = sp.csc_array(laplacian(30)), Supernodal()
-    monkeypatch.setattr(supernodal, "_KEPT", 1e-9)
+def test_large_factors_are_not_kept():
+    A, factors = sp.csc_array(laplacian(30)), Supernodal(Shelf(1000))
     for _ in range(2):
         assert factors.solve(A, np.ones(900), TOLERANCE, PLENTY).new
+
+
+def test_what_was_not_used_for_the_longest_time_is_dropped():
+    A = sp.csc_array(laplacian(30))
+    one = Supernodal()
+    size = one.solve(A, np.ones(900), TOLERANCE, PLENTY).factors.memory + A.data.nbytes
+    shelf = Shelf(int(2.5 * size))
+    first, second, third = places = [Supernodal(shelf) for _ in range(3)]
+    for place in places:
+        place.solve(A, np.ones(900), TOLERANCE, PLENTY)
+    assert [place.knows(A) for place in (first, second, third)] == [False, True, True]
 
 
 def test_one_thread_at_a_time():

@@ -126,6 +126,12 @@ def test_audits_that_disagree_are_told():
     assert "by at most 2.0e-06 (relative), at other.py:1 in g" in told[-1]
 
 
+def test_guesses_are_told_from_estimates():
+    assert "6.00 s (guessed)" in table.lines([_site(before="guessed")])[0]
+    assert "(partly guessed)" in table.lines([_site(before="guessed"), _site(before="estimated")])[0]
+    assert "(partly audited)" in table.lines([_site(before="audited"), _site(before="estimated")])[0]
+
+
 def test_as_plain_values():
     found = table.as_dict([_site()])
     assert (found["solves"], found["seconds_before"], found["before"]) == (100, 6.0, "audited")

@@ -295,10 +295,11 @@ _TERMS: Final = [
     ("seconds", "Measured: that the program has waited in the calls, for all that “Where the seconds went” names."),
     ("with SciPy", "What SciPy would have spent on the same calls."),
     ("audited", "From calls of this very run that were solved both ways."),
+    ("guessed", "By the number of operations that a factorization takes: SciPy has answered no call of this site."),
     ("estimated", "From those calls of this site that SciPy answered, in this run or an earlier one."),
     (
         "chosen",
-        "Who answered, with shares of all solves: methods of ours, a factor that SciPy had made for the same matrix "
-        "and that was kept, or SciPy, be it at once or after our answer was refused.",
+        "Who answered, with shares of all solves: methods of ours, factors that had been computed for the same "
+        "matrix and that were kept, or SciPy, be it at once or after our answer was refused.",
     ),
 ]

@@ -289,18 +289,28 @@ class Ledger:
         self.budget.potential += advance
 
     def instead(self) -> float | None:
-        """What SciPy would have spent on what we answered; ``None``: it was never measured."""
+        """What SciPy would have spent on what we answered; ``None``: nobody knows."""
         ours = self.answered + self.repeated + self.factored
-        if ours and not self.theirs.count:
+        each = self.theirs.recent if self.theirs.count else self._guessed_seconds()
+        if ours and not each:
             return None
-        spent = self.audits.seconds + (ours - self.audits.count) * self.theirs.recent
+        spent = self.audits.seconds + (ours - self.audits.count) * each
         if (solving := self.solving) is None:
             return spent
         unseen = solving.answered + self.columns - solving.audits.count
         return spent + solving.audits.seconds + unseen * solving.theirs.recent
 
+    @property
+    def guessed(self) -> bool:
+        """Whether that is a guess, as SciPy has never been measured."""
+        return not self.theirs.count and self.answered + self.repeated + self.factored > 0
+
+    def _guessed_seconds(self) -> float:
+        """What SciPy takes at least, by the operations of a factorization, or by the look of the pattern."""
+        return (self.factoring.bound if self.factoring is not None else 0.0) or self.expected or 0.0
+
     def before(self) -> float | None:
-        """What SciPy would have spent on all of this; ``None``: it was never measured."""
+        """What SciPy would have spent on all of this; ``None``: nobody knows."""
         if (spent := self.instead()) is None:
             return None
         for ledger in (self, self.solving):

@@ -13,7 +13,7 @@ from reiterate.intercept import patching
 from reiterate.intercept.accuracy import backward_error, norm_of_rows
 from reiterate.intercept.forking import Lock
 from reiterate.intercept.handlers import raised_by_handler
-from reiterate.linear.machine_memory import machine_memory
+from reiterate.intercept.shelf import SHELF, Shelf
 
 _GLANCE = 64  # entries by which a matrix usually differs from the last one
 
@@ -48,42 +48,6 @@ class _Known:
         return same and np.array_equal(self.indptr, A.indptr)
 
 
-class Shelf:
-    """What is kept at all lines together, which has a bound: what was not used for the longest time goes.
-
-    Parameters
-    ----------
-    limit
-        Bytes; ``None``: an eighth of the machine's, or container's, memory.
-    """
-
-    def __init__(self, limit: int | None = None) -> None:
-        self._limit = limit
-        self._sizes: dict[weakref.ref[Repetition], int] = {}  # the one used last comes last
-        self._lock = Lock()
-
-    def keep(self, repetition: Repetition, size: int) -> bool:
-        """It holds so many bytes now, and was used; returns whether it may keep them."""
-        with self._lock:
-            if self._limit is None:
-                self._limit = machine_memory() // 8
-            self._sizes.pop(repetition.itself, None)
-            if not size or size > self._limit:
-                return not size
-            self._sizes[repetition.itself] = size
-            left = sum(self._sizes.values()) - self._limit
-            for itself in list(self._sizes):
-                other = itself()
-                if left > 0 or other is None:
-                    left -= self._sizes.pop(itself)
-                    if other is not None:
-                        other.drop()
-            return True
-
-
-_shelf = Shelf()
-
-
 class Repetition:
     """What ``spsolve`` was last given at one place, and factors of it once it has been given twice.
 
@@ -97,7 +61,7 @@ class Repetition:
         Which bounds the memory of all.
     """
 
-    def __init__(self, shelf: Shelf = _shelf) -> None:
+    def __init__(self, shelf: Shelf = SHELF) -> None:
         self._last: _Known | None = None
         self._lock = Lock()
         self._shelf = shelf

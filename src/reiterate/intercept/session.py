@@ -8,7 +8,7 @@ import weakref
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from types import CodeType, FrameType
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from reiterate.errors import InvalidInput
 from reiterate.intercept import patching
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from reiterate.intercept.options import Options
-    from reiterate.intercept.site import Site
+    from reiterate.intercept.site import Known, Site
 
 _MOST_KNOWN = 10_000  # places in code; programs that compile code as they run have no end of them
 
@@ -48,9 +48,10 @@ class SiteSummary:
         That the program has waited in the calls, loading and attempts in vain included, without audits.
     seconds_before : float or None
         What SciPy would have spent on the same calls; ``None``: nobody knows.
-    before : {"audited", "estimated", "unknown"}
+    before : {"audited", "estimated", "guessed", "unknown"}
         Where that number comes from: from calls that were solved both ways, or from those that SciPy answered, in
-        this run or an earlier one. Where it answered all, its own seconds.
+        this run or an earlier one. Where it answered all, its own seconds; where it answered none, a guess by the
+        number of operations.
     chosen : list of (str, int)
         Who answered how many of the solves, most first: configurations that ours began with, a factor of SciPy's that
         was kept, SciPy, and SciPy after an attempt of ours was refused. They add up to ``solves``.
@@ -74,7 +75,7 @@ class SiteSummary:
     left_to_scipy: int
     seconds: float
     seconds_before: float | None
-    before: Literal["audited", "estimated", "unknown"]
+    before: Known
     chosen: list[tuple[str, int]]
     disagreement: float | None
     solver: Any

@@ -29,6 +29,9 @@ from reiterate.intercept.precision import least_error, rounded
 from reiterate.intercept.repeated import Repetition
 from reiterate.intercept.supernodal import Answer, Busy, Supernodal
 
+Known = Literal["audited", "estimated", "guessed", "unknown"]
+"""Where it comes from what SciPy would have taken."""
+
 Handler = Callable[["Site", Callable[..., Any], tuple[Any, ...], dict[str, Any]], Any]
 
 _SMALLEST = 150  # unknowns; below, no method can make up for its own overhead
@@ -334,7 +337,7 @@ class Site:
         ledger.barred = True
         return theirs
 
-    def before(self) -> tuple[float | None, Literal["audited", "estimated", "unknown"]]:
+    def before(self) -> tuple[float | None, Known]:
         """What SciPy would have spent, and how that is known."""
         if not self.answered:
             return self.account.seconds["scipy"] or None, "estimated" if self.account.seconds["scipy"] else "unknown"
@@ -343,7 +346,8 @@ class Site:
             return None, "unknown"
         spent = sum(part for part in parts if part is not None)
         spent += self.account.unmeasured - self.account.elsewhere
-        return spent, "audited" if self.audited else "estimated"
+        guessed = any(ledger.guessed for ledger in self.ledgers().values())
+        return spent, "guessed" if guessed else "audited" if self.audited else "estimated"
 
     def instead(self) -> float | None:
         """What SciPy would have spent on the calls that we answered."""

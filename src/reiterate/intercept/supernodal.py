@@ -8,6 +8,7 @@ answer is checked like every other answer.
 from __future__ import annotations
 
 import time
+import weakref
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 from reiterate.errors import Breakdown
 from reiterate.intercept.accuracy import backward_error, norm_of_rows
 from reiterate.intercept.forking import Lock
+from reiterate.intercept.shelf import SHELF, Shelf
 from reiterate.linear.machine_memory import default_memory_limit
 from reiterate.linear.rslab_process import claim, orphaned, rslab, translated
 
@@ -28,7 +30,6 @@ _GLANCE: Final = 64  # entries by which a matrix usually differs from the last o
 _FAR_BELOW: Final = 200.0  # of the error that is allowed, an answer is not refined
 _COMPLEX: Final = 4.0  # times the operations
 _PATTERNS: Final = 3  # of one place: programs solve several equations in turn
-_KEPT: Final = 0.125  # of the memory that one factorization may take: larger factors are not kept for the next call
 
 # Rows are exchanged before the analysis where a diagonal entry is below this share of its column's largest. rslab
 # pivots within supernodes only, and may need that.
@@ -192,9 +193,16 @@ class Supernodal:
     """Factors of what was last solved at one place, and analyses of a few patterns, which many matrices share.
 
     One thread at a time: SciPy answers the others.
+
+    Parameters
+    ----------
+    shelf
+        Which bounds the memory of factors that are kept at all places.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, shelf: Shelf = SHELF) -> None:
+        self._shelf = shelf
+        self.itself = weakref.ref(self)
         self._patterns: list[_Pattern] = []
         self._kept: tuple[str, NDArray[Any], _Pattern, Factors] | None = None
         self._lock = Lock()
@@ -248,7 +256,7 @@ class Supernodal:
     def _solved(
         self, A: Any, system: Any, size: float, b: NDArray[Any], tolerance: float, most_operations: float, trans: str
     ) -> Answer:
-        self._kept = None  # before others are computed: they may be large
+        self.drop()  # before others are computed: they may be large
         begin = time.perf_counter()
         pattern = self._pattern_of(A)
         analyzing = time.perf_counter() - begin
@@ -263,11 +271,15 @@ class Supernodal:
             if x is not None:
                 pattern.kinds.remove(kind)
                 pattern.kinds.insert(0, kind)  # with the next numbers, it comes first
-                if factors.memory <= _KEPT * default_memory_limit():
+                if self._shelf.keep(self, factors.memory + int(A.data.nbytes)):
                     self._kept = A.format, A.data.copy(), pattern, factors
                 return Answer(x, factors, True, analyzing + factors.analyzing)
             pattern.analyses.pop(kind, None)  # it may have depended on numbers
         raise Breakdown("rslab: no factors are accurate enough")
+
+    def drop(self) -> None:
+        """Keep no factors."""
+        self._kept = None
 
     def _pattern_of(self, A: Any) -> _Pattern:
         """That of A, which comes first from now on."""

@@ -40,7 +40,7 @@ class Totals:
         That part of it which was spent where something is known of SciPy.
     before : float
         What SciPy would have spent there.
-    how : {"audited", "estimated", "partly audited", "unknown"}
+    how : {"audited", "estimated", "guessed", "partly audited", "partly guessed", "unknown"}
     parts : dict of str to float
         What ``seconds`` is the sum of, by :data:`reiterate.intercept.account.PARTS`.
     audits : float
@@ -64,7 +64,8 @@ def totals(sites: Sequence[SiteSummary]) -> Totals:
     """The sums, of which ``compared`` and ``before`` belong together."""
     known = [site for site in sites if site.seconds_before is not None]
     kinds = {site.before for site in known if site.solves > site.left_to_scipy}  # what SciPy did took what it takes
-    how = "unknown" if not kinds else kinds.pop() if len(kinds) == 1 else "partly audited"
+    partly = "partly guessed" if "guessed" in kinds else "partly audited"
+    how = "unknown" if not kinds else kinds.pop() if len(kinds) == 1 else partly
     return Totals(
         sum(site.solves for site in sites),
         sum(site.left_to_scipy for site in sites),
