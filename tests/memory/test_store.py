@@ -469,7 +469,7 @@ def test_the_end_of_a_process_waits_a_while_for_all_it_has_to_write(path, monkey
 
 
 def test_opening_a_file_that_is_busy_has_the_same_end(path):
-    path.parent.mkdir()
+    path.parent.mkdir(exist_ok=True)
     other = sqlite3.connect(path, isolation_level=None)
     other.execute("PRAGMA locking_mode = EXCLUSIVE")
     other.execute("BEGIN EXCLUSIVE")
