@@ -83,8 +83,10 @@ def test_saddle_points_have_zeros_on_the_diagonal():
     B = sp.random_array((30, 100), density=0.1, rng=rng) + sp.eye_array(30, 100)
     A = sp.block_array([[sp.csc_array(laplacian(10)), B.T], [B, None]], format="csc")
     b = rng.normal(size=130)
-    x = Supernodal().solve(A, b, TOLERANCE, PLENTY).x
+    factors = Supernodal()
+    x = factors.solve(A, b, TOLERANCE, PLENTY).x
     np.testing.assert_allclose(x, np.linalg.solve(A.toarray(), b), rtol=1e-8, atol=1e-10)
+    assert factors._patterns[0].kinds[0] == "lifted L D Lᵀ"
 
 
 def test_new_numbers_have_new_factors_and_the_same_analysis(monkeypatch):

@@ -23,17 +23,26 @@ from reiterate.intercept.shelf import SHELF, Shelf
 from reiterate.linear.machine_memory import default_memory_limit
 from reiterate.linear.rslab_process import claim, orphaned, rslab, translated
 
-Kind = Literal["L D Lᵀ", "L U", "matched"]
+Kind = Literal["L D Lᵀ", "lifted L D Lᵀ", "L U", "lifted L U", "matched L U"]
+"""As they are tried: the first two where A is symmetric, without and with zeros on the diagonal."""
 
-_SYMMETRY: Final = 1e-13  # |a_ij - a_ji| of entries that are meant to be the same, in units of √|a_ii a_jj|
+_SYMMETRY: Final = 1e-13  # |a_ij - a_ji| of entries that are meant to be the same, in units of their columns' largest
 _GLANCE: Final = 64  # entries by which a matrix usually differs from the last one
 _FAR_BELOW: Final = 200.0  # of the error that is allowed, an answer is not refined
+_REFINEMENTS: Final = 8
 _COMPLEX: Final = 4.0  # times the operations
 _PATTERNS: Final = 3  # of one place: programs solve several equations in turn
 
-# Rows are exchanged before the analysis where a diagonal entry is below this share of its column's largest. rslab
-# pivots within supernodes only, and may need that.
-_NEGLIGIBLE_DIAGONAL: Final = {"L U": 1e-2, "matched": 1.0}
+# Rows are exchanged before the analysis where a diagonal entry is below a share of its column's largest: rslab pivots
+# within supernodes only, and may need that. Or pivots that are too small are lifted, and refinement makes up for it.
+_OPTIONS: Final[dict[Kind, dict[str, Any]]] = {
+    "L D Lᵀ": {"path": "ldlt"},
+    "lifted L D Lᵀ": {"path": "ldlt", "scaling": "mc64", "preconditioner": 1e-6},
+    "L U": {"path": "lu", "matching_negligible_diagonal": 1e-2},
+    "lifted L U": {"path": "lu", "matching_negligible_diagonal": 1e-2, "preconditioner": 1e-6},
+    "matched L U": {"path": "lu", "matching_negligible_diagonal": 1.0},
+}
+_SYMMETRIC: Final[tuple[Kind, ...]] = ("L D Lᵀ", "lifted L D Lᵀ")
 
 
 class Busy(Exception):
@@ -63,7 +72,7 @@ class Factors:
         self, handle: Any, kind: Kind, transposed: bool, dtype: np.dtype[Any], operations: float, analyzing: float
     ) -> None:
         self._handle, self._transposed, self._dtype = handle, transposed, dtype
-        self._symmetric = kind == "L D Lᵀ"
+        self._symmetric = kind in _SYMMETRIC
         self.operations, self.analyzing = operations, analyzing
 
     @property
@@ -91,7 +100,7 @@ class Factors:
             return np.column_stack([self._handle.solve_transpose(np.ascontiguousarray(column)) for column in b.T])
 
     def checked(self, A: Any, size: float, b: NDArray[Any], tolerance: float, trans: str = "N") -> NDArray[Any] | None:
-        """The solution, refined once if need be; ``None`` where its backward error is above ``tolerance``.
+        """The solution, refined as long as that helps; ``None`` where its backward error is above ``tolerance``.
 
         Parameters
         ----------
@@ -103,10 +112,15 @@ class Factors:
         """
         x = self.solve(b, trans)
         error = backward_error(A, size, x, b)
-        if tolerance / _FAR_BELOW < error < np.inf:
+        for _ in range(_REFINEMENTS):
+            if not tolerance / _FAR_BELOW < error < np.inf:
+                break
             better = x + self.solve(b - A @ x, trans)
             left = backward_error(A, size, better, b)
-            x, error = (better, left) if left < error else (x, error)
+            if left >= 0.5 * error:
+                x, error = (better, left) if left < error else (x, error)
+                break
+            x, error = better, left
         return x if error <= tolerance else None
 
 
@@ -124,8 +138,8 @@ class _Pattern:
     """Where the entries of a matrix are, by its columns or, as those of Aᵀ, by its rows; and analyses of that.
 
     ``mirror`` are the places of the entries of the transpose, in order, ``lower`` those of entries on and below the
-    diagonal, of which column j begins at ``begins[j]``, and ``diagonal`` those on it. All are ``None`` where the
-    pattern is not symmetric, or the diagonal not full.
+    diagonal, of which column j begins at ``begins[j]``. All are ``None`` where the pattern is not symmetric.
+    ``diagonal`` are the places of those on it, ``None`` if one is missing.
     """
 
     n: int
@@ -135,22 +149,22 @@ class _Pattern:
     lower: NDArray[Any] | None = None
     begins: NDArray[Any] | None = None
     diagonal: NDArray[Any] | None = None
-    kinds: list[Kind] = field(default_factory=lambda: ["L D Lᵀ", "L U", "matched"])
+    kinds: list[Kind] = field(default_factory=lambda: list(_OPTIONS))
     analyses: dict[Kind, _Analysis] = field(default_factory=dict)
 
     @classmethod
     def of(cls, A: Any) -> _Pattern:
         n, indptr, indices = A.shape[0], A.indptr.copy(), A.indices.copy()
         found = cls(n, indptr, indices)
+        places = np.arange(indices.size, dtype=np.int32)
+        mirror = sp.csr_array((places, indices, indptr), shape=(n, n)).tocsc()
+        if not np.array_equal(mirror.indptr, indptr) or not np.array_equal(mirror.indices, indices):
+            return found
         columns = np.repeat(np.arange(n, dtype=indices.dtype), np.diff(indptr))
         diagonal = np.flatnonzero(indices == columns)
-        if diagonal.size == n:
-            places = np.arange(indices.size, dtype=np.int32)
-            mirror = sp.csr_array((places, indices, indptr), shape=(n, n)).tocsc()
-            if np.array_equal(mirror.indptr, indptr) and np.array_equal(mirror.indices, indices):
-                found.lower = np.flatnonzero(indices >= columns)
-                found.begins = np.searchsorted(found.lower, indptr)
-                found.mirror, found.diagonal = mirror.data, diagonal
+        found.diagonal = diagonal if diagonal.size == n else None
+        found.mirror, found.lower = mirror.data, np.flatnonzero(indices >= columns)
+        found.begins = np.searchsorted(found.lower, indptr)
         return found
 
     def is_of(self, A: Any) -> bool:
@@ -162,19 +176,19 @@ class _Pattern:
 
     def fits(self, kind: Kind, data: NDArray[Any]) -> bool:
         """Whether matrices with these entries can be factored like this."""
-        if kind != "L D Lᵀ":
+        if kind not in _SYMMETRIC:
             return True
-        if self.mirror is None:
+        # With zeros on the diagonal, rslab often finds no pivots.
+        full = self.diagonal is not None and bool(data[self.diagonal].all())
+        if self.mirror is None or full != (kind == "L D Lᵀ"):
             return False
-        scale = np.sqrt(np.abs(data[self.diagonal]))
-        if not scale.all():  # with zeros on the diagonal, rslab often finds no pivots
-            return False
-        allowed = _SYMMETRY * np.repeat(scale, np.diff(self.indptr)) * scale[self.indices]
+        largest = np.maximum.reduceat(np.abs(data), self.indptr[:-1])  # no column is empty
+        allowed = _SYMMETRY * np.maximum(np.repeat(largest, np.diff(self.indptr)), largest[self.indices])
         return bool(np.all(np.abs(data - data[self.mirror]) <= allowed))
 
     def part(self, kind: Kind, data: NDArray[Any]) -> Any:
         """Of the matrix, what rslab is to be given."""
-        if kind != "L D Lᵀ" or self.lower is None:
+        if kind not in _SYMMETRIC or self.lower is None:
             return sp.csc_array((data, self.indices, self.indptr), shape=(self.n, self.n))
         return sp.csc_array((data[self.lower], self.indices[self.lower], self.begins), shape=(self.n, self.n))
 
@@ -308,10 +322,7 @@ def _factored(pattern: _Pattern, kind: Kind, A: Any, most_operations: float) -> 
 
 
 def _analyzed(matrix: Any, kind: Kind) -> _Analysis:
-    if kind == "L D Lᵀ":
-        symbolic = rslab.analyze(matrix, path="ldlt")
-    else:
-        symbolic = rslab.analyze(matrix, path="lu", matching_negligible_diagonal=_NEGLIGIBLE_DIAGONAL[kind])
+    symbolic = rslab.analyze(matrix, **_OPTIONS[kind])
     field = matrix.dtype.name
     operations = float(symbolic.estimate_memory(field)["factor_flops"])
     operations *= _COMPLEX if matrix.dtype.kind == "c" else 1.0
