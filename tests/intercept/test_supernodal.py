@@ -15,8 +15,10 @@ from hypothesis import strategies as st
 import reiterate as rt
 from reiterate.errors import Breakdown
 from reiterate.intercept import factoring, site, supernodal
+from reiterate.intercept.accuracy import System, backward_error, norm_of_rows
 from reiterate.intercept.shelf import Shelf
 from reiterate.intercept.supernodal import Busy, Supernodal
+from reiterate.linear import rslab_process
 from tests.matrices import laplacian
 
 TOLERANCE = 1e-12
@@ -87,6 +89,62 @@ def test_saddle_points_have_zeros_on_the_diagonal():
     x = factors.solve(A, b, TOLERANCE, PLENTY).x
     np.testing.assert_allclose(x, np.linalg.solve(A.toarray(), b), rtol=1e-8, atol=1e-10)
     assert factors._patterns[0].kinds[0] == "lifted L D Lᵀ"
+
+
+@settings(max_examples=40, deadline=None)
+@given(seed=st.integers(0, 10_000), saddle=st.booleans(), spread=st.sampled_from([0, 5, 10]))
+def test_no_scaling_hides_an_error(seed, saddle, spread):
+    """Rows and columns of very different sizes, as where displacements meet pressures; compared by components."""
+    rng = np.random.default_rng(seed)
+    A = sp.csc_array(laplacian(6))
+    if saddle:
+        B = sp.random_array((9, 36), density=0.2, rng=rng) + sp.eye_array(9, 36)
+        A = sp.block_array([[A, B.T], [B, None]], format="csc")
+    else:
+        A = sp.csc_array(A + sp.random_array(A.shape, density=0.05, rng=rng))
+    n = A.shape[0]
+    expected = rng.normal(size=n) + 3.0
+    scale = 10.0 ** rng.uniform(-spread, spread, size=n)
+    scaled = sp.csc_array(sp.diags_array(scale) @ A @ sp.diags_array(scale))
+    scaled.sort_indices()
+    answer = Supernodal().solve(scaled, scaled @ (expected / scale), TOLERANCE, PLENTY)
+    np.testing.assert_allclose(answer.x * scale, expected, rtol=1e-6)
+
+
+def test_what_couples_with_opposite_signs_is_not_symmetric():
+    A = sp.csc_array(np.array([[1e14, 1.0, 0.0], [-1.0, 1e-8, 1.0], [0.0, -1.0, 2.0]]))
+    x = Supernodal().solve(A, np.array([1.0, 2.0, 3.0]), TOLERANCE, PLENTY).x
+    np.testing.assert_allclose(x, np.linalg.solve(A.toarray(), [1.0, 2.0, 3.0]), rtol=1e-12)
+
+
+def test_lifted_pivots_are_not_trusted_to_the_norm(monkeypatch):
+    A = sp.csc_array(np.array([[1e10, 0.0, 0.0], [0.0, 0.0, 1.0], [0.0, 1.0, 1.0]]))
+    solve = supernodal.Factors.solve
+    wrong = np.array([1.0, 1.0 + 1e-4, 1.0])  # which the norm does not show
+    monkeypatch.setattr(supernodal.Factors, "solve", lambda self, b, trans="N": solve(self, b, trans) * wrong)
+    monkeypatch.setattr(supernodal, "_REFINEMENTS", 0)
+    monkeypatch.setattr(supernodal, "_OPTIONS", {"lifted L D Lᵀ": supernodal._OPTIONS["lifted L D Lᵀ"]})
+    with pytest.raises(Breakdown):
+        Supernodal().solve(A, np.array([1e10, 1.0, 2.0]), TOLERANCE, PLENTY)
+
+
+def test_errors_are_those_of_their_definitions():
+    rng = np.random.default_rng(1)
+    A = sp.csr_array(rng.normal(size=(6, 6)))
+    x, b = rng.normal(size=(6, 2)), rng.normal(size=(6, 2))
+    system = System(A)
+    in_norm, by_components = system.errors(x, b)
+    assert in_norm == pytest.approx(backward_error(A, norm_of_rows(A), x, b))
+    residual = np.abs(b - A @ x)
+    assert by_components == pytest.approx(np.max(residual / (np.abs(A.toarray()) @ np.abs(x) + np.abs(b))))
+    assert system.errors(np.full((6, 2), np.nan), b) == (np.inf, np.inf)
+    assert system.errors(np.zeros(6), np.zeros(6)) == (0.0, 0.0)
+
+
+def test_as_many_threads_as_the_user_allows(monkeypatch):
+    for given_, options in (("1", {"threads": 1}), ("2,4", {"threads": 2}), ("", {}), ("64", {}), ("x", {}), ("0", {})):
+        monkeypatch.setenv("OMP_NUM_THREADS", given_)
+        assert rslab_process.thread_options() == options
 
 
 def test_new_numbers_have_new_factors_and_the_same_analysis(monkeypatch):

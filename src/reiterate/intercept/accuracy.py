@@ -41,6 +41,35 @@ def backward_error(A: Any, size: float, x: NDArray[Any], b: NDArray[Any]) -> flo
     return float(np.max(np.divide(residual, scale, out=np.zeros_like(np.asarray(residual)), where=scale > 0)))
 
 
+class System:
+    """A matrix with what the errors of its solutions are measured by.
+
+    Parameters
+    ----------
+    A : CSC or CSR object of shape (n, n)
+    """
+
+    def __init__(self, A: Any) -> None:
+        self.A = A
+        self._sizes = type(A)((np.abs(A.data), A.indices, A.indptr), shape=A.shape)
+        self._norm = float((self._sizes @ np.ones(A.shape[1])).max())
+
+    def errors(self, x: NDArray[Any], b: NDArray[Any]) -> tuple[float, float]:
+        """The backward error in the maximum norm, see :func:`backward_error`, and by components.
+
+        The latter is the smallest ε such that (A + E) x = b + f with |E| ≤ ε |A| and |f| ≤ ε |b| (Oettli and Prager
+        1964): unlike the former, it does not depend on how rows and columns are scaled.
+        """
+        residual = np.abs(b - self.A @ x)
+        allowed = self._sizes @ np.abs(x) + np.abs(b)
+        if not np.all(np.isfinite(residual)) or not np.all(np.isfinite(allowed)):
+            return np.inf, np.inf
+        by_components = np.divide(residual, allowed, out=np.zeros_like(residual), where=allowed > 0)
+        scale = self._norm * np.abs(x).max(axis=0) + np.abs(b).max(axis=0)
+        in_norm = np.divide(residual.max(axis=0), scale, out=np.zeros_like(np.asarray(scale)), where=scale > 0)
+        return float(np.max(in_norm)), float(np.max(by_components))
+
+
 def growth(size: float, x: NDArray[Any], length: float) -> float:
     """‖A‖ ‖x‖ / ‖b‖, given ‖A‖ and ‖b‖."""
     return size * float(np.abs(x).max()) / length if length else 1.0

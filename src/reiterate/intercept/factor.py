@@ -11,7 +11,7 @@ from scipy.sparse.linalg import SuperLU
 
 from reiterate.intercept import patching
 from reiterate.intercept.account import SUPERNODAL, Watch
-from reiterate.intercept.accuracy import norm_of_rows
+from reiterate.intercept.accuracy import System, norm_of_rows
 from reiterate.intercept.forking import Lock
 from reiterate.intercept.frames import strip
 from reiterate.intercept.ledger import Ledger
@@ -156,6 +156,7 @@ class LazyFactor(_Lazy):
         self._dtype = dtype
         self._singular, self._supernodal = singular, supernodal
         self._factors: Factors | None = None
+        self._systems: dict[str, System] = {}  # of which solves by factors have need
         self._ledger, self._solving = ledger, ledger.for_solving()
         self._solved = self._compared = False
         self._rent = 0.0
@@ -256,12 +257,11 @@ class LazyFactor(_Lazy):
     def _by_kept_factors(self, b: NDArray[Any], trans: str) -> NDArray[Any] | None:
         if self._factors is None or orphaned():
             return None
-        if trans not in self._rows:
-            A = self._oriented(trans)
-            self._rows[trans] = A, norm_of_rows(A)
+        if trans not in self._systems:
+            self._systems[trans] = System(self._oriented(trans))
         promise = max(self._site.options.direct_tolerance, least_error(self._dtype))
         with np.errstate(all="ignore"):
-            x = self._factors.checked(*self._rows[trans], b, promise, trans)
+            x = self._factors.checked(self._systems[trans], b, promise, trans)
         return None if x is None else rounded(x, self._dtype)
 
     def _counted(self, seconds: float) -> None:

@@ -17,18 +17,21 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from reiterate.errors import Breakdown
-from reiterate.intercept.accuracy import backward_error, norm_of_rows
+from reiterate.intercept.accuracy import System
 from reiterate.intercept.forking import Lock
 from reiterate.intercept.shelf import SHELF, Shelf
 from reiterate.linear.machine_memory import default_memory_limit
-from reiterate.linear.rslab_process import claim, orphaned, rslab, translated
+from reiterate.linear.rslab_process import claim, orphaned, rslab, thread_options, translated
 
 Kind = Literal["L D Lᵀ", "lifted L D Lᵀ", "L U", "lifted L U", "matched L U"]
 """As they are tried: the first two where A is symmetric, without and with zeros on the diagonal."""
 
-_SYMMETRY: Final = 1e-13  # |a_ij - a_ji| of entries that are meant to be the same, in units of their columns' largest
+_SYMMETRY: Final = 1e-13  # |a_ij - a_ji| of entries that are meant to be the same, in units of √|a_ii a_jj|,
+_RELATIVE_SYMMETRY: Final = 1e-12  # or of themselves: neither depends on scaling
 _GLANCE: Final = 64  # entries by which a matrix usually differs from the last one
-_FAR_BELOW: Final = 200.0  # of the error that is allowed, an answer is not refined
+_FAR_BELOW: Final = 200.0  # times below the error that is allowed, an answer is not refined,
+_BELOW: Final = 10.0  # nor so many times below it by components
+_LIFTED: Final = 1e3  # times that error by components, where pivots were lifted
 _REFINEMENTS: Final = 8
 _COMPLEX: Final = 4.0  # times the operations
 _PATTERNS: Final = 3  # of one place: programs solve several equations in turn
@@ -72,7 +75,7 @@ class Factors:
         self, handle: Any, kind: Kind, transposed: bool, dtype: np.dtype[Any], operations: float, analyzing: float
     ) -> None:
         self._handle, self._transposed, self._dtype = handle, transposed, dtype
-        self._symmetric = kind in _SYMMETRIC
+        self._symmetric, self._lifted = kind in _SYMMETRIC, kind.startswith("lifted")
         self.operations, self.analyzing = operations, analyzing
 
     @property
@@ -99,29 +102,34 @@ class Factors:
                 return np.asarray(self._handle.solve_transpose(b))
             return np.column_stack([self._handle.solve_transpose(np.ascontiguousarray(column)) for column in b.T])
 
-    def checked(self, A: Any, size: float, b: NDArray[Any], tolerance: float, trans: str = "N") -> NDArray[Any] | None:
-        """The solution, refined as long as that helps; ``None`` where its backward error is above ``tolerance``.
+    def checked(self, system: System, b: NDArray[Any], tolerance: float, trans: str = "N") -> NDArray[Any] | None:
+        """The solution, refined as long as that helps; ``None`` where it is not accurate enough.
+
+        Its backward error in the norm has to be ``tolerance`` at most. Refinement goes on until that is far below and
+        the one by components is, too. Where pivots were lifted, the latter has to be small: where a matrix is badly
+        scaled, the norm would not tell.
 
         Parameters
         ----------
-        A : sparse matrix of shape (n, n)
-            That of the system: transposed, if ``trans`` says so.
-        size
-            Its norm, see :func:`norm_of_rows`.
+        system
+            A, transposed if ``trans`` says so.
         b : array of shape (n,) or (n, k)
         """
         x = self.solve(b, trans)
-        error = backward_error(A, size, x, b)
+        error, worst = system.errors(x, b)
         for _ in range(_REFINEMENTS):
-            if not tolerance / _FAR_BELOW < error < np.inf:
+            left = max(_FAR_BELOW * error, _BELOW * worst) / tolerance
+            if not 1.0 < left < np.inf:
                 break
-            better = x + self.solve(b - A @ x, trans)
-            left = backward_error(A, size, better, b)
-            if left >= 0.5 * error:
-                x, error = (better, left) if left < error else (x, error)
+            better = x + self.solve(b - system.A @ x, trans)
+            errors = system.errors(better, b)
+            progress = max(_FAR_BELOW * errors[0], _BELOW * errors[1]) / tolerance / left
+            if progress < 1.0:
+                x, (error, worst) = better, errors
+            if progress > 0.5:
                 break
-            x, error = better, left
-        return x if error <= tolerance else None
+        good = error <= tolerance and (not self._lifted or worst <= _LIFTED * tolerance)
+        return x if good else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,8 +190,10 @@ class _Pattern:
         full = self.diagonal is not None and bool(data[self.diagonal].all())
         if self.mirror is None or full != (kind == "L D Lᵀ"):
             return False
-        largest = np.maximum.reduceat(np.abs(data), self.indptr[:-1])  # no column is empty
-        allowed = _SYMMETRY * np.maximum(np.repeat(largest, np.diff(self.indptr)), largest[self.indices])
+        allowed = _RELATIVE_SYMMETRY * np.abs(data)
+        if self.diagonal is not None:
+            scale = np.sqrt(np.abs(data[self.diagonal]))
+            allowed += _SYMMETRY * np.repeat(scale, np.diff(self.indptr)) * scale[self.indices]
         return bool(np.all(np.abs(data - data[self.mirror]) <= allowed))
 
     def part(self, kind: Kind, data: NDArray[Any]) -> Any:
@@ -256,19 +266,18 @@ class Supernodal:
         if not self._lock.acquire(blocking=False):
             raise Busy
         try:
-            system = A if trans == "N" else A.T.conj() if trans == "H" else A.T
-            size = norm_of_rows(system)
+            system = System(A if trans == "N" else A.T.conj() if trans == "H" else A.T)
             if self.knows(A) and self._kept is not None:
                 factors = self._kept[-1]
-                x = factors.checked(system, size, b, tolerance, trans)
+                x = factors.checked(system, b, tolerance, trans)
                 if x is not None:
                     return Answer(x, factors, False)
-            return self._solved(A, system, size, b, tolerance, most_operations, trans)
+            return self._solved(A, system, b, tolerance, most_operations, trans)
         finally:
             self._lock.release()
 
     def _solved(
-        self, A: Any, system: Any, size: float, b: NDArray[Any], tolerance: float, most_operations: float, trans: str
+        self, A: Any, system: System, b: NDArray[Any], tolerance: float, most_operations: float, trans: str
     ) -> Answer:
         self.drop()  # before others are computed: they may be large
         begin = time.perf_counter()
@@ -279,7 +288,7 @@ class Supernodal:
                 continue
             try:
                 factors = _factored(pattern, kind, A, most_operations)
-                x = factors.checked(system, size, b, tolerance, trans)
+                x = factors.checked(system, b, tolerance, trans)
             except Breakdown:
                 x = None
             if x is not None:
@@ -322,7 +331,7 @@ def _factored(pattern: _Pattern, kind: Kind, A: Any, most_operations: float) -> 
 
 
 def _analyzed(matrix: Any, kind: Kind) -> _Analysis:
-    symbolic = rslab.analyze(matrix, **_OPTIONS[kind])
+    symbolic = rslab.analyze(matrix, **_OPTIONS[kind], **thread_options())
     field = matrix.dtype.name
     operations = float(symbolic.estimate_memory(field)["factor_flops"])
     operations *= _COMPLEX if matrix.dtype.kind == "c" else 1.0

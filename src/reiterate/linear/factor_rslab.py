@@ -14,7 +14,7 @@ from reiterate.linear.factor_time import analysis_seconds, run_until_deadline
 from reiterate.linear.factors import Factor, Inertia
 from reiterate.linear.instance import LinearInstance
 from reiterate.linear.pattern import Pattern
-from reiterate.linear.rslab_process import claim, orphaned, rslab, translated
+from reiterate.linear.rslab_process import claim, orphaned, rslab, thread_options, translated
 
 _SYMMETRY_TOLERANCE = 1e-12
 _RATE = 2e10  # operations a second, at most: what turns out to be slower can be stopped half-way
@@ -59,11 +59,14 @@ class RslabFactor(Factor):
         values = instance.data[self._source]
         A = sp.csc_array((values, indices, indptr), shape=(self.size, self.size))
         with translated():
-            options: dict[str, Any] = {"path": "ldlt"}
+            options: dict[str, Any] = {"path": "ldlt", **thread_options()}
             if not self._halved:
-                options = {"path": "lu", "matching_negligible_diagonal": _NEGLIGIBLE_DIAGONAL[variant]}
+                options |= {"path": "lu", "matching_negligible_diagonal": _NEGLIGIBLE_DIAGONAL[variant]}
             self._symbolic = run_until_deadline(
-                self.title, instance, lambda: rslab.analyze(A, **options), analysis_seconds(instance)
+                self.title,
+                instance,
+                lambda: rslab.analyze(A, **options),
+                analysis_seconds(instance),
             )
             refuse_beyond(self.title, self._symbolic.memory_plan(self.dtype.name)["peak_bytes"], memory_limit)
             self._operations = float(self._symbolic.estimate_memory(self.dtype.name)["factor_flops"])

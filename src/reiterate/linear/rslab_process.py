@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from reiterate.errors import Breakdown
 from reiterate.linear.lasting_import import import_for_good
 
 rslab = import_for_good("rslab")
+
+_USUAL_THREADS = 4  # that rslab takes at most where nothing is said
 
 _used = False
 _orphaned = False
@@ -44,6 +47,12 @@ def claim() -> None:
     if _orphaned:
         raise Breakdown("rslab: this process was forked from one that had used it; use spawn, or another engine")
     _used = True
+
+
+def thread_options() -> dict[str, Any]:
+    """So that an analysis, and what is factored with it, keeps to the number of threads that the user has set."""
+    most = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()
+    return {"threads": int(most)} if most.isdecimal() and 0 < int(most) < _USUAL_THREADS else {}
 
 
 @contextmanager
