@@ -12,7 +12,7 @@ _FEW = 3.5  # entries in a row: with fewer, factors are all but for nothing
 _LEAST = 1e-3  # seconds of SciPy's, below which there is nothing to gain
 _GUESS_IS_WITHIN = 6.0  # times
 _FAILURES = 2
-_ANALYSES = 2  # answers, of which it is not counted that their patterns had to be analyzed: others may share them
+_ANALYSES = 2  # patterns, of which it is not counted that they had to be analyzed, until there are more
 _CALLS_LOST = 1.0  # calls' worth of seconds that finding out may cost,
 _SHARE_LOST = 0.05  # and share of what SciPy has taken
 _OPERATIONS = 2e10  # a second, at most, of ours
@@ -33,13 +33,14 @@ class Factoring:
     bound : float
         Seconds that SciPy takes at least, by the number of operations; 0 where that is not known.
     analyzing : float
-        Seconds of the first answers that went to their patterns.
+        Seconds that went to patterns, as long as others may share them.
     """
 
     seconds: Mean = field(default_factory=Mean)
     failures: int = 0
     bound: float = 0.0
     analyzing: float = 0.0
+    _analyses: int = 0
 
     @property
     def possible(self) -> bool:
@@ -62,10 +63,12 @@ class Factoring:
         if not self.possible:
             return False
         if not theirs.count:
-            # Whatever has not been measured has to be, unless it is sure to take longer.
-            if ours.count:
-                return ours.recent <= max(self.bound, (guess or 0.0) / _GUESS_IS_WITHIN)
-            return rows >= _SURE and entries > _FEW * rows
+            if not ours.count:
+                return rows >= _SURE and entries > _FEW * rows
+            # SciPy is measured once as much could have been saved as that may cost, unless it is sure to be slower.
+            could_save = ours.seconds - (ours.count - ours.earlier) * self.bound
+            slower = ours.recent <= max(self.bound, (guess or 0.0) / _GUESS_IS_WITHIN)
+            return slower or could_save <= max(guess or 0.0, ours.recent)
         if theirs.recent < _LEAST:
             return False
         excess = ours.seconds - self.analyzing - (ours.count - ours.earlier) * theirs.recent
@@ -78,7 +81,9 @@ class Factoring:
     def answered(self, seconds: float, analyzing: float, operations: float) -> None:
         """They have, with factors computed for it in so many operations; ``analyzing`` are seconds for its pattern."""
         self.seconds.add(seconds)
-        self.analyzing += analyzing if self.seconds.count <= _ANALYSES else 0.0
+        if analyzing:
+            self._analyses += 1
+            self.analyzing = self.analyzing + analyzing if self._analyses <= _ANALYSES else 0.0
         self.bound = operations / _OPERATIONS_OF_SCIPY
 
     def failed(self) -> None:
