@@ -305,6 +305,17 @@ def test_audits_compare_them_with_scipys(soon):
         assert found.audits > 0.0
 
 
+def test_a_guess_that_says_nothing_is_none(soon):
+    A = sp.csc_array(laplacian(20))
+    with rt.tuned_scipy(memory=False) as session:
+        spl.spsolve(A, np.ones(400))
+    (found,) = session._sites.values()
+    (ledger,) = found.ledgers().values()
+    assert found.before() == (None, "unknown")
+    ledger.factoring.bound = 100.0
+    assert found.before() == (100.0, "guessed")
+
+
 def test_what_is_singular_or_not_finite_is_scipys(soon):
     A = sp.csc_array(np.diag([1.0, 2.0, 0.0]) + np.diag([1.0, 0.0], 1))
     with rt.tuned_scipy(memory=False) as session, pytest.warns(spl.MatrixRankWarning):

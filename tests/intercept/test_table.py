@@ -127,7 +127,7 @@ def test_audits_that_disagree_are_told():
 
 
 def test_guesses_are_told_from_estimates():
-    assert "6.00 s (guessed)" in table.lines([_site(before="guessed")])[0]
+    assert "at least 6.00 s (guessed)" in table.lines([_site(before="guessed")])[0]
     assert "(partly guessed)" in table.lines([_site(before="guessed"), _site(before="estimated")])[0]
     assert "(partly audited)" in table.lines([_site(before="audited"), _site(before="estimated")])[0]
 

@@ -295,7 +295,7 @@ _TERMS: Final = [
     ("seconds", "Measured: that the program has waited in the calls, for all that “Where the seconds went” names."),
     ("with SciPy", "What SciPy would have spent on the same calls."),
     ("audited", "From calls of this very run that were solved both ways."),
-    ("guessed", "By the number of operations that a factorization takes: SciPy has answered no call of this site."),
+    ("guessed", "By the operations of a factorization, at the least: SciPy has answered no call of this site."),
     ("estimated", "From those calls of this site that SciPy answered, in this run or an earlier one."),
     (
         "chosen",

@@ -347,6 +347,8 @@ class Site:
         spent = sum(part for part in parts if part is not None)
         spent += self.account.unmeasured - self.account.elsewhere
         guessed = any(ledger.guessed for ledger in self.ledgers().values())
+        if guessed and spent <= self.seconds:  # it is what SciPy takes at least, which says nothing then
+            return None, "unknown"
         return spent, "guessed" if guessed else "audited" if self.audited else "estimated"
 
     def instead(self) -> float | None:

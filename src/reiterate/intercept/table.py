@@ -129,7 +129,10 @@ def headline(total: Totals, sites: int) -> str:
         return f"{text}; how long SciPy would have taken is not known (--audit 0.05 finds out)."
     whole = total.compared >= (1.0 - _NOTHING_TOLD) * total.seconds
     scipy = "SciPy" if whole else f"of {_seconds(total.compared)} s it is known what SciPy would have taken"
-    return f"{text}; {scipy}: {_seconds(total.before)} s ({total.how}), {_compared(total.before / total.compared)}."
+    least = "at least " if "guessed" in total.how else ""
+    return (
+        f"{text}; {scipy}: {least}{_seconds(total.before)} s ({total.how}), {_compared(total.before / total.compared)}."
+    )
 
 
 def account(total: Totals) -> str:
