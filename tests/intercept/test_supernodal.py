@@ -158,6 +158,7 @@ def test_new_numbers_have_new_factors_and_the_same_analysis(monkeypatch):
     second = factors.solve(A, b, TOLERANCE, PLENTY)
     np.testing.assert_allclose(second.x, first.x / 2.0, rtol=1e-12)
     assert second.new
+    assert first.analyzing > 0.0 == second.analyzing
     assert analyzed == ["ldlt"]
     other = sp.csc_array(laplacian(21))
     for k in range(3):  # in turn
