@@ -10,7 +10,7 @@ from tests.matrices import laplacian
 
 LARGE, SMALL, ENTRIES = 20_000, 1000, 100_000
 A = sp.csc_array(laplacian(40))
-WIDE = sp.csc_array(laplacian(100))
+WIDE = sp.csc_array(laplacian(200))
 
 
 def taken(*seconds: float) -> Mean:
@@ -28,6 +28,8 @@ def test_they_come_before_scipy_where_it_may_take_long():
 
 
 def test_scipy_is_first_where_factors_are_for_nothing():
+    assert not Factoring().wanted(LARGE, ENTRIES, Mean(), guess=0.01)
+    assert not Factoring().wanted(LARGE, ENTRIES, Mean(), guess=100.0)
     assert not Factoring().wanted(LARGE, LARGE, Mean(), None)
 
 

@@ -6,9 +6,9 @@ import signal
 import numpy as np
 import pytest
 
-from reiterate.intercept.handlers import raised_by_handler
 from reiterate.intercept.repeated import Repetition
 from reiterate.intercept.site import Site
+from reiterate.linear.handlers import raised_by_handler
 from tests.matrices import laplacian
 
 

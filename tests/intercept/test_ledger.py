@@ -40,7 +40,8 @@ def test_calls_that_are_expected_to_be_long_are_not_measured_at_all():
     assert ledger.before() == 0.0
     ledger.by_us(0.1, 4.0)
     ledger.answered += 1
-    assert ledger.before() is None
+    assert ledger.before() == 9.0
+    assert ledger.guessed
 
 
 def test_short_calls_are_left_for_good():

@@ -180,7 +180,7 @@ def test_errors_inside_of_replaced_calls_show_no_frame_of_ours(tmp_path):
     )
     plain, ours = _both(tmp_path, program)
     assert ours[0] == plain[0] == 1
-    assert "reiterate" not in ours[2]
+    assert "reiterate/intercept" not in ours[2]
     assert "from the callback" in ours[2]
 
 
@@ -257,7 +257,7 @@ def test_ctrl_c_in_the_middle_of_solves(tmp_path):
     assert process.returncode == -signal.SIGINT
     traceback, _, table = error.partition("KeyboardInterrupt\n")
     assert traceback.startswith("Traceback (most recent call last):\n")
-    assert "reiterate" not in traceback
+    assert "reiterate/intercept" not in traceback
     assert table.startswith("reiterate: ")
 
 

@@ -117,13 +117,37 @@ def test_what_couples_with_opposite_signs_is_not_symmetric():
     np.testing.assert_allclose(x, np.linalg.solve(A.toarray(), [1.0, 2.0, 3.0]), rtol=1e-12)
 
 
-def test_lifted_pivots_are_not_trusted_to_the_norm(monkeypatch):
+@pytest.mark.parametrize("spread", [0, 8])
+@pytest.mark.parametrize("small", [0.011, 0.05])
+@pytest.mark.parametrize("penalty", [None, 1e6, 1e10, 1e16])
+def test_small_diagonals_with_penalties_or_scaled_columns(spread, small, penalty):
+    """Where rslab's pivots are bad and the norm does not show it: right answers, or none."""
+    n = 300
+    for seed in range(4):
+        rng = np.random.default_rng(seed)
+        A = sp.random_array((n, n), density=4.0 / n, rng=rng, data_sampler=lambda size, rng=rng: rng.normal(size=size))
+        largest = np.asarray(abs(A).max(axis=0).toarray()).ravel() + 1e-3
+        A = A + sp.diags_array(small * largest)
+        if penalty is not None:
+            A = A + sp.diags_array(np.where(np.arange(n) < 3, penalty, 0.0))
+        A = sp.csc_array(A @ sp.diags_array(10.0 ** rng.uniform(-spread, spread, size=n)))
+        A.sum_duplicates()
+        b = rng.normal(size=n)
+        try:
+            x = Supernodal().solve(A, b, TOLERANCE, PLENTY).x
+        except Breakdown:
+            continue
+        assert System(A).errors(x, b)[1] < 1e-9
+
+
+@pytest.mark.parametrize("kind", ["lifted L D Lᵀ", "L U"])
+def test_answers_are_not_trusted_to_the_norm(monkeypatch, kind):
     A = sp.csc_array(np.array([[1e10, 0.0, 0.0], [0.0, 0.0, 1.0], [0.0, 1.0, 1.0]]))
     solve = supernodal.Factors.solve
     wrong = np.array([1.0, 1.0 + 1e-4, 1.0])  # which the norm does not show
     monkeypatch.setattr(supernodal.Factors, "solve", lambda self, b, trans="N": solve(self, b, trans) * wrong)
     monkeypatch.setattr(supernodal, "_REFINEMENTS", 0)
-    monkeypatch.setattr(supernodal, "_OPTIONS", {"lifted L D Lᵀ": supernodal._OPTIONS["lifted L D Lᵀ"]})
+    monkeypatch.setattr(supernodal, "_OPTIONS", {kind: supernodal._OPTIONS[kind]})
     with pytest.raises(Breakdown):
         Supernodal().solve(A, np.array([1e10, 1.0, 2.0]), TOLERANCE, PLENTY)
 
@@ -213,13 +237,14 @@ def test_large_factors_are_not_kept():
 
 def test_what_was_not_used_for_the_longest_time_is_dropped():
     A = sp.csc_array(laplacian(30))
-    one = Supernodal()
-    size = one.solve(A, np.ones(900), TOLERANCE, PLENTY).factors.memory + A.data.nbytes
+    one = Supernodal(Shelf(10**9))
+    one.solve(A, np.ones(900), TOLERANCE, PLENTY)
+    (size,) = one._shelf._sizes.values()
     shelf = Shelf(int(2.5 * size))
     first, second, third = places = [Supernodal(shelf) for _ in range(3)]
     for place in places:
         place.solve(A, np.ones(900), TOLERANCE, PLENTY)
-    assert [place.knows(A) for place in (first, second, third)] == [False, True, True]
+    assert [place.knows(A) is not None for place in (first, second, third)] == [False, True, True]
 
 
 def test_one_thread_at_a_time():
@@ -235,7 +260,7 @@ def test_the_solver_is_not_loaded_for_a_few_large_solves():
         import reiterate as rt
         from scipy.sparse.linalg import splu, spsolve
 
-        n = 90
+        n = 200
         line = sp.diags_array([-1.0, 2.3, -1.0], offsets=[-1, 0, 1], shape=(n, n))
         A = sp.csc_array(sp.kron(line, sp.eye_array(n)) + sp.kron(sp.eye_array(n), line))
         b = np.ones(n * n)
@@ -258,7 +283,7 @@ def test_factors_of_the_parent_are_not_used_by_its_children():
         import reiterate as rt
         from scipy.sparse.linalg import splu, spsolve
 
-        n = 100
+        n = 200
         line = sp.diags_array([-1.0, 2.3, -1.0], offsets=[-1, 0, 1], shape=(n, n))
         A = sp.csc_array(sp.kron(line, sp.eye_array(n)) + sp.kron(sp.eye_array(n), line))
         b = np.ones(n * n)
@@ -279,6 +304,7 @@ def soon(monkeypatch):
     """Factors of our own come first, however small a matrix is."""
     monkeypatch.setattr(site, "_SMALLEST", 2)
     monkeypatch.setattr(factoring, "_SURE", 2)
+    monkeypatch.setattr(factoring, "_LEAST_GUESSED", 0.0)
 
 
 def test_the_same_matrix_again_is_not_factored_again(soon):
@@ -315,6 +341,42 @@ def test_a_guess_that_says_nothing_is_none(soon):
     assert found.before() == (None, "unknown")
     ledger.factoring.bound = 100.0
     assert found.before() == (100.0, "guessed")
+
+
+def test_too_many_operations_are_left_to_the_solver_after_one_analysis(soon, monkeypatch):
+    analyzed = []
+    analyze = supernodal.rslab.analyze
+    monkeypatch.setattr(supernodal.rslab, "analyze", lambda *a, **k: analyzed.append(k["path"]) or analyze(*a, **k))
+    monkeypatch.setattr(factoring, "_LONGEST", 0.0)
+    A = sp.csc_array(laplacian(20))
+    with rt.tuned_scipy(memory=False) as session:
+        for _ in range(3):
+            np.testing.assert_allclose(A @ spl.spsolve(A, np.ones(400)), 1.0, rtol=1e-11)
+    assert analyzed == ["ldlt"]
+    assert session.sites[0].solves == 3
+
+
+def test_one_factor_that_solves_for_long_is_compared_with_scipys(soon):
+    A = sp.csc_array(laplacian(20))
+    with rt.tuned_scipy(memory=False) as session:
+        lu = spl.splu(A)
+        for k in range(400):
+            np.testing.assert_allclose(A @ lu.solve(np.full(400, 1.0 + k)), 1.0 + k, rtol=1e-11)
+    assert lu._own is not None
+    (found,) = session._sites.values()
+    (ledger,) = found.ledgers().values()
+    assert ledger.solving.theirs.count > 0
+    assert ledger.factoring.failures == 0.0
+
+
+def test_reading_scipys_factors_every_time_ends_ours(soon):
+    with rt.tuned_scipy(memory=False) as session:
+        for k in range(8):
+            A = sp.csc_array(laplacian(20)) * (1.0 + k)
+            lu = spl.splu(A)
+            lu.solve(np.ones(400))
+            assert lu.U.shape == (400, 400)
+    assert session.sites[0].left_to_scipy >= 6
 
 
 def test_what_is_singular_or_not_finite_is_scipys(soon):

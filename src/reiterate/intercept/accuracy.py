@@ -66,6 +66,8 @@ class System:
             return np.inf, np.inf
         by_components = np.divide(residual, allowed, out=np.zeros_like(residual), where=allowed > 0)
         scale = self._norm * np.abs(x).max(axis=0) + np.abs(b).max(axis=0)
+        if not np.all(np.isfinite(scale)):
+            return np.inf, np.inf
         in_norm = np.divide(residual.max(axis=0), scale, out=np.zeros_like(np.asarray(scale)), where=scale > 0)
         return float(np.max(in_norm)), float(np.max(by_components))
 

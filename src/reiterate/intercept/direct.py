@@ -18,6 +18,7 @@ from reiterate.intercept.factor import LazyFactor, LazyIncompleteFactor
 from reiterate.intercept.ledger import Answerer, Ledger
 from reiterate.intercept.precision import rounded, widened, wider
 from reiterate.intercept.site import Handler, Site
+from reiterate.intercept.supernodal import Busy
 
 _MOST_COLUMNS = 64
 _ORDERINGS = (None, 0, 1, 2, 3, "NATURAL", "MMD_ATA", "MMD_AT_PLUS_A", "COLAMD")
@@ -86,13 +87,15 @@ def _spsolve(site: Site, original: Callable[..., Any], args: tuple[Any, ...], kw
         return x
     if who == "SciPy" or not _finite(rhs):
         return _left(site, ledger, A, rhs, original, args, kwargs)
-    watch, begun = Watch(), time.perf_counter()
+    x, begun = None, time.perf_counter()
     matrix = _canonical(A, ("csc", "csr"), "spsolve requires A be CSC or CSR matrix format")
+    if who == "factors":
+        x = _by_factors(site, ledger, matrix, rhs)
+        if x is None and ledger.factoring is not None and not ledger.factoring.possible:
+            who, begun = ledger.next(matrix), time.perf_counter()
     if who == "solver":
         x = site.tried(ledger, lambda: _solution(site, ledger, matrix, rhs), ledger.rival, begun).x
         ledger.answered += x is not None
-    else:
-        x = site.attempt(lambda: _solution(site, ledger, matrix, rhs, watch))
     if x is None:
         return _left(site, ledger, A, rhs, original, (matrix, b, permc_spec, use_umfpack), {})
     if site.options.audits():
@@ -102,9 +105,17 @@ def _spsolve(site: Site, original: Callable[..., Any], args: tuple[Any, ...], kw
     return x
 
 
+def _by_factors(site: Site, ledger: Ledger, A: Any, b: Any) -> Any:
+    watch = Watch()
+    try:
+        return site.attempt(lambda: _solution(site, ledger, A, b, watch))
+    except Busy:
+        return None
+
+
 def _answerer(site: Site, ledger: Ledger, A: Any) -> Answerer:
     """Who answers a direct call; factors of this very matrix, if they are kept."""
-    return "factors" if not ledger.barred and site.supernodal.knows(A) else ledger.next(A)
+    return "factors" if not ledger.barred and site.supernodal.knows(A) is not None else ledger.next(A)
 
 
 def _finite(b: Any) -> bool:
@@ -166,6 +177,8 @@ def _solution(site: Site, ledger: Ledger, A: Any, b: Any, by_factors: Watch | No
         if _columns(b) > 1:
             where = sparse_sides.pattern(A, b)
             if where is None:
+                if by_factors is not None:
+                    site.factors_failed(ledger, by_factors)
                 return None
         b = b.toarray()
     b = b.astype(widened(dtype), copy=False)

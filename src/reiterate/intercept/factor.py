@@ -17,7 +17,7 @@ from reiterate.intercept.frames import strip
 from reiterate.intercept.ledger import Ledger
 from reiterate.intercept.precision import least_error, rounded, widened
 from reiterate.intercept.site import Site
-from reiterate.intercept.supernodal import Factors
+from reiterate.intercept.supernodal import Busy, Factors
 from reiterate.linear.rslab_process import orphaned
 
 _MOST_COLUMNS = 64
@@ -159,7 +159,8 @@ class LazyFactor(_Lazy):
         self._systems: dict[str, System] = {}  # of which solves by factors have need
         self._ledger, self._solving = ledger, ledger.for_solving()
         self._solved = self._compared = False
-        self._rent = 0.0
+        self._rent = self._spent = 0.0  # seconds
+        self._columns, self._buying = 0, False
         self._rows: dict[str, tuple[Any, float]] = {}  # the matrix by rows, and its norm, of which solves need both
 
     def _made(self) -> Any:
@@ -170,7 +171,11 @@ class LazyFactor(_Lazy):
         if not self._solved:
             self._ledger.theirs.add(seconds)
             return
-        self._ledger.by_us(seconds, 0.0)
+        if not self._supernodal:
+            self._ledger.by_us(seconds, 0.0)
+        elif not self._buying:  # both have factored
+            self._ledger.factors_failed()
+            self._forget_factors()
         self._counted(seconds)
 
     def _solve(self, rhs: Any, trans: Any) -> NDArray[Any]:
@@ -219,10 +224,12 @@ class LazyFactor(_Lazy):
         instead_of = columns * solving + (0.0 if self._solved else ledger.rival)
         if columns > _MOST_COLUMNS or ledger.barred or self._rent > ledger.usual or not np.isfinite(b).all():
             return None
-        if self._supernodal:
-            return self._by_factors(b, columns, trans)
+        by_factors = self._supernodal
+        x = self._by_factors(b, columns, trans) if by_factors else None
+        if x is not None or self._supernodal or (by_factors and not ledger.ours_next(self._matrix)):
+            return x
         tried = site.tried(ledger, lambda: self._solution(ledger, b, trans), instead_of)
-        x: NDArray[Any] | None = tried.x
+        x = tried.x
         if x is None:
             self._rent = self._rent if tried.busy else np.inf
             return None
@@ -235,24 +242,41 @@ class LazyFactor(_Lazy):
         return x
 
     def _by_factors(self, b: NDArray[Any], columns: int, trans: str) -> NDArray[Any] | None:
-        """By factors of our own, which are computed, or found kept at this place, at the first solve."""
+        """By factors of our own, which are computed, or found kept at this place, at the first solve.
+
+        What SciPy's factors would take to solve is not known. So they are computed once solves by ours have taken as
+        long as that takes, and whichever are faster answer from then on.
+        """
         ledger, site, watch = self._ledger, self._site, Watch()
         b = b.astype(widened(self._dtype), copy=False)
         x: NDArray[Any] | None = None
         if self._factors is not None:
+            if self._own is None and self._spent > ledger.price:
+                self._buying = True
+                return None
             x = site.attempt(lambda: self._by_kept_factors(b, trans))
             if x is not None:
+                self._spent, self._columns = self._spent + watch.alone(), self._columns + columns
                 site.by_factors(watch, SUPERNODAL)
-        elif (answer := site.solve_by_factors(ledger, self._matrix, b, self._dtype, watch, trans)) is not None:
-            self._factors, x = answer.factors, answer.x
+        else:
+            try:
+                answer = site.solve_by_factors(ledger, self._matrix, b, self._dtype, watch, trans)
+            except Busy:
+                return None
+            if answer is not None:
+                self._factors, x = answer.factors, answer.x
         if x is None:
-            self._factors, self._rent = None, np.inf
+            self._forget_factors()
             return None
         ledger.columns += columns
         self._solved = True
         if site.options.audits():
             x = site.compare(ledger, x, site.account.within("audits", self._audited, b, columns, trans))
         return x
+
+    def _forget_factors(self) -> None:
+        self._factors, self._supernodal = None, False
+        self._systems.clear()
 
     def _by_kept_factors(self, b: NDArray[Any], trans: str) -> NDArray[Any] | None:
         if self._factors is None or orphaned():
@@ -280,6 +304,11 @@ class LazyFactor(_Lazy):
     def _ours_nevertheless(self, b: NDArray[Any], columns: int, trans: str) -> NDArray[Any] | None:
         """Although SciPy's factors are there: solving with them may take longer than without."""
         ledger, site = self._solving, self._site
+        if self._factors is not None:
+            if ledger.theirs.count and self._spent > self._columns * ledger.theirs.recent:
+                self._forget_factors()
+            elif ledger.theirs.count:
+                return self._by_factors(b, columns, trans) if np.isfinite(b).all() else None
         if columns > _MOST_COLUMNS or self._singular or self._matrix is None or not ledger.ours_next():
             return None
         x: NDArray[Any] | None = site.tried(ledger, lambda: self._solution(ledger, b, trans), columns * ledger.usual).x

@@ -11,12 +11,15 @@ _SURE = 5000  # unknowns, from which on SciPy's factors are not measured first
 _FEW = 3.5  # entries in a row: with fewer, factors are all but for nothing
 _LEAST = 1e-3  # seconds of SciPy's, below which there is nothing to gain
 _GUESS_IS_WITHIN = 6.0  # times
-_FAILURES = 2
+_FAILURES = 2.0
+_FORGIVEN = 0.25  # of a failure, by every answer
 _ANALYSES = 2  # patterns, of which it is not counted that they had to be analyzed, until there are more
 _CALLS_LOST = 1.0  # calls' worth of seconds that finding out may cost,
 _SHARE_LOST = 0.05  # and share of what SciPy has taken
 _OPERATIONS = 2e10  # a second, at most, of ours
 _OPERATIONS_OF_SCIPY = 6e9  # the same of SuperLU; from 2e9 to 7e9 was measured
+_LEAST_GUESSED = 0.05  # seconds; where less is guessed, a program of one solve would wait longer for our threads
+_LONGEST_GUESSED = 60.0  # seconds of SciPy's; where more is guessed, not even their patterns are analyzed
 _LONGEST = 4.0  # seconds; where more is needed, methods without factors may be much better
 
 
@@ -28,8 +31,8 @@ class Factoring:
     ----------
     seconds : Mean
         Of answers for which factors were computed.
-    failures : int
-        Attempts that came to nothing.
+    failures : float
+        Attempts that came to nothing; answers make up for them.
     bound : float
         Seconds that SciPy takes at least, by the number of operations; 0 where that is not known.
     analyzing : float
@@ -37,7 +40,7 @@ class Factoring:
     """
 
     seconds: Mean = field(default_factory=Mean)
-    failures: int = 0
+    failures: float = 0.0
     bound: float = 0.0
     analyzing: float = 0.0
     _analyses: int = 0
@@ -64,7 +67,8 @@ class Factoring:
             return False
         if not theirs.count:
             if not ours.count:
-                return rows >= _SURE and entries > _FEW * rows
+                expected = _LEAST_GUESSED if guess is None else guess
+                return rows >= _SURE and entries > _FEW * rows and _LEAST_GUESSED <= expected <= _LONGEST_GUESSED
             # SciPy is measured once as much could have been saved as that may cost, unless it is sure to be slower.
             could_save = ours.seconds - (ours.count - ours.earlier) * self.bound
             slower = ours.recent <= max(self.bound, (guess or 0.0) / _GUESS_IS_WITHIN)
@@ -81,6 +85,7 @@ class Factoring:
     def answered(self, seconds: float, analyzing: float, operations: float) -> None:
         """They have, with factors computed for it in so many operations; ``analyzing`` are seconds for its pattern."""
         self.seconds.add(seconds)
+        self.failures = max(self.failures - _FORGIVEN, 0.0)
         if analyzing:
             self._analyses += 1
             self.analyzing = self.analyzing + analyzing if self._analyses <= _ANALYSES else 0.0
@@ -89,6 +94,10 @@ class Factoring:
     def failed(self) -> None:
         """The answer was not good enough, or there was none."""
         self.failures += 1
+
+    def give_up(self) -> None:
+        """They would take too many operations, or too much memory."""
+        self.failures = _FAILURES
 
     def state(self) -> list[float]:
         """As plain numbers, for the memory."""
@@ -105,4 +114,4 @@ class Factoring:
         if not all(math.isfinite(number) and number >= 0.0 for number in (count, recent, failures, bound)):
             raise ValueError("numbers that are not finite, or negative, are not believed")
         self.seconds.count = self.seconds.earlier = int(count)
-        self.seconds.recent, self.failures, self.bound = recent, int(failures), bound
+        self.seconds.recent, self.failures, self.bound = recent, min(failures, _FAILURES - 1.0), bound

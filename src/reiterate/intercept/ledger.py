@@ -14,6 +14,7 @@ from reiterate.intercept.factoring import Factoring
 from reiterate.intercept.guess import expected_seconds
 from reiterate.intercept.mean import SAMPLES, Mean
 from reiterate.intercept.warming import Warming
+from reiterate.linear.rslab_process import orphaned
 
 _BEGIN = 1.2  # seconds that could have been saved: what importing the solver and loading its kernels takes
 _LONG = 0.05  # seconds of a call, in which much can be done beside it
@@ -137,9 +138,9 @@ class Ledger:
         """Who answers the next call, which is to solve with ``A`` directly."""
         if self.barred or self.factoring is None:
             return "SciPy"
-        if self.factoring.seconds.count and not self.theirs.count:
+        if not self.theirs.count:
             self._guess(A)
-        wanted = self.factoring.wanted(A.shape[0], A.nnz, self.theirs, self.expected)
+        wanted = not orphaned() and self.factoring.wanted(A.shape[0], A.nnz, self.theirs, self.expected)
         if wanted and not self.factoring.seconds.count:  # they take no time to load
             return "factors"
         if self.ours_next(A, factors=wanted):
@@ -186,6 +187,11 @@ class Ledger:
     def usual(self) -> float:
         """Seconds that a call takes SciPy, as far as is known."""
         return self.theirs.recent if self.theirs.count else self.expected or 0.0
+
+    @property
+    def price(self) -> float:
+        """Seconds that factoring takes SciPy, as far as is known or can be counted."""
+        return self.theirs.recent if self.theirs.count else self._guessed_seconds()
 
     @property
     def rival(self) -> float:

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from reiterate.intercept import patching
 from reiterate.intercept.accuracy import backward_error, norm_of_rows
 from reiterate.intercept.forking import Lock
-from reiterate.intercept.handlers import raised_by_handler
 from reiterate.intercept.shelf import SHELF, Shelf
+from reiterate.linear.handlers import raised_by_handler
 
 _GLANCE = 64  # entries by which a matrix usually differs from the last one
 

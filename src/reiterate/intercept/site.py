@@ -21,13 +21,13 @@ from reiterate.intercept.account import KEPT, LEFT, REFUSED, SUPERNODAL, Account
 from reiterate.intercept.accuracy import KnownParts, backward_error, growth, norm_of_rows, wanted
 from reiterate.intercept.factoring import Factoring
 from reiterate.intercept.forking import Lock, interrupted
-from reiterate.intercept.handlers import raised_by_handler
 from reiterate.intercept.ledger import Key, Ledger, nearest
 from reiterate.intercept.options import Options
 from reiterate.intercept.patching import inside
 from reiterate.intercept.precision import least_error, rounded
 from reiterate.intercept.repeated import Repetition
-from reiterate.intercept.supernodal import Answer, Busy, Supernodal
+from reiterate.intercept.supernodal import Answer, Busy, Supernodal, TooMuch
+from reiterate.linear.handlers import raised_by_handler
 
 Known = Literal["audited", "estimated", "guessed", "unknown"]
 """Where it comes from what SciPy would have taken."""
@@ -213,10 +213,10 @@ class Site:
 
     @staticmethod
     def attempt(solve: Callable[[], Any]) -> Any:
-        """What ``solve`` returns; ``None`` if it raises, whatever it raises: SciPy can answer."""
+        """What ``solve`` returns; ``None`` if it raises, whatever that says of A: SciPy can answer."""
         try:
             return solve()
-        except Busy:
+        except (Busy, TooMuch):
             raise
         except Exception as error:
             if raised_by_handler(error):
@@ -280,6 +280,11 @@ class Site:
         """As :meth:`solve_directly`, by factors of our own, and written down with what it took since ``watch`` began.
 
         A is in double precision, by rows or columns, its entries sorted.
+
+        Raises
+        ------
+        Busy
+            Another thread is here, which is no failure.
         """
         promise = max(self.options.direct_tolerance, least_error(dtype))
         most = ledger.factoring.most_operations(ledger.theirs) if ledger.factoring is not None else 0.0
@@ -287,8 +292,9 @@ class Site:
         try:
             with np.errstate(all="ignore"), ledger.meanwhile():
                 answer = self.attempt(lambda: self.supernodal.solve(A, b, promise, most, trans))
-        except Busy:  # which is no failure
-            return None
+        except TooMuch:
+            if ledger.factoring is not None:
+                ledger.factoring.give_up()
         x = None if answer is None else rounded(answer.x, dtype)
         if answer is None or x is None:
             self.factors_failed(ledger, watch)

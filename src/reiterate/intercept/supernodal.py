@@ -31,7 +31,7 @@ _RELATIVE_SYMMETRY: Final = 1e-12  # or of themselves: neither depends on scalin
 _GLANCE: Final = 64  # entries by which a matrix usually differs from the last one
 _FAR_BELOW: Final = 200.0  # times below the error that is allowed, an answer is not refined,
 _BELOW: Final = 10.0  # nor so many times below it by components
-_LIFTED: Final = 1e3  # times that error by components, where pivots were lifted
+_BY_COMPONENTS: Final = 1e3  # times that error may be the one by components
 _REFINEMENTS: Final = 8
 _COMPLEX: Final = 4.0  # times the operations
 _PATTERNS: Final = 3  # of one place: programs solve several equations in turn
@@ -50,6 +50,10 @@ _SYMMETRIC: Final[tuple[Kind, ...]] = ("L D Lᵀ", "lifted L D Lᵀ")
 
 class Busy(Exception):
     """Another thread is at work for the same call site."""
+
+
+class TooMuch(Breakdown):
+    """Factoring would take too many operations, or too much memory."""
 
 
 class Factors:
@@ -75,7 +79,7 @@ class Factors:
         self, handle: Any, kind: Kind, transposed: bool, dtype: np.dtype[Any], operations: float, analyzing: float
     ) -> None:
         self._handle, self._transposed, self._dtype = handle, transposed, dtype
-        self._symmetric, self._lifted = kind in _SYMMETRIC, kind.startswith("lifted")
+        self._symmetric = kind in _SYMMETRIC
         self.operations, self.analyzing = operations, analyzing
 
     @property
@@ -105,9 +109,9 @@ class Factors:
     def checked(self, system: System, b: NDArray[Any], tolerance: float, trans: str = "N") -> NDArray[Any] | None:
         """The solution, refined as long as that helps; ``None`` where it is not accurate enough.
 
-        Its backward error in the norm has to be ``tolerance`` at most. Refinement goes on until that is far below and
-        the one by components is, too. Where pivots were lifted, the latter has to be small: where a matrix is badly
-        scaled, the norm would not tell.
+        Its backward error in the norm has to be ``tolerance`` at most, and the one by components has to be small: where
+        a matrix is badly scaled, or has penalties on the diagonal, the norm would not tell. Refinement goes on until
+        both are far below.
 
         Parameters
         ----------
@@ -128,7 +132,7 @@ class Factors:
                 x, (error, worst) = better, errors
             if progress > 0.5:
                 break
-        good = error <= tolerance and (not self._lifted or worst <= _LIFTED * tolerance)
+        good = error <= tolerance and worst <= _BY_COMPONENTS * tolerance
         return x if good else None
 
 
@@ -174,6 +178,13 @@ class _Pattern:
         found.mirror, found.lower = mirror.data, np.flatnonzero(indices >= columns)
         found.begins = np.searchsorted(found.lower, indptr)
         return found
+
+    @property
+    def memory(self) -> int:
+        """Bytes."""
+        arrays = (self.indptr, self.indices, self.mirror, self.lower, self.begins, self.diagonal)
+        held = sum(int(analysis.symbolic.heap_bytes) for analysis in self.analyses.values())
+        return held + sum(array.nbytes for array in arrays if array is not None)
 
     def is_of(self, A: Any) -> bool:
         return (
@@ -231,15 +242,17 @@ class Supernodal:
         self._kept: tuple[str, NDArray[Any], _Pattern, Factors] | None = None
         self._lock = Lock()
 
-    def knows(self, A: Any) -> bool:
-        """Whether A, by rows or columns, in double precision, is what was factored last."""
+    def knows(self, A: Any) -> Factors | None:
+        """The factors of A, if it is what was factored last, by rows or columns, in double precision."""
         kept = self._kept
-        if kept is None or orphaned():
-            return False
-        form, data, pattern, _ = kept
-        if (form, data.dtype, data.size) != (A.format, A.data.dtype, A.data.size):
-            return False
-        return np.array_equal(data[:_GLANCE], A.data[:_GLANCE]) and np.array_equal(data, A.data) and pattern.is_of(A)
+        if kept is None or orphaned() or A.format != kept[0]:
+            return None
+        _, data, pattern, factors = kept
+        if (data.dtype, data.size) != (A.data.dtype, A.data.size) or not np.array_equal(
+            data[:_GLANCE], A.data[:_GLANCE]
+        ):
+            return None
+        return factors if np.array_equal(data, A.data) and pattern.is_of(A) else None
 
     def solve(self, A: Any, b: NDArray[Any], tolerance: float, most_operations: float, trans: str = "N") -> Answer:
         """The solution, by kept factors where A has not changed.
@@ -258,8 +271,9 @@ class Supernodal:
         Raises
         ------
         Breakdown
-            No factors were accurate enough, or they would take too many operations or too much memory; or the process
-            was forked from one that had factored.
+            No factors were accurate enough, or the process was forked from one that had factored.
+        TooMuch
+            They would take too many operations, or too much memory.
         Busy
             Another thread is here.
         """
@@ -267,8 +281,7 @@ class Supernodal:
             raise Busy
         try:
             system = System(A if trans == "N" else A.T.conj() if trans == "H" else A.T)
-            if self.knows(A) and self._kept is not None:
-                factors = self._kept[-1]
+            if (factors := self.knows(A)) is not None:
                 x = factors.checked(system, b, tolerance, trans)
                 if x is not None:
                     return Answer(x, factors, False)
@@ -279,7 +292,8 @@ class Supernodal:
     def _solved(
         self, A: Any, system: System, b: NDArray[Any], tolerance: float, most_operations: float, trans: str
     ) -> Answer:
-        self.drop()  # before others are computed: they may be large
+        self._kept = None  # before others are computed: they may be large
+        self._shelf.keep(self, 0)
         begin, known = time.perf_counter(), list(self._patterns)
         pattern = self._pattern_of(A)
         analyzing = 0.0 if pattern in known else time.perf_counter() - begin
@@ -289,20 +303,28 @@ class Supernodal:
             try:
                 factors = _factored(pattern, kind, A, most_operations)
                 x = factors.checked(system, b, tolerance, trans)
+            except TooMuch:
+                raise
             except Breakdown:
                 x = None
             if x is not None:
                 pattern.kinds.remove(kind)
                 pattern.kinds.insert(0, kind)  # with the next numbers, it comes first
-                if self._shelf.keep(self, factors.memory + int(A.data.nbytes)):
-                    self._kept = A.format, A.data.copy(), pattern, factors
+                self._keep(A, pattern, factors)
                 return Answer(x, factors, True, analyzing + factors.analyzing)
             pattern.analyses.pop(kind, None)  # it may have depended on numbers
         raise Breakdown("rslab: no factors are accurate enough")
 
+    def _keep(self, A: Any, pattern: _Pattern, factors: Factors) -> None:
+        self._kept = A.format, A.data.copy(), pattern, factors
+        size = factors.memory + A.data.nbytes + sum(known.memory for known in self._patterns)
+        if not self._shelf.keep(self, int(size)):
+            self._kept = None
+
     def drop(self) -> None:
-        """Keep no factors."""
+        """Keep nothing, when asked to by the shelf."""
         self._kept = None
+        self._patterns = []
 
     def _pattern_of(self, A: Any) -> _Pattern:
         """That of A, which comes first from now on."""
@@ -323,9 +345,9 @@ def _factored(pattern: _Pattern, kind: Kind, A: Any, most_operations: float) -> 
             analyzing = time.perf_counter() - begin
         analysis = pattern.analyses[kind]
         if analysis.operations > most_operations:
-            raise Breakdown("rslab: factoring would take too long")
+            raise TooMuch("rslab: factoring would take too long")
         if analysis.peak > default_memory_limit():
-            raise Breakdown("rslab: the factors would take too much memory")
+            raise TooMuch("rslab: the factors would take too much memory")
         handle = analysis.symbolic.factor(matrix.data)
     return Factors(handle, kind, A.format == "csr", A.dtype, analysis.operations, analyzing)
 

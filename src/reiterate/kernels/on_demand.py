@@ -37,6 +37,8 @@ class Kernel:
         return (self._compiled or self._declare())(*arguments)
 
     def __getattr__(self, name: str) -> Any:
+        if name.startswith("__") or "_options" not in vars(self):  # as copies are made
+            raise AttributeError(name)
         return getattr(self._compiled or self._declare(), name)
 
     def _declare(self) -> Any:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from reiterate.errors import Breakdown
+from reiterate.linear.handlers import raised_by_handler
 from reiterate.linear.lasting_import import import_for_good
 
 rslab = import_for_good("rslab")
@@ -61,6 +62,8 @@ def translated() -> Iterator[None]:
     try:
         yield
     except (RuntimeError, ValueError, MemoryError) as error:
+        if raised_by_handler(error):
+            raise
         raise Breakdown(f"rslab: {error}") from None
     except BaseException as error:
         # A panic of compiled Rust code arrives as a type that cannot be imported and is no Exception.
