@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 from reiterate.cli import app
 from reiterate.intercept import account, remembered, site
+from reiterate.intercept.factoring import Factoring
 from reiterate.intercept.ledger import Budget, Ledger
 from reiterate.intercept.session import Session
 from reiterate.memory import Store, fingerprint, store
@@ -24,6 +25,12 @@ N = A.shape[0]
 @pytest.fixture(autouse=True)
 def whatever_it_takes(monkeypatch):
     monkeypatch.setattr(remembered, "_WORTH_IT", 0.0)
+
+
+@pytest.fixture(autouse=True)
+def without_factors(monkeypatch):
+    """It is the solver that is looked at here."""
+    monkeypatch.setattr(Factoring, "wanted", lambda self, *_: False)
 
 
 @pytest.fixture
@@ -48,7 +55,6 @@ def run(path, times: int = 1, scipy: float | None = None, ours: float | None = N
         (found,) = session._sites.values()
         if scipy is not None:
             (ledger,) = found.ledgers().values()
-            ledger.factoring.failures = 2  # it is the solver that is looked at here
             for _ in range(40):
                 ledger.by_scipy(scipy, A)
         if ours is not None:
